@@ -1,0 +1,85 @@
+"""Attention blocks, each alone in its file and usable in any network on NCHW feature maps."""
+
+import difflib
+from typing import Any
+
+from torch import nn
+
+from skinseg.blocks.cab import ChannelAttentionBridge
+from skinseg.blocks.dga import DilatedGatedAttention
+from skinseg.blocks.ea import ExternalAttention
+from skinseg.blocks.ecdf import ECDF
+from skinseg.blocks.gab import GroupAggregationBridge
+from skinseg.blocks.ghpa import GroupedHadamardProductAttention
+from skinseg.blocks.iea import InvertedExternalAttention
+from skinseg.blocks.sab import SpatialAttentionBridge
+from skinseg.blocks.scab import ChannelSpatialAttentionBridge
+
+_BLOCKS: dict[str, type[nn.Module]] = {
+    "cab": ChannelAttentionBridge,
+    "dga": DilatedGatedAttention,
+    "ea": ExternalAttention,
+    "ecdf": ECDF,
+    "gab": GroupAggregationBridge,
+    "ghpa": GroupedHadamardProductAttention,
+    "iea": InvertedExternalAttention,
+    "sab": SpatialAttentionBridge,
+    "scab": ChannelSpatialAttentionBridge,
+}
+
+
+def list_blocks() -> list[str]:
+    """Return the names that :func:`create_block` knows, sorted.
+
+    Example:
+        >>> "dga" in list_blocks()
+        True
+    """
+    return sorted(_BLOCKS)
+
+
+def create_block(
+    name: str, in_chans: Any, out_chans: int | None = None, **kwargs: Any
+) -> nn.Module:
+    """Make an attention block by its acronym.
+
+    Args:
+        name: One of :func:`list_blocks`, in any case.
+        in_chans: Channels of the input; for the bridges ``cab``, ``sab`` and ``scab`` also a
+            sequence, one entry a feature map.
+        out_chans: Channels of the output; those of the input by default. The bridges ``cab``,
+            ``sab`` and ``scab`` keep each map's channels and take none.
+        **kwargs: The block's own options; unknown ones are refused.
+
+    Raises:
+        ValueError: If the name is unknown.
+        TypeError: If the block does not take an option.
+
+    Example:
+        >>> import torch
+        >>> create_block("ecdf", 64, 128)(torch.randn(1, 64, 8, 8)).shape
+        torch.Size([1, 128, 8, 8])
+    """
+    block = _BLOCKS.get(name.lower())
+    if block is None:
+        near = difflib.get_close_matches(name.lower(), _BLOCKS, n=3, cutoff=0.4)
+        hint = f"did you mean {' or '.join(near)}?" if near else "see skinseg.list_blocks()"
+        raise ValueError(f"there is no block {name!r}; {hint}")
+    if out_chans is not None:
+        kwargs["out_chans"] = out_chans
+    return block(in_chans, **kwargs)
+
+
+__all__ = [
+    "ChannelAttentionBridge",
+    "ChannelSpatialAttentionBridge",
+    "DilatedGatedAttention",
+    "ECDF",
+    "ExternalAttention",
+    "GroupAggregationBridge",
+    "GroupedHadamardProductAttention",
+    "InvertedExternalAttention",
+    "SpatialAttentionBridge",
+    "create_block",
+    "list_blocks",
+]

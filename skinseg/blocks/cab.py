@@ -1,0 +1,67 @@
+from collections.abc import Sequence
+
+import torch
+from torch import nn
+
+from skinseg.blocks.feature_maps import FeatureMaps, as_list, like
+
+
+class ChannelAttentionBridge(nn.Module):
+    """Channel Attention Bridge (CAB): channel weights of each stage, drawn from all stages.
+
+    The means of all channels of all stages form one vector; a 1-D convolution of kernel 3 mixes
+    neighbours in it, and a head a stage turns it into that stage's channel weights:
+    ``y_i = x_i + x_i * weights_i``.
+
+    Source: MALUNet (BIBM 2022, arXiv 2211.01784), Section III.
+
+    Args:
+        in_chans: Channels of each map, in the order in which they are passed; an int for one map.
+        heads: ``"linear"`` for fully connected heads, as the published network has them, or
+            ``"conv"`` for 1-D convolutions of kernel 1: the same function and as many parameters,
+            but other initial weights.
+
+    Raises:
+        ValueError: If ``heads`` is neither, or ``forward`` gets another number of maps.
+
+    Shape:
+        A map (B, C, H, W), or a sequence of maps of any sizes; the result has the same form.
+
+    Example:
+        >>> maps = [torch.randn(1, 8, 16, 16), torch.randn(1, 16, 8, 8)]
+        >>> [tuple(y.shape) for y in ChannelAttentionBridge([8, 16])(maps)]
+        [(1, 8, 16, 16), (1, 16, 8, 8)]
+    """
+
+    def __init__(self, in_chans: int | Sequence[int], *, heads: str = "linear") -> None:
+        super().__init__()
+        if heads not in ("linear", "conv"):
+            raise ValueError(f'heads must be "linear" or "conv", not {heads!r}')
+        widths = [in_chans] if isinstance(in_chans, int) else list(in_chans)
+        total = sum(widths)
+        self.mix = nn.Conv1d(1, 1, 3, padding=1, bias=False)
+        self.heads = nn.ModuleList(
+            nn.Linear(total, width) if heads == "linear" else nn.Conv1d(total, width, 1)
+            for width in widths
+        )
+
+    def attend(self, maps: list[torch.Tensor]) -> list[torch.Tensor]:
+        """Return ``x_i * weights_i``, without the residual."""
+        if len(maps) != len(self.heads):
+            raise ValueError(
+                f"this bridge was made for {len(self.heads)} feature maps and got {len(maps)}"
+            )
+        means = torch.cat([x.mean((2, 3)) for x in maps], dim=1)
+        mixed = self.mix(means.unsqueeze(1)).squeeze(1)
+        return [x * self._weights(head, mixed) for x, head in zip(maps, self.heads, strict=True)]
+
+    @staticmethod
+    def _weights(head: nn.Module, mixed: torch.Tensor) -> torch.Tensor:
+        if isinstance(head, nn.Conv1d):
+            return head(mixed.unsqueeze(2)).unsqueeze(3).sigmoid()
+        return head(mixed)[:, :, None, None].sigmoid()
+
+    def forward(self, maps: FeatureMaps) -> torch.Tensor | list[torch.Tensor]:
+        """Attend to the channels of one or several maps (B, C_i, H_i, W_i)."""
+        stages = as_list(maps)
+        return like(maps, [x + a for x, a in zip(stages, self.attend(stages), strict=True)])

@@ -1,0 +1,127 @@
+import math
+
+import torch
+from torch import nn
+
+from skinseg.blocks.spatial_gate import SpatialGate
+
+
+class ConvUnit(nn.Sequential):
+    """Convolution without bias, BatchNorm and, unless ``act=False``, exact GELU."""
+
+    def __init__(
+        self, in_chans: int, out_chans: int, kernel_size: int, *, groups: int = 1, act: bool = True
+    ) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(
+            in_chans, out_chans, kernel_size, padding=kernel_size // 2, groups=groups, bias=False
+        )
+        self.norm = nn.BatchNorm2d(out_chans, eps=1e-3, momentum=0.03)
+        self.act = nn.GELU() if act else nn.Identity()
+
+
+class EfficientChannelGate(nn.Module):
+    """One weight in (0, 1) per channel, from the means of its neighbours (ECA).
+
+    Source: ECA-Net (CVPR 2020, arXiv 1910.03151). The kernel grows with the logarithm of C.
+
+    Shape:
+        (B, C, H, W) -> (B, C, 1, 1).
+    """
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        kernel = max(3, int(math.log2(channels) / 2 + 1) | 1)
+        self.conv = nn.Conv1d(1, 1, kernel, padding=kernel // 2, bias=False)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Weigh the channels of ``x`` (B, C, H, W)."""
+        means = x.mean((2, 3)).unsqueeze(1)
+        return self.conv(means).squeeze(1)[:, :, None, None].sigmoid()
+
+
+class ParallelChannelSpatialAttention(nn.Module):
+    """Efficient-channel and spatial attention side by side: ``x * (alpha * ECA + beta * SA)``.
+
+    Source: LMSAUNet (Sci Rep 15, 34327, 2025), its ECDF block.
+
+    Shape:
+        (B, C, H, W) -> (B, C, H, W), floating point, any H and W.
+    """
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.channel_gate = EfficientChannelGate(channels)
+        self.spatial_gate = SpatialGate()
+        self.alpha = nn.Parameter(torch.ones(1))
+        self.beta = nn.Parameter(torch.ones(1))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Attend to the channels and positions of ``x`` (B, C, H, W)."""
+        return x * (self.alpha * self.channel_gate(x) + self.beta * self.spatial_gate(x))
+
+
+class ECDF(nn.Module):
+    """ECDF block of LMSAUNet: compress, a cascade of shared depthwise convolutions, expand, attend.
+
+    A 1x1 convolution compresses to C_out / N channels. Its even and its odd channels pass the
+    same (N - 2) / 2 depthwise 3x3 convolutions, one after the other, and every intermediate map is
+    kept, so that C_out / 2 channels of growing receptive field come cheaply. A 1x1 convolution
+    expands them to C_out.
+
+    Source: LMSAUNet (Sci Rep 15, 34327, 2025), Methods. As in the authors' code, the attention
+    follows the last 1x1 convolution (the text puts it before).
+
+    Args:
+        in_chans: Channels C_in.
+        out_chans: Channels C_out; ``in_chans`` by default. Where 2N does not divide C_out, the
+            compressed width is the nearest even number, at least 2.
+        compression: N, an even number from 2 to 32. 2 leaves no depthwise convolution.
+        attention: Whether the channel and spatial attention ends the block.
+
+    Raises:
+        ValueError: If ``compression`` is odd or outside 2..32.
+
+    Shape:
+        (B, C_in, H, W) -> (B, C_out, H, W), floating point, any H and W.
+
+    Example:
+        >>> ECDF(16, 32, compression=4)(torch.randn(2, 16, 9, 9)).shape
+        torch.Size([2, 32, 9, 9])
+    """
+
+    def __init__(
+        self,
+        in_chans: int,
+        out_chans: int | None = None,
+        *,
+        compression: int = 8,
+        attention: bool = True,
+    ) -> None:
+        super().__init__()
+        if compression % 2 or not 2 <= compression <= 32:
+            raise ValueError(
+                f"compression must be an even number from 2 to 32, not {compression!r}"
+            )
+        out_chans = out_chans or in_chans
+        half = max(1, round(out_chans / (2 * compression)))
+        depth = (compression - 2) // 2
+        self.compress = ConvUnit(in_chans, 2 * half, 1)
+        self.cascade = nn.ModuleList(
+            ConvUnit(half, half, 3, groups=half, act=False) for _ in range(depth)
+        )
+        self.expand = ConvUnit(2 * half * (depth + 1), out_chans, 1)
+        self.attention = ParallelChannelSpatialAttention(out_chans) if attention else nn.Identity()
+        self.residual = in_chans == out_chans
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Map ``x`` (B, C_in, H, W) to (B, C_out, H, W)."""
+        compressed = self.compress(x)
+        kept = []
+        for half in (compressed[:, 0::2], compressed[:, 1::2]):
+            kept.append(half)
+            for unit in self.cascade:
+                half = unit(half)
+                kept.append(half)
+        out = self.attention(self.expand(torch.cat(kept, dim=1)))
+        return x + out if self.residual else out

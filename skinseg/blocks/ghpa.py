@@ -1,0 +1,109 @@
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from skinseg.blocks.channels import split_widths
+from skinseg.blocks.layer_norm import LayerNorm2d
+
+
+class PlaneWeights(nn.Module):
+    """Learned weights over the height-width plane, (1, C, H, W) for any H and W."""
+
+    def __init__(self, channels: int, size: int) -> None:
+        super().__init__()
+        self.tensor = nn.Parameter(torch.ones(1, channels, size, size))
+        self.refine = nn.Sequential(
+            nn.Conv2d(channels, channels, 3, padding=1, groups=channels),
+            nn.GELU(),
+            nn.Conv2d(channels, channels, 1),
+        )
+
+    def forward(self, size: tuple[int, int]) -> torch.Tensor:
+        """Return the weights at ``size`` (H, W)."""
+        resized = F.interpolate(self.tensor, size=size, mode="bilinear", align_corners=True)
+        return self.refine(resized)
+
+
+class AxisWeights(nn.Module):
+    """Learned weights along one axis, (1, C, L) for any length L."""
+
+    def __init__(self, channels: int, size: int) -> None:
+        super().__init__()
+        self.tensor = nn.Parameter(torch.ones(1, channels, size))
+        self.refine = nn.Sequential(
+            nn.Conv1d(channels, channels, 3, padding=1, groups=channels),
+            nn.GELU(),
+            nn.Conv1d(channels, channels, 1),
+        )
+
+    def forward(self, length: int) -> torch.Tensor:
+        """Return the weights at ``length`` positions."""
+        resized = F.interpolate(self.tensor, size=length, mode="linear", align_corners=True)
+        return self.refine(resized)
+
+
+class GroupedHadamardProductAttention(nn.Module):
+    """Grouped multi-axis Hadamard Product Attention (GHPA).
+
+    Instead of comparing positions with one another, which is quadratic, the map is multiplied by
+    learned tensors: one group of channels by weights over height and width, one by weights over
+    channel and height, one by weights over channel and width. The fourth group passes a
+    depthwise-separable convolution. The weights do not depend on the image.
+
+    Source: EGE-UNet (MICCAI 2023, arXiv 2307.08473), Section 2. As in the authors' code, the
+    learned tensors begin as ones (the paper: random numbers), and the fourth group's 1x1
+    convolution comes before its depthwise one.
+
+    Args:
+        in_chans: Channels C_in, at least 4.
+        out_chans: Channels C_out; ``in_chans`` by default.
+        tensor_size: Side of the learned tensors, which are interpolated to the map's size.
+
+    Raises:
+        ValueError: If there are fewer than 4 channels.
+
+    Shape:
+        (B, C_in, H, W) -> (B, C_out, H, W), floating point, any H and W.
+
+    Example:
+        >>> GroupedHadamardProductAttention(24, 32)(torch.randn(1, 24, 16, 20)).shape
+        torch.Size([1, 32, 16, 20])
+    """
+
+    def __init__(
+        self, in_chans: int, out_chans: int | None = None, *, tensor_size: int = 8
+    ) -> None:
+        super().__init__()
+        out_chans = out_chans or in_chans
+        self.widths = split_widths(in_chans, 4)
+        plane, height, width, local = self.widths
+        self.norm_in = LayerNorm2d(in_chans)
+        self.plane = PlaneWeights(plane, tensor_size)
+        self.height = AxisWeights(height, tensor_size)
+        self.width = AxisWeights(width, tensor_size)
+        self.local = nn.Sequential(
+            nn.Conv2d(local, local, 1),
+            nn.GELU(),
+            nn.Conv2d(local, local, 3, padding=1, groups=local),
+        )
+        self.norm_out = LayerNorm2d(in_chans)
+        self.project = nn.Sequential(
+            nn.Conv2d(in_chans, in_chans, 3, padding=1, groups=in_chans),
+            nn.GELU(),
+            nn.Conv2d(in_chans, out_chans, 1),
+        )
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Map ``x`` (B, C_in, H, W) to (B, C_out, H, W)."""
+        height, width = x.shape[-2:]
+        by_plane, by_height, by_width, local = self.norm_in(x).split(self.widths, dim=1)
+        x = torch.cat(
+            [
+                by_plane * self.plane((height, width)),
+                by_height * self.height(height).unsqueeze(3),
+                by_width * self.width(width).unsqueeze(2),
+                self.local(local),
+            ],
+            dim=1,
+        )
+        return self.project(self.norm_out(x))

@@ -1,0 +1,30 @@
+import torch
+from torch import nn
+
+
+class LayerNorm2d(nn.LayerNorm):
+    """Layer normalisation over the channels of a feature map, at every position apart.
+
+    Args:
+        num_channels: Number of channels C.
+        eps: Added to the variance. EGE-UNet uses 1e-6.
+
+    Shape:
+        (B, C, H, W) -> (B, C, H, W), floating point.
+
+    Example:
+        >>> y = LayerNorm2d(8)(torch.randn(2, 8, 5, 5))
+        >>> bool(y.mean(1).abs().max() < 1e-5)
+        True
+    """
+
+    def __init__(self, num_channels: int, eps: float = 1e-6) -> None:
+        super().__init__(num_channels, eps=eps)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Normalise ``x`` (B, C, H, W) over C."""
+        # Written out: torch's layer_norm wants the channels last, and moving them there and back
+        # changes the memory layout that the following convolutions see.
+        centred = x - x.mean(1, keepdim=True)
+        deviation = (centred.pow(2).mean(1, keepdim=True) + self.eps).sqrt()
+        return self.weight[:, None, None] * (centred / deviation) + self.bias[:, None, None]

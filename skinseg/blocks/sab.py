@@ -1,0 +1,46 @@
+from collections.abc import Sequence
+
+import torch
+from torch import nn
+
+from skinseg.blocks.feature_maps import FeatureMaps, as_list, like
+from skinseg.blocks.spatial_gate import SpatialGate
+
+
+class SpatialAttentionBridge(nn.Module):
+    """Spatial Attention Bridge (SAB): one spatial gate for the feature maps of all stages.
+
+    ``y_i = x_i + x_i * gate(x_i)``, the gate being a single 7x7 convolution of dilation 3 on the
+    channels' mean and maximum, shared by the stages.
+
+    Source: MALUNet (BIBM 2022, arXiv 2211.01784), Section III.
+
+    Args:
+        in_chans: Channels of the map, or of each map. The gate does not depend on it; it is
+            taken so that every block is made alike.
+        kernel_size: Odd size of the shared convolution.
+        dilation: Its dilation.
+
+    Shape:
+        A map (B, C, H, W), or a sequence of maps of any sizes; the result has the same form.
+
+    Example:
+        >>> maps = [torch.randn(1, 8, 16, 16), torch.randn(1, 16, 8, 8)]
+        >>> [tuple(y.shape) for y in SpatialAttentionBridge([8, 16])(maps)]
+        [(1, 8, 16, 16), (1, 16, 8, 8)]
+    """
+
+    def __init__(
+        self, in_chans: int | Sequence[int], *, kernel_size: int = 7, dilation: int = 3
+    ) -> None:
+        super().__init__()
+        self.gate = SpatialGate(kernel_size, dilation)
+
+    def attend(self, maps: list[torch.Tensor]) -> list[torch.Tensor]:
+        """Return ``x_i * gate(x_i)``, without the residual."""
+        return [x * self.gate(x) for x in maps]
+
+    def forward(self, maps: FeatureMaps) -> torch.Tensor | list[torch.Tensor]:
+        """Attend to the positions of one or several maps (B, C_i, H_i, W_i)."""
+        stages = as_list(maps)
+        return like(maps, [x + a for x, a in zip(stages, self.attend(stages), strict=True)])

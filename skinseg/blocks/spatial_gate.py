@@ -1,0 +1,30 @@
+import torch
+from torch import nn
+
+
+class SpatialGate(nn.Module):
+    """One weight in (0, 1) per position, from the channels' mean and maximum.
+
+    The gate takes any number of channels, so one gate can serve maps of several stages.
+
+    Args:
+        kernel_size: Odd size of its single convolution.
+        dilation: Dilation of that convolution.
+
+    Shape:
+        (B, C, H, W) -> (B, 1, H, W), floating point, any C, H and W.
+
+    Example:
+        >>> SpatialGate()(torch.randn(2, 5, 9, 9)).shape
+        torch.Size([2, 1, 9, 9])
+    """
+
+    def __init__(self, kernel_size: int = 7, dilation: int = 1) -> None:
+        super().__init__()
+        padding = dilation * (kernel_size // 2)
+        self.conv = nn.Conv2d(2, 1, kernel_size, padding=padding, dilation=dilation)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Weigh the positions of ``x`` (B, C, H, W)."""
+        pooled = torch.cat([x.mean(1, keepdim=True), x.amax(1, keepdim=True)], dim=1)
+        return self.conv(pooled).sigmoid()

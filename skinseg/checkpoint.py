@@ -1,0 +1,155 @@
+"""Weights from a file into a network: ours or the authors', always strictly."""
+
+import os
+import pickle
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import nn
+
+StateDict = dict[str, torch.Tensor]
+
+# Where training scripts keep the weights among other things, most specific first.
+_WRAPPERS = ("model_state_dict", "state_dict", "model")
+# Counters that thop leaves in the modules it has profiled.
+_PROFILER_LEFTOVERS = ("total_ops", "total_params")
+
+
+class CheckpointError(ValueError):
+    """Weights that cannot be read, or do not fit the network."""
+
+
+def read_state_dict(path: str | os.PathLike[str]) -> StateDict:
+    """Read the weights of a checkpoint without running any code that it may contain.
+
+    Args:
+        path: ``.safetensors``, or a file of ``torch.save`` that holds a state dict or a
+            dictionary with one under ``model_state_dict``, ``state_dict`` or ``model``.
+
+    Returns:
+        Tensors by name, on the CPU; a ``module.`` prefix and profiler counters are removed.
+
+    Raises:
+        CheckpointError: If the file is missing, broken, holds pickled code, or no weights.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise CheckpointError(f"{path}: there is no such file")
+    loaded = _read_safetensors(path) if path.suffix == ".safetensors" else _read_pickle(path)
+    for wrapper in _WRAPPERS:
+        if isinstance(loaded, Mapping) and isinstance(loaded.get(wrapper), Mapping):
+            loaded = loaded[wrapper]
+            break
+    return _clean(loaded, path)
+
+
+def _read_safetensors(path: Path) -> StateDict:
+    try:
+        return load_file(path)
+    except (SafetensorError, OSError) as error:
+        raise CheckpointError(
+            f"{path} is not a readable safetensors file ({error}); fetch or copy it again"
+        ) from error
+
+
+def _read_pickle(path: Path) -> Any:
+    try:
+        return torch.load(path, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError as error:
+        raise CheckpointError(
+            f"{path} is refused: it is not a plain file of tensors but a pickle that may run "
+            "code, or not a checkpoint at all. Save its state dict alone, with "
+            "torch.save(model.state_dict(), path), or as safetensors"
+        ) from error
+    except (RuntimeError, EOFError, OSError, KeyError, ValueError) as error:
+        raise CheckpointError(f"{path} is not a readable checkpoint: {error}") from error
+
+
+def _clean(loaded: Any, path: Path) -> StateDict:
+    if not isinstance(loaded, Mapping) or not loaded:
+        raise CheckpointError(f"{path} holds no state dict but {type(loaded).__name__}")
+    state = {}
+    for key, value in loaded.items():
+        if not isinstance(value, torch.Tensor):
+            raise CheckpointError(
+                f"{path} holds {type(value).__name__} under {key!r} where a tensor was expected; "
+                f"weights are looked for at the top level and under {', '.join(_WRAPPERS)}"
+            )
+        key = key.removeprefix("module.")
+        if key.rpartition(".")[2] not in _PROFILER_LEFTOVERS:
+            state[key] = value
+    return state
+
+
+def load_checkpoint(model: nn.Module, path: str | os.PathLike[str]) -> None:
+    """Load a checkpoint into a network, every weight or none.
+
+    The names may be this package's or those of the authors' published code; which of the two is
+    told from the names themselves.
+
+    Args:
+        model: Network to fill, in place.
+        path: See :func:`read_state_dict`.
+
+    Raises:
+        CheckpointError: If the file cannot be read, or a weight is missing, left over, or of
+            another shape. The network is then unchanged.
+
+    Example:
+        >>> import skinseg, tempfile, torch
+        >>> net = skinseg.create_model("egeunet")
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     torch.save(net.state_dict(), f"{folder}/net.pth")
+        ...     load_checkpoint(skinseg.create_model("egeunet"), f"{folder}/net.pth")
+    """
+    fill(model, read_state_dict(path), str(path))
+
+
+def fill(model: nn.Module, state: StateDict, source: str) -> None:
+    """Load ``state`` into ``model`` strictly; ``source`` is what errors name."""
+    expected = model.state_dict()
+    if not expected.keys() & state.keys() - {"head.weight", "head.bias"}:
+        state = _in_our_names(model, state, source)
+    problems = [
+        *_listed("missing", sorted(expected.keys() - state.keys())),
+        *_listed("unexpected", sorted(state.keys() - expected.keys())),
+        *_listed(
+            "of another shape",
+            [
+                f"{key} {tuple(state[key].shape)}, the network has {tuple(value.shape)}"
+                for key, value in expected.items()
+                if key in state and state[key].shape != value.shape
+            ],
+        ),
+    ]
+    if problems:
+        raise CheckpointError(
+            f"the weights of {source} do not fit {type(model).__name__}: {'; '.join(problems)}. "
+            "Create the network with the arguments that the weights were made with "
+            "(num_classes, in_chans, compression, ...)"
+        )
+    model.load_state_dict(state)
+
+
+def _in_our_names(model: nn.Module, state: StateDict, source: str) -> StateDict:
+    convert = getattr(model, "convert_authors_weights", None)
+    if convert is None:
+        raise CheckpointError(f"no weight in {source} has a name that the network knows")
+    try:
+        return convert(state)
+    except NotImplementedError:
+        raise CheckpointError(
+            f"no weight in {source} has a name that {type(model).__name__} knows, and its authors "
+            "published no checkpoint whose names could be translated"
+        ) from None
+
+
+def _listed(what: str, names: list[str], most: int = 4) -> list[str]:
+    if not names:
+        return []
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return [f"{len(names)} {what} ({', '.join(names[:most])}{more})"]

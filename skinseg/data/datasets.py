@@ -1,0 +1,273 @@
+"""What every data set of lesion images offers, and the one form of those that are files."""
+
+import copy
+import os
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import accumulate
+from pathlib import Path
+
+import numpy as np
+
+from skinseg.data.images import read_image, read_mask
+from skinseg.data.pairs import DatasetError, Pair
+
+_SHOWN = 5
+
+
+@dataclass(frozen=True, eq=False)
+class Sample:
+    """One image with its lesion mask.
+
+    Attributes:
+        id: The name of the sample in its data set.
+        image: RGB, `uint8` `(H, W, 3)`, values 0 to 255.
+        mask: `bool` `(H, W)`, `True` is lesion.
+    """
+
+    id: str
+    image: np.ndarray
+    mask: np.ndarray
+
+
+class SegmentationDataset(ABC):
+    """Lesion images with masks, in a fixed order, decoded when asked for.
+
+    Anything with `len(dataset)` and `dataset[i]` takes it, PyTorch's `DataLoader` among them.
+
+    Attributes:
+        ids: The name of each sample, no two alike.
+    """
+
+    ids: list[str]
+
+    def __len__(self) -> int:
+        """The number of samples."""
+        return len(self.ids)
+
+    def __repr__(self) -> str:
+        """The kind of data set and its length."""
+        return f"<{type(self).__name__}: {len(self)} samples>"
+
+    @abstractmethod
+    def __getitem__(self, index: int) -> Sample:
+        """Decodes one sample; `IndexError` beyond the end."""
+
+    @abstractmethod
+    def image_path(self, index: int) -> Path | None:
+        """The image file of a sample; `None` if it is no file."""
+
+    @abstractmethod
+    def mask_path(self, index: int) -> Path | None:
+        """The mask file of a sample; `None` if there is none."""
+
+    @abstractmethod
+    def _select(self, indices: Sequence[int]) -> "SegmentationDataset":
+        """The data set of these samples alone, in this order."""
+
+    def subset(self, ids: Sequence[str] | str | os.PathLike[str]) -> "SegmentationDataset":
+        """The samples of the given ids, in the given order.
+
+        Args:
+            ids: The ids, or the path of a split file (see `read_split`).
+
+        Returns:
+            A data set of the same kind.
+
+        Raises:
+            DatasetError: An id is unknown or given twice, or the split file cannot be read.
+
+        Example:
+            >>> from skinseg.data import SyntheticDermoscopy
+            >>> dataset = SyntheticDermoscopy(3)
+            >>> dataset.subset(dataset.ids[:2])
+            <SyntheticDermoscopy: 2 samples>
+        """
+        origin = ""
+        if isinstance(ids, str | os.PathLike):
+            origin = f" in '{os.fspath(ids)}'"
+            ids = read_split(ids)
+        index_of = {name: index for index, name in enumerate(self.ids)}
+        unknown = [name for name in ids if name not in index_of]
+        if unknown:
+            raise DatasetError(
+                f"{len(unknown)} of {len(ids)} ids{origin} are not in {self!r}: {_some(unknown)}. "
+                f"Its ids look like {_some(self.ids[:1])}."
+            )
+        if len(set(ids)) < len(ids):
+            twice = sorted({name for name in ids if list(ids).count(name) > 1})
+            raise DatasetError(f"{len(twice)} ids{origin} are given twice: {_some(twice)}.")
+        return self._select([index_of[name] for name in ids])
+
+    def random_split(
+        self,
+        fractions: Sequence[float],
+        seed: int = 0,
+        groups: Mapping[str, str] | None = None,
+    ) -> list["SegmentationDataset"]:
+        """Splits at random, the same way for the same ids and seed on any machine.
+
+        Args:
+            fractions: The share of each part, such as `(0.8, 0.2)`; they add up to 1.
+            seed: Another seed gives another split.
+            groups: The patient or lesion that each id belongs to. Samples of one group stay in
+                one part, so the parts only come near the fractions.
+
+        Returns:
+            One data set for each fraction; inside each, the samples keep their order.
+
+        Raises:
+            DatasetError: The fractions are not positive or do not add up to 1, a part would be
+                empty, or an id is in no group.
+
+        Example:
+            >>> from skinseg.data import SyntheticDermoscopy
+            >>> train, val = SyntheticDermoscopy(10).random_split((0.8, 0.2))
+            >>> len(train), len(val)
+            (8, 2)
+        """
+        if min(fractions, default=0) <= 0 or abs(sum(fractions) - 1) > 1e-6:
+            raise DatasetError(
+                f"fractions={tuple(fractions)} must be positive and add up to 1, as (0.8, 0.2)."
+            )
+        members = self._members(groups)
+        names = sorted(members)
+        ends = [round(end * len(self)) for end in accumulate(fractions)]
+        parts: list[list[int]] = [[] for _ in fractions]
+        placed = part = 0
+        for number in np.random.default_rng(seed).permutation(len(names)):
+            while placed >= ends[part]:
+                part += 1
+            parts[part] += members[names[number]]
+            placed += len(members[names[number]])
+        if not all(parts):
+            raise DatasetError(
+                f"{self!r} in {len(names)} groups is too small to split by {tuple(fractions)}: "
+                "a part would be empty. Ask for fewer or larger parts."
+            )
+        return [self._select(sorted(part)) for part in parts]
+
+    def _members(self, groups: Mapping[str, str] | None) -> dict[str, list[int]]:
+        if groups is None:
+            return {name: [index] for index, name in enumerate(self.ids)}
+        missing = [name for name in self.ids if name not in groups]
+        if missing:
+            raise DatasetError(
+                f"groups lacks {len(missing)} of {len(self)} ids: {_some(missing)}. "
+                "Name a group for every id."
+            )
+        members: dict[str, list[int]] = {}
+        for index, name in enumerate(self.ids):
+            members.setdefault(groups[name], []).append(index)
+        return members
+
+
+class PairDataset(SegmentationDataset):
+    """Image files with mask files, given pair by pair; the base of the data sets on disk.
+
+    Two of them are joined by `+`. An image without a mask is kept, so that `check_dataset` can
+    report it, and raises when it is asked for.
+
+    Args:
+        pairs: The files. Nothing is opened yet.
+        stray_masks: Mask files that belong to no image.
+
+    Attributes:
+        ids: The id of each pair.
+        stray_masks: As given; empty after `subset` and `random_split`.
+
+    Raises:
+        DatasetError: Two pairs have the same id.
+
+    Example:
+        >>> dataset = PairDataset([Pair("x", Path("x.jpg"), Path("x_mask.png"))])
+        >>> dataset.ids, dataset.mask_path(0).name
+        (['x'], 'x_mask.png')
+    """
+
+    def __init__(self, pairs: Sequence[Pair], stray_masks: Sequence[Path] = ()) -> None:
+        self._pairs = list(pairs)
+        self.ids = [pair.id for pair in self._pairs]
+        self.stray_masks = list(stray_masks)
+        if len(set(self.ids)) < len(self.ids):
+            twice = sorted({name for name in self.ids if self.ids.count(name) > 1})
+            raise DatasetError(
+                f"{len(twice)} ids occur twice: {_some(twice)}. Rename the files of one of each."
+            )
+
+    def __getitem__(self, index: int) -> Sample:
+        """Decodes an image and its mask.
+
+        Raises:
+            DatasetError: The image has no mask, or one of another size.
+            ImageError: A file cannot be read.
+            IndexError: There is no such sample.
+        """
+        pair = self._pairs[index]
+        if pair.mask is None:
+            raise DatasetError(
+                f"'{pair.image}' has no mask. Add '{pair.id}_mask.png', or leave the image out "
+                "with `subset`."
+            )
+        image, mask = read_image(pair.image), read_mask(pair.mask)
+        if image.shape[:2] != mask.shape:
+            raise DatasetError(
+                f"'{pair.mask}' is {mask.shape[1]} x {mask.shape[0]}, but its image "
+                f"'{pair.image}' is {image.shape[1]} x {image.shape[0]}. Export both at one size."
+            )
+        return Sample(pair.id, image, mask)
+
+    def __add__(self, other: "PairDataset") -> "PairDataset":
+        """Both data sets as one, this one's samples first."""
+        if not isinstance(other, PairDataset):
+            return NotImplemented
+        return PairDataset(self._pairs + other._pairs, self.stray_masks + other.stray_masks)
+
+    def image_path(self, index: int) -> Path:
+        """The image file of a sample."""
+        return self._pairs[index].image
+
+    def mask_path(self, index: int) -> Path | None:
+        """The mask file of a sample; `None` if there is none."""
+        return self._pairs[index].mask
+
+    def _select(self, indices: Sequence[int]) -> "PairDataset":
+        chosen = copy.copy(self)
+        PairDataset.__init__(chosen, [self._pairs[index] for index in indices])
+        return chosen
+
+
+def read_split(path: str | os.PathLike[str]) -> list[str]:
+    r"""Reads a split file: one id a line; blank lines and lines that begin with `#` are skipped.
+
+    Raises:
+        DatasetError: The file cannot be read or holds no id.
+
+    Example:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     _ = Path(folder, "val.txt").write_text("# official\nISIC_0001769\n")
+        ...     read_split(Path(folder, "val.txt"))
+        ['ISIC_0001769']
+    """
+    try:
+        # Editors on Windows begin a file with a byte order mark.
+        text = Path(path).read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise DatasetError(
+            f"Cannot read the split file '{os.fspath(path)}': {error}. "
+            "Give a text file with one id a line."
+        ) from error
+    lines = (line.strip() for line in text.splitlines())
+    ids = [line for line in lines if line and not line.startswith("#")]
+    if not ids:
+        raise DatasetError(
+            f"The split file '{os.fspath(path)}' holds no id. Write one id a line into it."
+        )
+    return ids
+
+
+def _some(names: Sequence[str]) -> str:
+    shown = ", ".join(repr(name) for name in names[:_SHOWN])
+    return shown + (", ..." if len(names) > _SHOWN else "")

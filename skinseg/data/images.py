@@ -1,0 +1,472 @@
+"""Images and masks from files: read as plain arrays, written as whole files or not at all."""
+
+import contextlib
+import os
+import stat
+import threading
+import uuid
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+from PIL import Image
+
+MAX_PIXELS = 100_000_000
+"""Pixels (width times height) above which an image is refused unless the caller says otherwise."""
+
+IMAGE_SUFFIXES = frozenset(
+    {".bmp", ".gif", ".jp2", ".jpe", ".jpeg", ".jpg", ".pgm", ".png", ".pnm", ".ppm"}
+    | {".tif", ".tiff", ".webp"}
+)
+"""File name endings taken for images, in lower case."""
+
+# A fixed list keeps exotic decoders (some of which start other programs) away from users' files.
+_FORMATS = ("JPEG", "PNG", "BMP", "TIFF", "GIF", "WEBP", "PPM", "JPEG2000")
+
+# EXIF tag 0x0112: how the stored pixels must be turned to stand upright.
+_ORIENTATION_TAG = 0x0112
+_UPRIGHT = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+
+_CONVERTIBLE_TO_RGB = frozenset({"1", "L", "P", "RGB", "RGBX", "CMYK", "YCbCr", "HSV"})
+
+# JPEG noise moves the three channels of a grey mask apart by a few levels.
+_GREY_TOLERANCE = 16
+
+_PILLOW_LIMIT_LOCK = threading.Lock()
+
+
+class ImageError(ValueError):
+    """An image or mask cannot be read or written; the message names the file and a remedy."""
+
+
+def read_image(
+    source: str | os.PathLike[str] | Image.Image, *, max_pixels: int = MAX_PIXELS
+) -> np.ndarray:
+    """Reads an image as 8-bit RGB, upright as its EXIF orientation says.
+
+    Greyscale, palette, 1-bit and CMYK images are converted to RGB. Transparency is laid over
+    white. 16-bit greyscale is scaled by its full range (65535 becomes 255); of 16-bit colour the
+    upper byte is kept. 32-bit and floating-point greyscale has no known range and is refused.
+    Embedded colour profiles are not applied. Of a file with several frames (animated GIF, WebP or
+    PNG, multi-page TIFF) the first is read and a `UserWarning` names the file; of an open
+    `PIL.Image.Image` it is the frame the image stands at.
+
+    Args:
+        source: A file, or an open Pillow image. The image object is left as it was.
+        max_pixels: The most pixels (width times height) to accept. The header decides, so a
+            larger image costs no memory. Pillow's own limit is neither used nor changed.
+
+    Returns:
+        A new `uint8` array of shape `(H, W, 3)`, values 0 to 255.
+
+    Raises:
+        ImageError: The file is missing, a folder, empty, not an image, damaged, too large, or
+            has pixels of a kind that cannot be shown as RGB.
+        TypeError: `source` is neither a path nor a Pillow image.
+
+    Example:
+        >>> from PIL import Image
+        >>> image = read_image(Image.new("L", (4, 2), 255))
+        >>> image.shape, image.dtype.name, int(image.max())
+        ((2, 4, 3), 'uint8', 255)
+    """
+    with _decoded(source, max_pixels) as (image, name):
+        return _to_rgb(image, name)
+
+
+def read_mask(
+    source: str | os.PathLike[str] | Image.Image, *, max_pixels: int = MAX_PIXELS
+) -> np.ndarray:
+    """Reads a lesion mask: `True` is lesion. Nothing is resized or interpolated.
+
+    Grey values above 127 (of 255) are lesion; in a mask that holds nothing but 0 and 1, the ones
+    are. 1-bit masks need no threshold. 16-bit masks are read by their full range, except that
+    one with no values but 0 and 255 is read as an 8-bit mask. In a palette or colour mask of
+    black and one other colour, the other colour is lesion. Transparent pixels are background.
+    EXIF orientation is followed as in `read_image`, so that image and mask stay aligned.
+
+    Args:
+        source: A file, or an open Pillow image.
+        max_pixels: The most pixels (width times height) to accept.
+
+    Returns:
+        A new `bool` array of shape `(H, W)`.
+
+    Raises:
+        ImageError: As `read_image`; also for a colour picture, which is no mask.
+        TypeError: `source` is neither a path nor a Pillow image.
+
+    Example:
+        >>> from PIL import Image
+        >>> mask = Image.new("L", (3, 1))
+        >>> mask.putdata([0, 127, 128])
+        >>> read_mask(mask).tolist()
+        [[False, False, True]]
+    """
+    levels = read_mask_levels(source, max_pixels=max_pixels)
+    return levels > 127
+
+
+def read_mask_levels(
+    source: str | os.PathLike[str] | Image.Image, *, max_pixels: int = MAX_PIXELS
+) -> np.ndarray:
+    """Reads a mask as grey levels, before the threshold at 127 that `read_mask` applies.
+
+    Args:
+        source: A file, or an open Pillow image.
+        max_pixels: The most pixels (width times height) to accept.
+
+    Returns:
+        A `uint8` array of shape `(H, W)`; a binary mask holds 0 and 255 alone.
+
+    Raises:
+        ImageError: As `read_mask`.
+        TypeError: `source` is neither a path nor a Pillow image.
+
+    Example:
+        >>> from PIL import Image
+        >>> read_mask_levels(Image.new("1", (2, 1), 1)).tolist()
+        [[255, 255]]
+    """
+    with _decoded(source, max_pixels) as (image, name):
+        # Lossy files hold noise: their 0 and 1 are both black, never a two-class mask.
+        lossy = image.format in ("JPEG", "MPO")
+        return _mask_levels(image, name, lossy)
+
+
+def image_size(
+    source: str | os.PathLike[str] | Image.Image, *, max_pixels: int = MAX_PIXELS
+) -> tuple[int, int]:
+    """The upright height and width of an image, from its header alone.
+
+    Args:
+        source: A file, or an open Pillow image.
+        max_pixels: The most pixels (width times height) to accept.
+
+    Returns:
+        `(H, W)` as `read_image` would give them.
+
+    Raises:
+        ImageError: The header cannot be read, or the image is too large.
+        TypeError: `source` is neither a path nor a Pillow image.
+
+    Example:
+        >>> from PIL import Image
+        >>> image_size(Image.new("RGB", (640, 480)))
+        (480, 640)
+    """
+    with _opened(source, max_pixels) as (image, _):
+        width, height = image.size
+        # Pillow gives the size of a turned TIFF upright, of every other format as stored.
+        sideways = image.format != "TIFF" and _orientation(image) >= 5
+        return (width, height) if sideways else (height, width)
+
+
+def write_png(path: str | os.PathLike[str], array: np.ndarray) -> None:
+    """Writes an array as a PNG file; the file is there whole, or as it was before.
+
+    Args:
+        path: Where to write; must end in `.png`, in an existing folder. An existing file is
+            replaced.
+        array: `bool` `(H, W)`, written as 0 and 255; `uint8` `(H, W)`, `(H, W, 3)` RGB or
+            `(H, W, 4)` RGBA; or `uint16` `(H, W)`.
+
+    Raises:
+        ImageError: The array cannot be a PNG, or the file cannot be written (no space left, no
+            permission, no such folder). Nothing half-written is left behind.
+
+    Example:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     write_png(f"{folder}/mask.png", np.eye(2, dtype=bool))
+        ...     read_mask(f"{folder}/mask.png").tolist()
+        [[True, False], [False, True]]
+    """
+    path = Path(path)
+    if path.suffix.lower() != ".png":
+        raise ImageError(f"Cannot write '{path}' as PNG: give it a name that ends in '.png'.")
+    image = _png_image(path, np.asarray(array))
+    # A name of its own rather than `tempfile`, whose files only their owner may read.
+    temporary = path.with_name(f".{uuid.uuid4().hex}.tmp")
+    try:
+        with open(temporary, "xb") as file:
+            image.save(file, format="PNG")
+        os.replace(temporary, path)
+    except OSError as error:
+        raise ImageError(
+            f"Cannot write '{path}': {error.strerror or error}. Choose an existing folder that "
+            "can be written to, on a disk with space left."
+        ) from error
+    finally:
+        # After success the name is gone already; a parent that is no folder has nothing in it.
+        with contextlib.suppress(OSError):
+            temporary.unlink()
+
+
+def is_image_path(path: str | os.PathLike[str]) -> bool:
+    """Whether a file name ends like an image (`.jpg`, `.PNG`, `.tif`, ...); files are not opened.
+
+    Example:
+        >>> is_image_path("a/lesion.JPG"), is_image_path("notes.txt")
+        (True, False)
+    """
+    return Path(path).suffix.lower() in IMAGE_SUFFIXES
+
+
+def list_images(folder: str | os.PathLike[str], recursive: bool = False) -> list[Path]:
+    """The image files of a folder, sorted by path; hidden files and folders are left out.
+
+    Args:
+        folder: The folder to look into.
+        recursive: Also look into the folders below it (links to folders are not followed).
+
+    Returns:
+        Paths that begin with `folder`; empty if it holds no image.
+
+    Raises:
+        ImageError: `folder` is missing, is a file, or cannot be listed.
+
+    Example:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     write_png(f"{folder}/b.png", np.zeros((1, 1), np.uint8))
+        ...     write_png(f"{folder}/a.png", np.zeros((1, 1), np.uint8))
+        ...     [path.name for path in list_images(folder)]
+        ['a.png', 'b.png']
+    """
+    folder = Path(folder)
+    found = []
+    try:
+        for entry in os.scandir(folder):
+            if entry.name.startswith("."):
+                continue
+            if recursive and entry.is_dir(follow_symlinks=False):
+                found += list_images(folder / entry.name, recursive=True)
+            elif is_image_path(entry.name) and entry.is_file():
+                found.append(folder / entry.name)
+    except OSError as error:
+        raise ImageError(
+            f"Cannot list the images of '{folder}': {error.strerror or error}. "
+            "Give an existing folder."
+        ) from error
+    return sorted(found)
+
+
+@contextlib.contextmanager
+def _opened(
+    source: str | os.PathLike[str] | Image.Image, max_pixels: int
+) -> Iterator[tuple[Image.Image, str]]:
+    """Gives the image with its header read, not yet decoded, and the name for messages."""
+    if isinstance(source, Image.Image):
+        name = f"'{source.filename}'" if getattr(source, "filename", "") else "the Pillow image"
+        _check_size(source, name, max_pixels)
+        yield source, name
+    elif isinstance(source, str | os.PathLike):
+        path = Path(source)
+        with _open_file(path) as file:
+            image = _read_header(file, path)
+            _check_size(image, f"'{path}'", max_pixels)
+            yield image, f"'{path}'"
+    else:
+        raise TypeError(f"Expected a path or a PIL.Image.Image, got {type(source).__name__}.")
+
+
+@contextlib.contextmanager
+def _decoded(
+    source: str | os.PathLike[str] | Image.Image, max_pixels: int
+) -> Iterator[tuple[Image.Image, str]]:
+    with _opened(source, max_pixels) as (image, name):
+        try:
+            several_frames = image is not source and _has_frames(image)
+            with _no_pillow_limit(image):
+                image.load()
+            orientation = _orientation(image)
+        except Exception as error:  # Decoders raise anything on damaged data.
+            raise ImageError(
+                f"Cannot read {name}: the file is truncated or damaged ({error}). "
+                "Copy, download or export it again."
+            ) from error
+        if several_frames:
+            warnings.warn(f"{name} has several frames; the first is used.", stacklevel=4)
+        upright = image.transpose(_UPRIGHT[orientation]) if orientation > 1 else image
+        upright.format = image.format
+        yield upright, name
+
+
+def _open_file(path: Path) -> BinaryIO:
+    try:
+        status = path.stat()
+        if stat.S_ISDIR(status.st_mode):
+            raise ImageError(f"Cannot read '{path}': it is a folder. Give an image file.")
+        if not stat.S_ISREG(status.st_mode):
+            raise ImageError(f"Cannot read '{path}': it is not a file. Give an image file.")
+        if status.st_size == 0:
+            raise ImageError(
+                f"Cannot read '{path}': the file has zero bytes. Copy or download it again."
+            )
+        return open(path, "rb")
+    except FileNotFoundError as error:
+        raise ImageError(f"Cannot read '{path}': there is no such file. Check the path.") from error
+    except OSError as error:
+        raise ImageError(
+            f"Cannot read '{path}': {error.strerror or error}. Check the path and its permissions."
+        ) from error
+
+
+def _read_header(file: BinaryIO, path: Path) -> Image.Image:
+    """Opens by content, past `Image.open`, whose size limit is one global for the process."""
+    Image.init()
+    prefix = file.read(16).ljust(16, b"\0")
+    for name in _FORMATS:
+        factory, accept = Image.OPEN.get(name, (None, None))
+        if factory is None or accept is None or accept(prefix) is not True:
+            continue
+        file.seek(0)
+        try:
+            return factory(file, str(path))
+        except Exception as error:  # Format plugins raise anything on damaged headers.
+            raise ImageError(
+                f"Cannot read '{path}': it begins like a {name} image, but is truncated or "
+                f"damaged ({error}). Copy, download or export it again."
+            ) from error
+    raise ImageError(
+        f"Cannot read '{path}': its content is not an image in a supported format "
+        f"({', '.join(_FORMATS)}). Convert it to PNG or JPEG."
+    )
+
+
+def _check_size(image: Image.Image, name: str, max_pixels: int) -> None:
+    width, height = image.size
+    if width * height > max_pixels:
+        raise ImageError(
+            f"Cannot read {name}: {width} x {height} is {width * height:,} pixels, more than "
+            f"max_pixels={max_pixels:,}. Scale the image down, or raise max_pixels."
+        )
+    if width * height == 0:
+        raise ImageError(f"Cannot read {name}: it has no pixels ({width} x {height}).")
+
+
+@contextlib.contextmanager
+def _no_pillow_limit(image: Image.Image) -> Iterator[None]:
+    """Silences the size warning that Pillow gives while it decodes a large TIFF.
+
+    `_check_size` has passed the image. Warning filters belong to the process, so they are touched
+    for such images only, and by one thread at a time.
+    """
+    limit = Image.MAX_IMAGE_PIXELS
+    if limit is None or image.width * image.height <= limit:
+        yield
+        return
+    with _PILLOW_LIMIT_LOCK, warnings.catch_warnings():
+        warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+        yield
+
+
+def _has_frames(image: Image.Image) -> bool:
+    # MPO is what phones write: a photograph followed by previews of itself.
+    return image.format != "MPO" and bool(getattr(image, "is_animated", False))
+
+
+def _orientation(image: Image.Image) -> int:
+    try:
+        orientation = image.getexif().get(_ORIENTATION_TAG, 1)
+    except Exception:  # Damaged metadata does not spoil the pixels.
+        return 1
+    return orientation if orientation in _UPRIGHT else 1
+
+
+def _to_rgb(image: Image.Image, name: str) -> np.ndarray:
+    if image.mode in ("I", "F") or image.mode.startswith("I;16"):
+        grey = _scale_16bit(_wide_values(image, name))
+        return np.repeat(grey[:, :, None], 3, axis=2)
+    if image.has_transparency_data:
+        rgba = _to_rgba(image)
+        white = Image.new("RGBA", rgba.size, (255, 255, 255, 255))
+        return np.array(Image.alpha_composite(white, rgba).convert("RGB"))
+    if image.mode not in _CONVERTIBLE_TO_RGB:
+        raise ImageError(
+            f"Cannot read {name}: pixels of mode '{image.mode}' are not supported. "
+            "Convert it to 8-bit RGB."
+        )
+    return np.array(image.convert("RGB"))
+
+
+def _to_rgba(image: Image.Image) -> Image.Image:
+    # Pillow turns premultiplied grey into nothing but grey with alpha.
+    return (image.convert("LA") if image.mode == "La" else image).convert("RGBA")
+
+
+def _wide_values(image: Image.Image, name: str) -> np.ndarray:
+    """Grey values of 16 bits; Pillow clips them at 255 where it converts by itself."""
+    # Pillow holds 16-bit PGM files, and before version 11 16-bit PNG files, as 32-bit integers.
+    known = image.mode.startswith("I;16") or (image.mode == "I" and image.format in ("PNG", "PPM"))
+    if not known:
+        raise ImageError(
+            f"Cannot read {name}: 32-bit greyscale (mode '{image.mode}') has no known range. "
+            "Convert it to 8 or 16 bits."
+        )
+    return np.asarray(image).astype(np.uint16)
+
+
+def _scale_16bit(values: np.ndarray) -> np.ndarray:
+    return ((values.astype(np.uint32) + 128) // 257).astype(np.uint8)
+
+
+def _mask_levels(image: Image.Image, name: str, lossy: bool) -> np.ndarray:
+    if image.mode == "1":
+        return np.array(image.convert("L"))
+    if image.mode in ("I", "F") or image.mode.startswith("I;16"):
+        wide = _wide_values(image, name)
+        eight_bit = bool(np.isin(wide, (0, 1, 255)).all())
+        levels = wide.astype(np.uint8) if eight_bit else _scale_16bit(wide)
+    elif image.mode == "L" and not image.has_transparency_data:
+        levels = np.array(image)
+    else:
+        levels = _colour_mask_levels(image, name)
+    if not lossy and levels.max() == 1:
+        levels = levels * np.uint8(255)
+    return levels
+
+
+def _colour_mask_levels(image: Image.Image, name: str) -> np.ndarray:
+    if image.has_transparency_data:
+        rgba = _to_rgba(image)
+        black = Image.new("RGBA", rgba.size, (0, 0, 0, 255))
+        image = Image.alpha_composite(black, rgba)
+    rgb = np.asarray(image.convert("RGB"))
+    brightest = rgb.max(axis=2)
+    spread = (brightest - rgb.min(axis=2)).max()
+    if spread == 0:
+        return brightest
+    colours = rgb[brightest > 0]
+    if (colours == colours[0]).all():
+        return np.where(brightest > 0, np.uint8(255), np.uint8(0))
+    if spread <= _GREY_TOLERANCE:
+        return brightest
+    raise ImageError(
+        f"Cannot read {name} as a mask: it has more colours than black and one other. "
+        "Save the mask as greyscale PNG, 0 for skin and 255 for lesion."
+    )
+
+
+def _png_image(path: Path, array: np.ndarray) -> Image.Image:
+    colour = array.ndim == 3 and array.shape[2] in (3, 4) and array.dtype == np.uint8
+    grey = array.ndim == 2 and array.dtype in (np.bool_, np.uint8, np.uint16)
+    if not (colour or grey) or array.size == 0:
+        raise ImageError(
+            f"Cannot write '{path}': an array of shape {array.shape} and type {array.dtype} is no "
+            "PNG image. Give bool, uint8 or uint16 (H, W), or uint8 (H, W, 3) or (H, W, 4)."
+        )
+    if array.dtype == np.bool_:
+        array = array.astype(np.uint8) * np.uint8(255)
+    return Image.fromarray(np.ascontiguousarray(array))

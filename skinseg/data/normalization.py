@@ -1,0 +1,70 @@
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Normalization:
+    """How pixels 0..255 become a network's input; a part of every weight record.
+
+    Attributes:
+        kind: ``"minmax"`` stretches each image by its own darkest and brightest value to
+            0..``scale``, as MALUNet and EGE-UNet are trained; ``"mean_std"`` divides by 255,
+            subtracts ``mean`` and divides by ``std``.
+        scale: Upper end of the stretch; with ``"minmax"``.
+        mean: One value a channel, for pixels 0..1; with ``"mean_std"``.
+        std: As ``mean``.
+
+    Raises:
+        ValueError: If ``kind`` is neither, or ``"mean_std"`` lacks ``mean`` or ``std``.
+
+    Example:
+        >>> image = torch.tensor([50, 100, 150], dtype=torch.uint8).view(1, 3, 1, 1)
+        >>> Normalization(kind="minmax", scale=1.0)(image).flatten()
+        tensor([0.0000, 0.5000, 1.0000])
+    """
+
+    kind: str = "minmax"
+    scale: float = 255.0
+    mean: tuple[float, ...] | None = None
+    std: tuple[float, ...] | None = None
+
+    def __post_init__(self) -> None:
+        if self.kind not in ("minmax", "mean_std"):
+            raise ValueError(f'kind must be "minmax" or "mean_std", not {self.kind!r}')
+        if self.kind == "mean_std" and (self.mean is None or self.std is None):
+            raise ValueError('kind "mean_std" needs mean and std, one value a channel')
+
+    @classmethod
+    def from_dict(cls, settings: Mapping[str, Any]) -> "Normalization":
+        """Build from JSON data; unknown keys raise TypeError."""
+        values = dict(settings)
+        for key in ("mean", "std"):
+            if values.get(key) is not None:
+                values[key] = tuple(values[key])
+        return cls(**values)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the settings as JSON data, without those that play no part."""
+        if self.kind == "minmax":
+            return {"kind": self.kind, "scale": self.scale}
+        return {"kind": self.kind, "mean": list(self.mean), "std": list(self.std)}
+
+    def __call__(self, images: torch.Tensor) -> torch.Tensor:
+        """Normalise a batch.
+
+        Args:
+            images: (B, C, H, W), uint8 or floating point, values 0..255.
+
+        Returns:
+            The same shape, floating point.
+        """
+        x = images if images.is_floating_point() else images.float()
+        if self.kind == "minmax":
+            low, high = x.amin((1, 2, 3), keepdim=True), x.amax((1, 2, 3), keepdim=True)
+            # An image of one colour has nothing to stretch; it becomes zeros.
+            return (x - low) * (self.scale / (high - low).clamp(min=1e-6))
+        mean, std = (x.new_tensor(v).view(1, -1, 1, 1) for v in (self.mean, self.std))
+        return (x / 255.0 - mean) / std

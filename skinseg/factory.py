@@ -1,0 +1,164 @@
+"""From a name to a network, with weights if asked for."""
+
+import dataclasses
+import inspect
+import os
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import nn
+
+from skinseg import hub
+from skinseg.checkpoint import CheckpointError, StateDict, fill, load_checkpoint, read_state_dict
+from skinseg.models.base import SegmentationModel
+from skinseg.models.features import FeaturePyramid
+from skinseg.pretrained import PretrainedCfg, file_hash, get_pretrained_cfg
+from skinseg.registry import is_model, model_entrypoint, near_matches, split_name
+
+
+def create_model(
+    model_name: str,
+    pretrained: bool = False,
+    *,
+    pretrained_cfg_overlay: Mapping[str, Any] | None = None,
+    checkpoint_path: str | os.PathLike[str] | None = None,
+    features_only: bool = False,
+    out_indices: Sequence[int] | None = None,
+    **kwargs: Any,
+) -> nn.Module:
+    """Create a segmentation network.
+
+    Args:
+        model_name: ``arch``, ``arch.tag``, ``hf-hub:org/name[@revision]`` or ``local-dir:path``.
+            The last two always come with their weights.
+        pretrained: Load the weights of the tag, or of the architecture's first tag. Bundled
+            files need no network; their hash is checked. Where ``num_classes`` differs from the
+            weights', the head is new; where ``in_chans`` does, the first convolution is adapted.
+        pretrained_cfg_overlay: Fields of the weight record to replace, such as
+            ``dict(file="mine.safetensors")``.
+        checkpoint_path: File of weights to load instead, in this package's names or the authors'.
+        features_only: Return the encoder alone, whose ``forward`` gives a list of feature maps.
+        out_indices: Which feature maps; with ``features_only``.
+        **kwargs: The architecture's arguments (``num_classes``, ``in_chans``, ...).
+
+    Returns:
+        The network, in training mode as every new module.
+
+    Raises:
+        ValueError: If name, tag or an argument's value is wrong, or weights do not fit.
+        TypeError: If the architecture does not take an argument.
+
+    Example:
+        >>> net = create_model("malunet", num_classes=2).eval()
+        >>> net(torch.randn(1, 3, 96, 128)).shape
+        torch.Size([1, 2, 96, 128])
+        >>> encoder = create_model("malunet", features_only=True, out_indices=(1, 3))
+        >>> [tuple(f.shape) for f in encoder(torch.randn(1, 3, 64, 64))]
+        [(1, 16, 16, 16), (1, 32, 4, 4)]
+    """
+    if out_indices is not None and not features_only:
+        raise TypeError("out_indices goes with features_only=True")
+    if pretrained and checkpoint_path is not None:
+        raise ValueError("pass either pretrained=True or checkpoint_path, not both")
+    cfg, pretrained = _resolve(model_name, pretrained)
+    if pretrained_cfg_overlay:
+        cfg = _overlay(cfg, model_name, pretrained_cfg_overlay)
+    if pretrained and cfg is None:
+        raise ValueError(f"there are no weights for {model_name}; see skinseg.list_pretrained()")
+    arch = cfg.architecture if cfg else model_name
+    arguments = {**(cfg.model_args if cfg and pretrained else {}), **kwargs}
+    model = _build(arch, arguments)
+    if pretrained:
+        load_pretrained(model, cfg)
+    elif checkpoint_path is not None:
+        load_checkpoint(model, checkpoint_path)
+    model.pretrained_cfg = cfg
+    if features_only:
+        return FeaturePyramid(model.encoder, model.feature_info, out_indices)
+    return model
+
+
+def _resolve(name: str, pretrained: bool) -> tuple[PretrainedCfg | None, bool]:
+    scheme, separator, place = name.partition(":")
+    if separator and scheme in ("local-dir", "hf-hub", "hf_hub"):
+        return (hub.read_local_dir(place) if scheme == "local-dir" else hub.download(place)), True
+    if "/" in name or "\\" in name or (os.path.exists(name) and not is_model(name)):
+        raise ValueError(
+            f"{name!r} looks like a path. Write local-dir:{name} for a folder with config.json "
+            f"and model.safetensors, hf-hub:{name} for a repository on the Hub, or pass "
+            "checkpoint_path= for a file of weights"
+        )
+    return get_pretrained_cfg(name), pretrained
+
+
+def _overlay(cfg: PretrainedCfg | None, name: str, overlay: Mapping[str, Any]) -> PretrainedCfg:
+    arch, tag = split_name(name)
+    cfg = cfg or PretrainedCfg(architecture=arch, tag=tag)
+    known = {field.name for field in dataclasses.fields(cfg)}
+    for key in overlay:
+        if key not in known:
+            raise TypeError(
+                f"pretrained_cfg_overlay has no field {key!r}; {near_matches(key, known)}"
+            )
+    # The record's hash is that of the record's file, not of the one that replaces it.
+    unhashed = {"sha256": None} if "file" in overlay else {}
+    return dataclasses.replace(cfg, **{**unhashed, **overlay})
+
+
+def _build(arch: str, arguments: dict[str, Any]) -> nn.Module:
+    entrypoint = model_entrypoint(arch)
+    known = _accepted(entrypoint)
+    for key in arguments:
+        if known is not None and key not in known:
+            raise TypeError(f"{arch} takes no argument {key!r}; {near_matches(key, known)}")
+    return entrypoint(**arguments)
+
+
+def _accepted(entrypoint: Any) -> set[str] | None:
+    """Names of the arguments that a network takes, or None where that cannot be told."""
+    parameters = inspect.signature(entrypoint).parameters.values()
+    if all(p.kind is not p.VAR_KEYWORD for p in parameters):
+        return {p.name for p in parameters}
+    network = inspect.get_annotations(entrypoint, eval_str=True).get("return")
+    if inspect.isclass(network) and issubclass(network, SegmentationModel):
+        return set(inspect.signature(network).parameters)
+    return None
+
+
+def load_pretrained(model: nn.Module, cfg: PretrainedCfg) -> None:
+    """Load the weights of a record into a network, adapted to its channels and classes.
+
+    Raises:
+        CheckpointError: If the file's hash is not the record's, or the weights do not fit.
+        ValueError: If the weights are nowhere to be had.
+    """
+    if cfg.file is None:
+        cfg = hub.download_weights(cfg)
+    state = read_state_dict(cfg.file)
+    if cfg.sha256 is not None and file_hash(cfg.file) != cfg.sha256:
+        raise CheckpointError(
+            f"{cfg.file} is not the file of the record {cfg.name}: its sha256 is "
+            f"{file_hash(cfg.file)}, the record says {cfg.sha256}; install or download it again"
+        )
+    if isinstance(model, SegmentationModel):
+        _adapt(model, state)
+    fill(model, state, cfg.file)
+
+
+def _adapt(model: SegmentationModel, state: StateDict) -> None:
+    own = model.state_dict()
+    first = f"{model.first_conv}.weight"
+    if first in state and state[first].shape[1] != model.in_chans:
+        state[first] = _adapt_channels(state[first], model.in_chans)
+    if "head.weight" in state and state["head.weight"].shape[0] != model.num_classes:
+        state.update({key: own[key] for key in ("head.weight", "head.bias")})
+
+
+def _adapt_channels(weight: torch.Tensor, in_chans: int) -> torch.Tensor:
+    """Repeat a convolution's input channels, scaled so that the response keeps its size."""
+    trained = weight.shape[1]
+    if in_chans == 1:
+        return weight.sum(1, keepdim=True)
+    repeats = -(-in_chans // trained)
+    return weight.repeat(1, repeats, 1, 1)[:, :in_chans] * (trained / in_chans)

@@ -1,0 +1,97 @@
+"""Scores of binary masks, pooled over all pixels and averaged over images: always both, named."""
+
+import dataclasses
+
+import torch
+
+
+@dataclasses.dataclass(frozen=True)
+class SegmentationScores:
+    """Scores in 0..1.
+
+    Attributes:
+        pooled_iou: Lesion IoU of one confusion matrix over all pixels of all images; what MALUNet
+            and EGE-UNet call mIoU.
+        pooled_dice: Lesion Dice of the same matrix.
+        accuracy: Share of correct pixels.
+        sensitivity: Share of the lesions' pixels that were found.
+        specificity: Share of the skin's pixels that were left out.
+        mean_iou: Lesion IoU of each image, averaged; 1 where both masks are empty.
+        mean_dice: Lesion Dice of each image, averaged; 1 where both masks are empty.
+        images: Number of images.
+    """
+
+    pooled_iou: float
+    pooled_dice: float
+    accuracy: float
+    sensitivity: float
+    specificity: float
+    mean_iou: float
+    mean_dice: float
+    images: int
+
+    def to_dict(self) -> dict[str, float]:
+        """Return the scores by name."""
+        return dataclasses.asdict(self)
+
+
+class ConfusionCounts:
+    """Collects the four counts of each image, from batches of masks.
+
+    Example:
+        >>> counts = ConfusionCounts()
+        >>> truth = torch.tensor([[[[True, False], [True, False]]]])
+        >>> counts.update(torch.tensor([[[[True, True], [True, False]]]]), truth)
+        >>> round(counts.scores().pooled_iou, 3)
+        0.667
+    """
+
+    def __init__(self) -> None:
+        self._batches: list[torch.Tensor] = []
+
+    def update(self, predicted: torch.Tensor, truth: torch.Tensor) -> None:
+        """Add a batch of bool masks (B, 1, H, W), or (B, H, W).
+
+        Raises:
+            ValueError: If the shapes differ.
+            TypeError: If one of them is not bool.
+        """
+        if predicted.shape != truth.shape:
+            raise ValueError(
+                f"predicted masks are {tuple(predicted.shape)}, true ones {tuple(truth.shape)}"
+            )
+        if predicted.dtype != torch.bool or truth.dtype != torch.bool:
+            raise TypeError(
+                f"masks must be bool, not {predicted.dtype} and {truth.dtype}; threshold them"
+            )
+        p, t = predicted.flatten(1), truth.flatten(1)
+        counts = [(p & t).sum(1), (p & ~t).sum(1), (~p & t).sum(1), (~p & ~t).sum(1)]
+        self._batches.append(torch.stack(counts, dim=1).cpu())
+
+    def scores(self) -> SegmentationScores:
+        """Return the scores of all images so far.
+
+        Raises:
+            ValueError: If there are none.
+        """
+        if not self._batches:
+            raise ValueError("no image has been scored")
+        per_image = torch.cat(self._batches).double()
+        tp, fp, fn, tn = per_image.sum(0)
+        image_tp, image_fp, image_fn, _ = per_image.unbind(1)
+        union = image_tp + image_fp + image_fn
+        return SegmentationScores(
+            pooled_iou=_ratio(tp, tp + fp + fn).item(),
+            pooled_dice=_ratio(2 * tp, 2 * tp + fp + fn).item(),
+            accuracy=_ratio(tp + tn, tp + fp + fn + tn).item(),
+            sensitivity=_ratio(tp, tp + fn).item(),
+            specificity=_ratio(tn, tn + fp).item(),
+            mean_iou=_ratio(image_tp, union).mean().item(),
+            mean_dice=_ratio(2 * image_tp, union + image_tp).mean().item(),
+            images=len(per_image),
+        )
+
+
+def _ratio(part: torch.Tensor, whole: torch.Tensor) -> torch.Tensor:
+    """``part / whole``, and 1 where there is nothing to find and nothing was found."""
+    return torch.where(whole > 0, part / whole.clamp(min=1), torch.ones_like(whole))

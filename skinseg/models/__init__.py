@@ -1,0 +1,9 @@
+"""One file a network family: its class, its registered variants, the names of its authors."""
+
+from skinseg.models.base import SegmentationModel
+from skinseg.models.basic_unet import BasicUNet
+from skinseg.models.egeunet import EGEUNet
+from skinseg.models.lmsaunet import LMSAUNet
+from skinseg.models.malunet import MALUNet
+
+__all__ = ["BasicUNet", "EGEUNet", "LMSAUNet", "MALUNet", "SegmentationModel"]

@@ -1,0 +1,148 @@
+"""What every segmentation network of the zoo has in common."""
+
+import math
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import torch
+from torch import nn
+
+from skinseg.models.features import FeatureInfo
+from skinseg.models.keymap import StateDict
+
+if TYPE_CHECKING:
+    from skinseg.pretrained import PretrainedCfg
+
+MIN_SIZE = 32
+
+
+class SegmentationModel(nn.Module):
+    """Base class: an encoder, a way back to the input's size, and a 1x1 convolution as the head.
+
+    A subclass sets :attr:`encoder` (a module that returns its feature maps as a list),
+    :attr:`feature_info`, and :attr:`head`, and implements :meth:`decode`.
+
+    Attributes:
+        config: The constructor's arguments; JSON-able, and enough to build the network again.
+        pretrained_cfg: Record of the weights that it was created with, or None.
+        feature_info: Description of the encoder's feature maps.
+        num_aux: How many auxiliary outputs ``forward(x, return_aux=True)`` gives.
+        first_conv: Name of the convolution that sees the input's channels.
+    """
+
+    first_conv: ClassVar[str]
+    num_aux: int = 0
+    encoder: nn.Module
+    feature_info: FeatureInfo
+    head: nn.Conv2d
+
+    def __init__(self, config: dict[str, Any]) -> None:
+        super().__init__()
+        for name in ("in_chans", "num_classes"):
+            if not isinstance(config[name], int) or config[name] < 1:
+                raise ValueError(f"{name} must be a positive integer, not {config[name]!r}")
+        self.config = config
+        self.pretrained_cfg: PretrainedCfg | None = None
+
+    @property
+    def in_chans(self) -> int:
+        """Channels of the input."""
+        return self.config["in_chans"]
+
+    @property
+    def num_classes(self) -> int:
+        """Channels of the logits."""
+        return self.config["num_classes"]
+
+    def decode(self, features: list[torch.Tensor]) -> tuple[torch.Tensor, list[torch.Tensor]]:
+        """Turn the encoder's maps into the head's input and the auxiliary logits."""
+        raise NotImplementedError
+
+    def forward_features(self, x: torch.Tensor) -> torch.Tensor:
+        """Return the encoder's deepest feature map of ``x`` (B, in_chans, H, W)."""
+        self.check_input(x)
+        return self.encoder(x)[-1]
+
+    def forward(
+        self, x: torch.Tensor, return_aux: bool = False
+    ) -> torch.Tensor | tuple[torch.Tensor, list[torch.Tensor]]:
+        """Segment a batch.
+
+        Args:
+            x: Images (B, in_chans, H, W), floating point, H and W at least 32, normalised as the
+                weights' record says.
+            return_aux: Also return the auxiliary outputs of deep supervision.
+
+        Returns:
+            Logits (B, num_classes, H, W); with ``return_aux`` the pair of them and a list of
+            auxiliary logits (B, 1, H, W), coarsest first, empty for networks without any.
+
+        Raises:
+            TypeError: If ``x`` is not a floating-point tensor.
+            ValueError: If its rank, channels or size do not fit.
+        """
+        self.check_input(x)
+        decoded, aux = self.decode(self.encoder(x))
+        size = x.shape[-2:]
+        logits = upsample(self.head(decoded), size)
+        if not return_aux:
+            return logits
+        return logits, [upsample(logit, size) for logit in aux]
+
+    def check_input(self, x: torch.Tensor) -> None:
+        """Raise if ``x`` cannot be segmented; see :meth:`forward`."""
+        if not isinstance(x, torch.Tensor) or not x.is_floating_point():
+            kind = x.dtype if isinstance(x, torch.Tensor) else type(x).__name__
+            raise TypeError(
+                f"the input must be a floating-point tensor, not {kind}; convert it with "
+                "x.float(), or pass images to skinseg.Predictor"
+            )
+        if x.ndim != 4:
+            raise ValueError(
+                f"the input must have 4 dimensions (B, {self.in_chans}, H, W), not {x.ndim}: "
+                f"its shape is {tuple(x.shape)}; add a batch dimension with x[None]"
+            )
+        if x.shape[1] != self.in_chans:
+            raise ValueError(
+                f"the input has {x.shape[1]} channels and the network takes {self.in_chans}; "
+                f"create it with in_chans={x.shape[1]}"
+            )
+        if x.shape[2] < MIN_SIZE or x.shape[3] < MIN_SIZE:
+            raise ValueError(
+                f"the input is {x.shape[2]}x{x.shape[3]} and must be at least "
+                f"{MIN_SIZE}x{MIN_SIZE}; resize it"
+            )
+
+    def reset_head(self, num_classes: int) -> None:
+        """Replace the head by a new one with ``num_classes`` outputs, on the same device."""
+        if num_classes < 1:
+            raise ValueError(f"num_classes must be a positive integer, not {num_classes!r}")
+        old = self.head
+        self.head = nn.Conv2d(old.in_channels, num_classes, 1).to(old.weight)
+        init_conv(self.head)
+        self.config["num_classes"] = num_classes
+
+    @classmethod
+    def convert_authors_weights(cls, state: StateDict) -> StateDict:
+        """Rename the weights of the authors' checkpoint to this network's names."""
+        raise NotImplementedError
+
+
+def upsample(x: torch.Tensor, size: tuple[int, int], mode: str = "bilinear") -> torch.Tensor:
+    """Resize ``x`` (B, C, h, w) to ``size``; bilinear aligns corners, as all six-stage nets do."""
+    align_corners = mode == "bilinear"
+    return nn.functional.interpolate(x, size=size, mode=mode, align_corners=align_corners)
+
+
+def init_conv(module: nn.Module) -> None:
+    """Initialise as the authors of MALUNet and EGE-UNet do; for ``network.apply``."""
+    if isinstance(module, nn.Linear):
+        nn.init.trunc_normal_(module.weight, std=0.02)
+        nn.init.zeros_(module.bias)
+    elif isinstance(module, nn.Conv1d):
+        fan_out = module.kernel_size[0] * module.out_channels
+        nn.init.normal_(module.weight, std=math.sqrt(2 / fan_out))
+    elif isinstance(module, nn.Conv2d):
+        fan_out = module.kernel_size[0] * module.kernel_size[1] * module.out_channels
+        nn.init.normal_(module.weight, std=math.sqrt(2 * module.groups / fan_out))
+        if module.bias is not None:
+            nn.init.zeros_(module.bias)

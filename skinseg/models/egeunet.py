@@ -1,0 +1,117 @@
+"""EGE-UNet: Hadamard product attention and mask-guided skips on the six-stage U-shape."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import nn
+
+from skinseg.blocks import create_block
+from skinseg.models.keymap import SIX_STAGE_RULES, Rule, StateDict, numbered, rename
+from skinseg.models.six_stage import CHANNELS, SixStageUNet, initialise
+from skinseg.registry import register_model
+
+AUTHORS_NAMES: list[Rule] = [
+    *SIX_STAGE_RULES,
+    (r"\.block\.0\.", ".block."),
+    (r"\.params_xy$", ".plane.tensor"),
+    (r"\.params_zx$", ".height.tensor"),
+    (r"\.params_zy$", ".width.tensor"),
+    (r"\.conv_xy\.", ".plane.refine."),
+    (r"\.conv_zx\.", ".height.refine."),
+    (r"\.conv_zy\.", ".width.refine."),
+    (r"\.dw\.", ".local."),
+    (r"\.ldw\.", ".project."),
+    (r"\.norm1\.", ".norm_in."),
+    (r"\.norm2\.", ".norm_out."),
+    (r"^GAB(\d)\.", numbered("gabs.{}.", offset=5, sign=-1)),
+    (r"\.pre_project\.", ".reduce."),
+    (r"\.g(\d)\.", numbered(".groups.{}.", offset=0)),
+    (r"\.tail_conv\.", ".aggregate."),
+    (r"^gt_conv(\d)\.0\.", numbered("aux_heads.{}.")),
+]
+
+
+class EGEUNet(SixStageUNet):
+    """Efficient Group Enhanced U-Net.
+
+    Stages 4 to 6 are Grouped multi-axis Hadamard Product Attention (GHPA). At each decoder stage
+    an auxiliary head predicts the lesion, and a Group Aggregation Bridge (GAB) joins that mask,
+    the skip and the bridge's previous result.
+
+    Source: Ruan et al., MICCAI 2023 (arXiv 2307.08473). Differs from the paper as the authors'
+    code does (see the blocks), and from that code in returning logits, in taking sizes that 32
+    does not divide, and in working without deep supervision.
+
+    Args:
+        in_chans: Channels of the input.
+        num_classes: Channels of the logits. The auxiliary heads always have one: lesion or not.
+        channels: Width of each of the six stages.
+        deep_supervision: Whether there are auxiliary heads. Without them the bridges have no
+            mask, which is the row "w/o mask information" of the paper's Table 2.
+
+    Raises:
+        ValueError: If an argument is out of range.
+
+    Example:
+        >>> import torch
+        >>> logits, aux = EGEUNet()(torch.randn(1, 3, 64, 64), return_aux=True)
+        >>> logits.shape, len(aux), aux[0].shape
+        (torch.Size([1, 1, 64, 64]), 5, torch.Size([1, 1, 64, 64]))
+    """
+
+    def __init__(
+        self,
+        *,
+        in_chans: int = 3,
+        num_classes: int = 1,
+        channels: Sequence[int] = CHANNELS,
+        deep_supervision: bool = True,
+    ) -> None:
+        config = {
+            "in_chans": in_chans,
+            "num_classes": num_classes,
+            "channels": list(channels),
+            "deep_supervision": deep_supervision,
+        }
+        super().__init__(config, deep_stage="ghpa")
+        deepest_first = list(reversed(channels))
+        skips = deepest_first[1:]
+        self.gabs = nn.ModuleList(
+            create_block("gab", high, low, mask=deep_supervision)
+            for high, low in zip(deepest_first, skips, strict=False)
+        )
+        self.num_aux = len(skips) if deep_supervision else 0
+        self.aux_heads = nn.ModuleList(nn.Conv2d(width, 1, 1) for width in skips[: self.num_aux])
+        initialise(self)
+
+    def decode(self, features: list[torch.Tensor]) -> tuple[torch.Tensor, list[torch.Tensor]]:
+        """Climb from the deepest map, adding at each stage its skip as GAB aggregates it."""
+        *skips, x = features
+        aggregated = x
+        masks = []
+        for index, skip in enumerate(reversed(skips)):
+            x = self.decoder[index](x, skip.shape[-2:])
+            mask = None
+            if self.num_aux:
+                mask = self.aux_heads[index](x)
+                masks.append(mask)
+            aggregated = self.gabs[index](aggregated, skip, mask)
+            x = x + aggregated
+        return x, masks
+
+    @classmethod
+    def convert_authors_weights(cls, state: StateDict) -> StateDict:
+        """Rename the weights of a checkpoint of the authors' code."""
+        renamed = rename(state, AUTHORS_NAMES)
+        # The authors keep a leading dimension on the axis tensors: (1, 1, C, 8).
+        return {
+            key: value[0] if key.endswith((".height.tensor", ".width.tensor")) else value
+            for key, value in renamed.items()
+        }
+
+
+@register_model
+def egeunet(**kwargs: Any) -> EGEUNet:
+    """EGE-UNet as published: 53,374 parameters."""
+    return EGEUNet(**kwargs)

@@ -1,0 +1,93 @@
+"""Feature pyramids: what a network's encoder offers to other networks, in timm's terms."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import nn
+
+
+class FeatureInfo:
+    """Channels, reduction and place of each feature map, coarser and coarser.
+
+    Args:
+        channels: Channels of each map.
+        reductions: Factor by which each map is smaller than the input.
+        modules: Name of the module that each map comes from.
+
+    Example:
+        >>> info = FeatureInfo([8, 16], [2, 4], ["stages.0", "stages.1"])
+        >>> info.channels(), info.reduction()
+        ([8, 16], [2, 4])
+    """
+
+    def __init__(
+        self, channels: Sequence[int], reductions: Sequence[int], modules: Sequence[str]
+    ) -> None:
+        self._info = [
+            {"num_chs": chs, "reduction": reduction, "module": module}
+            for chs, reduction, module in zip(channels, reductions, modules, strict=True)
+        ]
+
+    def __len__(self) -> int:
+        return len(self._info)
+
+    def __getitem__(self, index: int) -> dict[str, int | str]:
+        return self._info[index]
+
+    def get_dicts(self) -> list[dict[str, int | str]]:
+        """Return one ``{"num_chs", "reduction", "module"}`` a map."""
+        return [dict(entry) for entry in self._info]
+
+    def channels(self) -> list[int]:
+        """Return the channels of each map."""
+        return [entry["num_chs"] for entry in self._info]
+
+    def reduction(self) -> list[int]:
+        """Return the factor by which each map is smaller than the input."""
+        return [entry["reduction"] for entry in self._info]
+
+    def module_name(self) -> list[str]:
+        """Return the module that each map comes from."""
+        return [entry["module"] for entry in self._info]
+
+    def select(self, indices: Sequence[int]) -> "FeatureInfo":
+        """Return the entries at ``indices``."""
+        chosen = [self._info[index] for index in indices]
+        return FeatureInfo(*([e[k] for e in chosen] for k in ("num_chs", "reduction", "module")))
+
+
+class FeaturePyramid(nn.Module):
+    """A network's encoder alone: ``forward(x)`` returns the chosen feature maps as a list.
+
+    Args:
+        encoder: Module that maps (B, C, H, W) to its list of feature maps.
+        feature_info: Its maps' description.
+        out_indices: Which maps to return, negative ones counted from the deepest; all by default.
+
+    Raises:
+        ValueError: If an index names no map.
+    """
+
+    def __init__(
+        self,
+        encoder: nn.Module,
+        feature_info: FeatureInfo,
+        out_indices: Sequence[int] | None = None,
+    ) -> None:
+        super().__init__()
+        count = len(feature_info)
+        indices = range(count) if out_indices is None else out_indices
+        for index in indices:
+            if not -count <= index < count:
+                raise ValueError(
+                    f"out_indices names map {index}, but the encoder has {count} maps: use 0 to "
+                    f"{count - 1}"
+                )
+        self.out_indices = tuple(index % count for index in indices)
+        self.encoder = encoder
+        self.feature_info = feature_info.select(self.out_indices)
+
+    def forward(self, x: torch.Tensor) -> list[torch.Tensor]:
+        """Return the chosen feature maps of ``x`` (B, C, H, W), finest first."""
+        maps = self.encoder(x)
+        return [maps[index] for index in self.out_indices]

@@ -1,0 +1,223 @@
+"""Which trained weights are known, where they lie, and how images must be prepared for them."""
+
+import dataclasses
+import hashlib
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from skinseg.registry import is_model, matches, model_names, near_matches, split_name
+
+BUNDLED = Path(__file__).parent / "weights"
+FOLDER_VARIABLE = "SKINSEG_WEIGHTS"
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class PretrainedCfg:
+    """Record of one set of weights, kept as JSON beside the file.
+
+    Attributes:
+        architecture: Registered name of the network.
+        tag: Which weights of that network, for example ``isic2017``.
+        model_args: Constructor arguments that the weights need.
+        file: The safetensors file, or None where it must come from the Hub.
+        hf_hub_id: Hub repository ``org/name`` or ``org/name@revision``, or None.
+        sha256: Hash of the safetensors file; None for a user's own unrecorded file.
+        num_params: Number of parameters.
+        input_size: (channels, height, width) that the weights were trained at.
+        normalization: How pixels 0..255 become the input; see
+            :class:`skinseg.data.Normalization`.
+        threshold: Probability from which a pixel counts as lesion.
+        training_data: Name, split, number of images, licence and citation of the data.
+        recipe: Settings of the training run.
+        commit: Commit of the code that trained them.
+        metrics: Measured scores, each with data, split, definition and value.
+        license: Licence of the weights.
+        limitations: Where the weights are known, or must be expected, to fail.
+    """
+
+    architecture: str
+    tag: str = ""
+    model_args: dict[str, Any] = dataclasses.field(default_factory=dict)
+    file: str | None = None
+    hf_hub_id: str | None = None
+    sha256: str | None = None
+    num_params: int | None = None
+    input_size: tuple[int, int, int] = (3, 256, 256)
+    normalization: dict[str, Any] = dataclasses.field(
+        default_factory=lambda: {"kind": "minmax", "scale": 255.0}
+    )
+    threshold: float = 0.5
+    training_data: dict[str, Any] = dataclasses.field(default_factory=dict)
+    recipe: dict[str, Any] = dataclasses.field(default_factory=dict)
+    commit: str | None = None
+    metrics: list[dict[str, Any]] = dataclasses.field(default_factory=list)
+    license: str | None = None
+    limitations: str | None = None
+
+    @property
+    def name(self) -> str:
+        """``arch.tag``, or ``arch`` where there is no tag."""
+        return f"{self.architecture}.{self.tag}" if self.tag else self.architecture
+
+    @classmethod
+    def from_dict(cls, record: Mapping[str, Any], source: str) -> "PretrainedCfg":
+        """Build a record from JSON data.
+
+        Args:
+            record: The data.
+            source: What to name in errors.
+
+        Raises:
+            ValueError: If a key is unknown or the architecture is missing.
+        """
+        known = {field.name for field in dataclasses.fields(cls)}
+        for key in record:
+            if key not in known:
+                raise ValueError(f"{source}: unknown key {key!r}; {near_matches(key, known)}")
+        if "architecture" not in record:
+            raise ValueError(f"{source}: the key 'architecture' is missing")
+        values = dict(record)
+        if "input_size" in values:
+            values["input_size"] = tuple(values["input_size"])
+        return cls(**values)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the record as JSON data, without the place of the file."""
+        record = dataclasses.asdict(self)
+        del record["file"]
+        return record
+
+
+def read_record(path: Path) -> PretrainedCfg:
+    """Read ``<arch.tag>.json``; its file is the safetensors of the same name, where there is one.
+
+    Raises:
+        ValueError: If the JSON is broken or has unknown keys.
+    """
+    try:
+        record = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ValueError(f"{path} is not a readable weight record: {error}") from error
+    cfg = PretrainedCfg.from_dict(record, str(path))
+    weights = path.with_suffix(".safetensors")
+    return dataclasses.replace(cfg, file=str(weights)) if weights.is_file() else cfg
+
+
+def _known() -> dict[str, PretrainedCfg]:
+    """All records by ``arch.tag``; those of the user's folder replace the package's."""
+    records = {}
+    folders = [BUNDLED]
+    if os.environ.get(FOLDER_VARIABLE):
+        folders.append(_user_folder(os.environ[FOLDER_VARIABLE]))
+    for folder in folders:
+        for path in sorted(folder.glob("*.json")):
+            cfg = read_record(path)
+            records[cfg.name] = cfg
+        for path in sorted(folder.glob("*.safetensors")):
+            if folder != BUNDLED and not path.with_suffix(".json").is_file():
+                _override(records, path)
+    return records
+
+
+def _user_folder(value: str) -> Path:
+    folder = Path(value).expanduser()
+    if not folder.is_dir():
+        raise ValueError(
+            f"{FOLDER_VARIABLE} is {value!r}, which is not a folder; unset it or correct it"
+        )
+    return folder
+
+
+def _override(records: dict[str, PretrainedCfg], path: Path) -> None:
+    """A file without a record takes the place of the known file of that name, unhashed."""
+    name = path.stem
+    if is_model(name):
+        arch, tag = split_name(name)
+        cfg = records.get(name, PretrainedCfg(architecture=arch, tag=tag))
+        records[name] = dataclasses.replace(cfg, file=str(path), sha256=None)
+
+
+def list_pretrained(filter: str | list[str] = "*") -> list[str]:
+    """Return the known ``arch.tag`` names, sorted.
+
+    Args:
+        filter: Wildcard pattern, or several.
+
+    Example:
+        >>> "malunet.isic2017" in list_pretrained("malunet*")
+        True
+    """
+    return sorted(name for name in _known() if matches(name, filter))
+
+
+def list_models(
+    filter: str | list[str] = "*",
+    *,
+    pretrained: bool = False,
+    exclude_filters: str | list[str] = (),
+    include_tags: bool | None = None,
+) -> list[str]:
+    """Return the names of registered networks, sorted.
+
+    Args:
+        filter: Wildcard pattern, or several; a pattern is compared with the name as listed.
+        pretrained: Only what has weights.
+        exclude_filters: Patterns of names to leave out.
+        include_tags: List ``arch.tag`` for each set of weights instead of ``arch``; by default
+            where ``pretrained`` is set, as timm does.
+
+    Example:
+        >>> list_models("lmsa*")
+        ['lmsaunet', 'lmsaunet_n8']
+        >>> list_models("*.isic2017", pretrained=True)  # doctest: +ELLIPSIS
+        [...]
+    """
+    include_tags = pretrained if include_tags is None else include_tags
+    tagged = [name for name in list_pretrained() if is_model(name)]
+    with_weights = {split_name(name)[0] for name in tagged}
+    names = [arch for arch in model_names() if not pretrained or arch in with_weights]
+    if include_tags:
+        names = [arch for arch in names if arch not in with_weights] + tagged
+    return sorted(n for n in names if matches(n, filter) and not matches(n, exclude_filters))
+
+
+def get_pretrained_cfg(name: str) -> PretrainedCfg | None:
+    """Return the record of a network's weights.
+
+    Args:
+        name: ``arch.tag``, or ``arch`` for its first tag in alphabetical order.
+
+    Returns:
+        The record, or None for a registered network that has no weights.
+
+    Raises:
+        ValueError: If the network or the tag is unknown; the message names near matches.
+
+    Example:
+        >>> get_pretrained_cfg("malunet.isic2017").architecture
+        'malunet'
+    """
+    arch, tag = split_name(name)
+    if not is_model(arch):
+        raise ValueError(f"there is no network {arch!r}; {near_matches(arch, model_names())}")
+    records = {cfg.tag: cfg for cfg in _known().values() if cfg.architecture == arch}
+    if tag:
+        if tag not in records:
+            raise ValueError(
+                f"there are no weights {tag!r} for {arch}; {near_matches(tag, records)}"
+            )
+        return records[tag]
+    return records[min(records)] if records else None
+
+
+def file_hash(path: str | os.PathLike[str]) -> str:
+    """Return the sha256 of a file, in hexadecimal digits."""
+    with open(path, "rb") as file:
+        return (
+            hashlib.file_digest(file, "sha256").hexdigest()
+            if hasattr(hashlib, "file_digest")
+            else hashlib.sha256(file.read()).hexdigest()
+        )

@@ -1,0 +1,69 @@
+"""The folder of a training run: recipe, log, checkpoint, best weights."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import save_file
+
+from skinseg.checkpoint import StateDict, read_state_dict
+from skinseg.files import write_atomically, write_json
+
+
+class RunFolder:
+    """Files of one run; each is written whole or not at all.
+
+    Attributes:
+        path: The folder, with ``recipe.json``, ``log.json`` (one entry an epoch),
+            ``checkpoint.pt`` (everything to go on from) and ``best.safetensors``.
+    """
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self.path = Path(path)
+
+    @property
+    def checkpoint(self) -> Path:
+        """Where the state after the last complete epoch lies."""
+        return self.path / "checkpoint.pt"
+
+    @property
+    def best(self) -> Path:
+        """Where the weights of the best epoch lie."""
+        return self.path / "best.safetensors"
+
+    def start(self, settings: dict[str, Any], *, resume: bool) -> dict[str, Any] | None:
+        """Make the folder ready and return the checkpoint to go on from, if any.
+
+        Raises:
+            FileExistsError: If the folder holds a run and ``resume`` is not set.
+            ValueError: If that run had other settings.
+        """
+        self.path.mkdir(parents=True, exist_ok=True)
+        if not self.checkpoint.is_file():
+            write_json(self.path / "recipe.json", settings)
+            return None
+        if not resume:
+            raise FileExistsError(
+                f"{self.path} holds a training run already; resume it, or choose another folder"
+            )
+        state = torch.load(self.checkpoint, map_location="cpu", weights_only=True)
+        changed = [key for key in settings if settings[key] != state["settings"].get(key)]
+        if changed:
+            raise ValueError(
+                f"{self.path} was trained with another {', '.join(changed)}; resume it with the "
+                f"settings in {self.path / 'recipe.json'}, or choose another folder"
+            )
+        return state
+
+    def save(self, state: dict[str, Any], best_weights: StateDict | None) -> None:
+        """Write the state after an epoch, and the weights where that epoch is the best."""
+        if best_weights is not None:
+            weights = {key: value.contiguous() for key, value in best_weights.items()}
+            write_atomically(self.best, lambda temporary: save_file(weights, temporary))
+        write_json(self.path / "log.json", state["log"])
+        write_atomically(self.checkpoint, lambda temporary: torch.save(state, temporary))
+
+    def best_weights(self) -> StateDict:
+        """Return the weights of the best epoch."""
+        return read_state_dict(self.best)

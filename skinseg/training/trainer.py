@@ -1,0 +1,190 @@
+import copy
+import os
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+
+from skinseg.data.datasets import SegmentationDataset
+from skinseg.data.transforms import RandomFlipRotate
+from skinseg.losses import deep_supervision_loss
+from skinseg.models.base import SegmentationModel
+from skinseg.training.evaluate import evaluate
+from skinseg.training.memory_dataset import MemoryDataset
+from skinseg.training.recipe import Recipe
+from skinseg.training.run_folder import RunFolder
+
+
+def train(
+    model: SegmentationModel,
+    train_set: SegmentationDataset,
+    val_set: SegmentationDataset,
+    output: str | os.PathLike[str],
+    recipe: Recipe | None = None,
+    *,
+    resume: bool = False,
+    device: str | torch.device = "cpu",
+    progress: bool = True,
+) -> list[dict[str, Any]]:
+    """Train a lesion segmentation network.
+
+    Everything random comes from the recipe's seed and the number of the epoch, so that a run that
+    was stopped and resumed gives the weights of one that was not.
+
+    Args:
+        model: Network with ``num_classes=1``; it holds the best epoch's weights at the end.
+        train_set: Images to learn from.
+        val_set: Images that choose the best epoch, by pooled lesion IoU. They must not be those
+            that you report scores on.
+        output: Folder of the run: ``recipe.json``, ``log.json``, ``checkpoint.pt``,
+            ``best.safetensors``.
+        recipe: Settings; the defaults of :class:`Recipe` if None.
+        resume: Go on with the run in ``output`` if there is one.
+        device: Where to train.
+        progress: Show progress bars.
+
+    Returns:
+        The log: a dictionary an epoch with loss, learning rate, seconds and validation scores.
+
+    Raises:
+        ValueError: If the network has more than one output, a data set is empty, or both share
+            images.
+        FileExistsError: If ``output`` holds a run and ``resume`` is not set.
+    """
+    trainer = Trainer(model, recipe or Recipe(), device)
+    return trainer.run(train_set, val_set, RunFolder(output), resume=resume, progress=progress)
+
+
+class Trainer:
+    """A network, its optimiser, and the loop over epochs."""
+
+    def __init__(
+        self, model: SegmentationModel, recipe: Recipe, device: str | torch.device
+    ) -> None:
+        if model.num_classes != 1:
+            raise ValueError(
+                f"the trainer learns lesion against skin, one output; this network has "
+                f"{model.num_classes}: create it with num_classes=1"
+            )
+        self.recipe = recipe
+        layout = torch.channels_last if recipe.channels_last else torch.contiguous_format
+        self.model = model.to(device, memory_format=layout)
+        self.layout = layout
+        self.device = torch.device(device)
+        self.optimizer = torch.optim.AdamW(
+            model.parameters(), lr=recipe.learning_rate, weight_decay=recipe.weight_decay
+        )
+        self.augment = RandomFlipRotate(flip=recipe.flip, rotate=recipe.rotate)
+
+    def run(
+        self,
+        train_set: SegmentationDataset,
+        val_set: SegmentationDataset,
+        folder: RunFolder,
+        *,
+        resume: bool,
+        progress: bool,
+    ) -> list[dict[str, Any]]:
+        """Train epoch after epoch; see :func:`train`."""
+        _refuse_overlap(train_set, val_set)
+        settings = {"model": self.model.config, **self.recipe.to_dict()}
+        state = folder.start(settings, resume=resume)
+        log = self._restore(state) if state else []
+        train_data = MemoryDataset(train_set, self.recipe.size, progress=progress)
+        val_data = MemoryDataset(val_set, self.recipe.size, progress=progress)
+        with _progress_bar(progress) as bar:
+            steps = self._steps_per_epoch(train_data) * self.recipe.epochs
+            task = bar.add_task("training", total=steps, completed=self._step(train_data, log))
+            while len(log) < self.recipe.epochs:
+                entry = self._epoch(train_data, len(log), lambda: bar.advance(task))
+                scores = evaluate(self.model, val_data, self.recipe.normalization)
+                entry["validation"] = scores.to_dict()
+                best = max((e["validation"]["pooled_iou"] for e in log), default=-1.0)
+                log.append(entry)
+                bar.update(task, description=f"epoch {len(log)}, IoU {scores.pooled_iou:.4f}")
+                improved = scores.pooled_iou > best
+                folder.save(self._state(settings, log), self._weights() if improved else None)
+        self.model.load_state_dict(folder.best_weights())
+        return log
+
+    def _steps_per_epoch(self, data: MemoryDataset) -> int:
+        return -(-len(data) // self.recipe.batch_size)
+
+    def _step(self, data: MemoryDataset, log: list[dict[str, Any]]) -> int:
+        return self._steps_per_epoch(data) * len(log)
+
+    def _epoch(self, data: MemoryDataset, epoch: int, advance: Any) -> dict[str, Any]:
+        """Learn from every image once."""
+        started = time.perf_counter()
+        losses = []
+        steps = self._steps_per_epoch(data)
+        self.model.train()
+        for step, (images, masks) in enumerate(self._batches(data, epoch)):
+            rate = self.recipe.learning_rate_at((epoch + step / steps) / self.recipe.epochs)
+            for group in self.optimizer.param_groups:
+                group["lr"] = rate
+            losses.append(self._learn(images, masks))
+            advance()
+        return {
+            "epoch": epoch + 1,
+            "loss": torch.stack(losses).mean().item(),
+            "learning_rate": rate,
+            "seconds": round(time.perf_counter() - started, 2),
+        }
+
+    def _batches(
+        self, data: MemoryDataset, epoch: int
+    ) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+        generator = torch.Generator().manual_seed(self.recipe.seed * 1_000_003 + epoch)
+        order = torch.randperm(len(data), generator=generator).tolist()
+        for images, masks in data.batches(order, self.recipe.batch_size):
+            images, masks = images.to(self.device), masks.to(self.device)
+            yield self.augment(images, masks, generator)
+
+    def _learn(self, images: torch.Tensor, masks: torch.Tensor) -> torch.Tensor:
+        x = self.recipe.normalization(images).contiguous(memory_format=self.layout)
+        logits, aux = self.model(x, return_aux=True)
+        loss = deep_supervision_loss(logits, aux, masks.float(), self.recipe.aux_weights)
+        self.optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        self.optimizer.step()
+        return loss.detach()
+
+    def _weights(self) -> dict[str, torch.Tensor]:
+        return copy.deepcopy(self.model.state_dict())
+
+    def _state(self, settings: dict[str, Any], log: list[dict[str, Any]]) -> dict[str, Any]:
+        return {
+            "settings": settings,
+            "model_state_dict": self.model.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "log": log,
+        }
+
+    def _restore(self, state: dict[str, Any]) -> list[dict[str, Any]]:
+        self.model.load_state_dict(state["model_state_dict"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        return state["log"]
+
+
+def _refuse_overlap(train_set: SegmentationDataset, val_set: SegmentationDataset) -> None:
+    shared = set(train_set.ids) & set(val_set.ids)
+    if shared:
+        raise ValueError(
+            f"{len(shared)} images are both for training and for validation, {min(shared)} among "
+            "them; the validation images must be others"
+        )
+
+
+def _progress_bar(shown: bool) -> Progress:
+    columns = [TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn()]
+    return Progress(*columns, TimeElapsedColumn(), TimeRemainingColumn(), disable=not shown)
