@@ -1,6 +1,6 @@
 """Lightweight skin-lesion segmentation networks for PyTorch. For research, not for diagnosis."""
 
-from skinseg import models as _models  # registers the networks
+from skinseg import models as models  # registers the networks
 from skinseg.blocks import create_block, list_blocks
 from skinseg.checkpoint import CheckpointError, load_checkpoint
 from skinseg.factory import create_model

@@ -73,6 +73,7 @@ def create_model(
         load_pretrained(model, cfg)
     elif checkpoint_path is not None:
         load_checkpoint(model, checkpoint_path)
+    model.architecture = split_name(arch)[0]
     model.pretrained_cfg = cfg
     if features_only:
         return FeaturePyramid(model.encoder, model.feature_info, out_indices)

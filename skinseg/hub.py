@@ -6,8 +6,11 @@ import os
 from pathlib import Path
 
 from huggingface_hub import hf_hub_download
+from safetensors.torch import save_file
 
-from skinseg.pretrained import PretrainedCfg
+from skinseg.checkpoint import StateDict
+from skinseg.files import write_atomically, write_json
+from skinseg.pretrained import PretrainedCfg, file_hash
 
 CONFIG_NAME = "config.json"
 WEIGHTS_NAME = "model.safetensors"
@@ -26,6 +29,24 @@ def read_local_dir(folder: str | os.PathLike[str]) -> PretrainedCfg:
                 f"local-dir:{folder} has no {name}; it needs both {CONFIG_NAME} and {WEIGHTS_NAME}"
             )
     return _read_config(folder / CONFIG_NAME, folder / WEIGHTS_NAME)
+
+
+def write_local_dir(
+    folder: str | os.PathLike[str], cfg: PretrainedCfg, state: StateDict | None = None
+) -> None:
+    """Write ``config.json``, and before it ``model.safetensors`` where weights are given.
+
+    Args:
+        folder: Existing folder.
+        cfg: Record to write; its hash is filled in where weights are given.
+        state: Weights by name.
+    """
+    folder = Path(folder)
+    if state is not None:
+        weights = {key: value.cpu().contiguous() for key, value in state.items()}
+        write_atomically(folder / WEIGHTS_NAME, lambda temporary: save_file(weights, temporary))
+        cfg = dataclasses.replace(cfg, sha256=file_hash(folder / WEIGHTS_NAME))
+    write_json(folder / CONFIG_NAME, cfg.to_dict())
 
 
 def download(repo: str) -> PretrainedCfg:

@@ -32,8 +32,8 @@ class GroupAggregationBridge(nn.Module):
 
     Example:
         >>> gab = GroupAggregationBridge(24, 16)
-        >>> high, low, mask = torch.randn(1, 24, 8, 8), torch.randn(1, 16, 16, 16), torch.zeros(1, 1, 16, 16)
-        >>> gab(high, low, mask).shape
+        >>> high, low = torch.randn(1, 24, 8, 8), torch.randn(1, 16, 16, 16)
+        >>> gab(high, low, mask=torch.zeros(1, 1, 16, 16)).shape
         torch.Size([1, 16, 16, 16])
     """
 

@@ -1,5 +1,6 @@
-"""Lesion images and masks: from files, from data sets, checked, or synthetic."""
+"""Lesion images and masks: from files, from data sets, checked, transformed, or synthetic."""
 
+from skinseg.data.checks import DatasetReport, Finding, check_dataset
 from skinseg.data.datasets import PairDataset, Sample, SegmentationDataset, read_split
 from skinseg.data.folder import FolderDataset
 from skinseg.data.images import (
@@ -12,8 +13,11 @@ from skinseg.data.images import (
     write_png,
 )
 from skinseg.data.isic import ISIC2016, ISIC2017, ISIC2018
+from skinseg.data.normalization import Normalization
 from skinseg.data.pairs import DatasetError, Pair
 from skinseg.data.ph2 import PH2
+from skinseg.data.synthetic import SyntheticDermoscopy, synthetic_lesion
+from skinseg.data.transforms import RandomFlipRotate
 
 __all__ = [
     "ISIC2016",
@@ -21,17 +25,24 @@ __all__ = [
     "ISIC2018",
     "PH2",
     "DatasetError",
+    "DatasetReport",
+    "Finding",
     "FolderDataset",
     "ImageError",
+    "Normalization",
     "Pair",
     "PairDataset",
+    "RandomFlipRotate",
     "Sample",
     "SegmentationDataset",
+    "SyntheticDermoscopy",
+    "check_dataset",
     "image_size",
     "is_image_path",
     "list_images",
     "read_image",
     "read_mask",
     "read_split",
+    "synthetic_lesion",
     "write_png",
 ]

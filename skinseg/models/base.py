@@ -1,6 +1,7 @@
 """What every segmentation network of the zoo has in common."""
 
 import math
+import types
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import torch
@@ -22,6 +23,7 @@ class SegmentationModel(nn.Module):
     :attr:`feature_info`, and :attr:`head`, and implements :meth:`decode`.
 
     Attributes:
+        architecture: Registered name that it was created by; empty for a class called directly.
         config: The constructor's arguments; JSON-able, and enough to build the network again.
         pretrained_cfg: Record of the weights that it was created with, or None.
         feature_info: Description of the encoder's feature maps.
@@ -29,11 +31,23 @@ class SegmentationModel(nn.Module):
         first_conv: Name of the convolution that sees the input's channels.
     """
 
+    architecture: str = ""
     first_conv: ClassVar[str]
     num_aux: int = 0
     encoder: nn.Module
     feature_info: FeatureInfo
     head: nn.Conv2d
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        # torch.compile keeps a limited number of graphs for each code object. With a code object
+        # of its own, a family is not refused because many others were compiled before it.
+        shared = SegmentationModel.forward
+        cls.forward = types.FunctionType(
+            shared.__code__.replace(), shared.__globals__, argdefs=shared.__defaults__
+        )
+        cls.forward.__doc__ = shared.__doc__
+        cls.forward.__annotations__ = shared.__annotations__
 
     def __init__(self, config: dict[str, Any]) -> None:
         super().__init__()
@@ -90,6 +104,8 @@ class SegmentationModel(nn.Module):
 
     def check_input(self, x: torch.Tensor) -> None:
         """Raise if ``x`` cannot be segmented; see :meth:`forward`."""
+        if torch.jit.is_tracing():
+            return
         if not isinstance(x, torch.Tensor) or not x.is_floating_point():
             kind = x.dtype if isinstance(x, torch.Tensor) else type(x).__name__
             raise TypeError(

@@ -5,10 +5,11 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import save_file
 
+from skinseg import hub
 from skinseg.checkpoint import StateDict, read_state_dict
 from skinseg.files import write_atomically, write_json
+from skinseg.pretrained import PretrainedCfg
 
 
 class RunFolder:
@@ -16,21 +17,14 @@ class RunFolder:
 
     Attributes:
         path: The folder, with ``recipe.json``, ``log.json`` (one entry an epoch),
-            ``checkpoint.pt`` (everything to go on from) and ``best.safetensors``.
+            ``checkpoint.pt`` (everything to go on from), and the best epoch's weights as
+            ``model.safetensors`` and ``config.json``, which ``create_model("local-dir:...")``
+            loads.
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self.path = Path(path)
-
-    @property
-    def checkpoint(self) -> Path:
-        """Where the state after the last complete epoch lies."""
-        return self.path / "checkpoint.pt"
-
-    @property
-    def best(self) -> Path:
-        """Where the weights of the best epoch lie."""
-        return self.path / "best.safetensors"
+        self.checkpoint = self.path / "checkpoint.pt"
 
     def start(self, settings: dict[str, Any], *, resume: bool) -> dict[str, Any] | None:
         """Make the folder ready and return the checkpoint to go on from, if any.
@@ -56,14 +50,15 @@ class RunFolder:
             )
         return state
 
-    def save(self, state: dict[str, Any], best_weights: StateDict | None) -> None:
-        """Write the state after an epoch, and the weights where that epoch is the best."""
-        if best_weights is not None:
-            weights = {key: value.contiguous() for key, value in best_weights.items()}
-            write_atomically(self.best, lambda temporary: save_file(weights, temporary))
+    def save_best(self, weights: StateDict, record: PretrainedCfg) -> None:
+        """Write the weights of the best epoch so far, with their record."""
+        hub.write_local_dir(self.path, record, weights)
+
+    def save(self, state: dict[str, Any]) -> None:
+        """Write the state after an epoch."""
         write_json(self.path / "log.json", state["log"])
         write_atomically(self.checkpoint, lambda temporary: torch.save(state, temporary))
 
     def best_weights(self) -> StateDict:
         """Return the weights of the best epoch."""
-        return read_state_dict(self.best)
+        return read_state_dict(self.path / hub.WEIGHTS_NAME)

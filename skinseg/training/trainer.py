@@ -1,4 +1,3 @@
-import copy
 import os
 import time
 from collections.abc import Iterator
@@ -18,6 +17,7 @@ from skinseg.data.datasets import SegmentationDataset
 from skinseg.data.transforms import RandomFlipRotate
 from skinseg.losses import deep_supervision_loss
 from skinseg.models.base import SegmentationModel
+from skinseg.pretrained import PretrainedCfg
 from skinseg.training.evaluate import evaluate
 from skinseg.training.memory_dataset import MemoryDataset
 from skinseg.training.recipe import Recipe
@@ -45,8 +45,8 @@ def train(
         train_set: Images to learn from.
         val_set: Images that choose the best epoch, by pooled lesion IoU. They must not be those
             that you report scores on.
-        output: Folder of the run: ``recipe.json``, ``log.json``, ``checkpoint.pt``,
-            ``best.safetensors``.
+        output: Folder of the run; afterwards ``create_model("local-dir:<output>")`` loads the
+            best epoch.
         recipe: Settings; the defaults of :class:`Recipe` if None.
         resume: Go on with the run in ``output`` if there is one.
         device: Where to train.
@@ -56,8 +56,8 @@ def train(
         The log: a dictionary an epoch with loss, learning rate, seconds and validation scores.
 
     Raises:
-        ValueError: If the network has more than one output, a data set is empty, or both share
-            images.
+        ValueError: If the network has more than one output or was not made by ``create_model``,
+            a data set is empty, or both share images.
         FileExistsError: If ``output`` holds a run and ``resume`` is not set.
     """
     trainer = Trainer(model, recipe or Recipe(), device)
@@ -74,6 +74,11 @@ class Trainer:
             raise ValueError(
                 f"the trainer learns lesion against skin, one output; this network has "
                 f"{model.num_classes}: create it with num_classes=1"
+            )
+        if not model.architecture:
+            raise ValueError(
+                f"this {type(model).__name__} has no registered name, under which its weights "
+                "could be loaded again; make it with skinseg.create_model"
             )
         self.recipe = recipe
         layout = torch.channels_last if recipe.channels_last else torch.contiguous_format
@@ -111,8 +116,9 @@ class Trainer:
                 best = max((e["validation"]["pooled_iou"] for e in log), default=-1.0)
                 log.append(entry)
                 bar.update(task, description=f"epoch {len(log)}, IoU {scores.pooled_iou:.4f}")
-                improved = scores.pooled_iou > best
-                folder.save(self._state(settings, log), self._weights() if improved else None)
+                if scores.pooled_iou > best:
+                    folder.save_best(self.model.state_dict(), self._record(settings, entry))
+                folder.save(self._state(settings, log))
         self.model.load_state_dict(folder.best_weights())
         return log
 
@@ -159,8 +165,17 @@ class Trainer:
         self.optimizer.step()
         return loss.detach()
 
-    def _weights(self) -> dict[str, torch.Tensor]:
-        return copy.deepcopy(self.model.state_dict())
+    def _record(self, settings: dict[str, Any], entry: dict[str, Any]) -> PretrainedCfg:
+        """Record of the weights after an epoch."""
+        return PretrainedCfg(
+            architecture=self.model.architecture,
+            model_args=self.model.config,
+            num_params=sum(p.numel() for p in self.model.parameters()),
+            input_size=(self.model.in_chans, self.recipe.size, self.recipe.size),
+            normalization=self.recipe.normalization.to_dict(),
+            recipe={**settings, "epoch": entry["epoch"]},
+            metrics=[{"data": "validation images of the run", **entry["validation"]}],
+        )
 
     def _state(self, settings: dict[str, Any], log: list[dict[str, Any]]) -> dict[str, Any]:
         return {

@@ -1,0 +1,190 @@
+"""What lies between the skin and the picture: hairs, gel bubbles, rulers, light, the camera."""
+
+import math
+
+import numpy as np
+from PIL import Image, ImageDraw, ImageFilter
+
+from skinseg.data.synthetic.lesion import coordinates
+from skinseg.data.synthetic.noise import smoothstep, value_noise
+
+# Lines are drawn larger and reduced, which smooths them.
+_OVERSAMPLING = 3
+
+
+def add_hairs(rng: np.random.Generator, image: np.ndarray, count: int) -> np.ndarray:
+    """Lays curved, tapered hairs over an image, most of them in one direction.
+
+    Args:
+        rng: Where places, lengths and colours come from.
+        image: `float32` `(H, W, 3)`, 0 to 1.
+        count: The number of hairs.
+
+    Returns:
+        A new image.
+    """
+    if count == 0:
+        return image
+    colour = np.array([0.12, 0.08, 0.06]) + rng.random() ** 2 * np.array([0.38, 0.27, 0.16])
+    direction, spread = rng.uniform(0, 2 * math.pi), rng.uniform(0.15, 0.9)
+    mean_length = rng.choice([0.12, 0.45, 0.9], p=[0.25, 0.35, 0.4])
+    thickness = rng.uniform(0.002, 0.0065)
+    canvas, draw, unit = _canvas(image.shape[:2])
+    for _ in range(count):
+        start = rng.uniform(-0.1, 1.1, 2) * (canvas.width, canvas.height)
+        heading = direction + rng.normal(0, spread)
+        length = mean_length * rng.lognormal(0, 0.35)
+        _draw_hair(rng, draw, start, heading, length, thickness * rng.uniform(0.6, 1.2), unit)
+    cover = _reduced(canvas)
+    shadow = np.asarray(
+        Image.fromarray(cover).filter(ImageFilter.GaussianBlur(0.006 * min(cover.shape)))
+    )
+    cover = np.float32(rng.uniform(0.65, 0.95) / 255) * cover[..., None]
+    shaded = image * (1 - np.float32(0.25 / 255) * shadow[..., None])
+    return shaded * (1 - cover) + colour.astype(np.float32) * cover
+
+
+def add_bubbles(rng: np.random.Generator, image: np.ndarray, count: int) -> np.ndarray:
+    """Puts bubbles of immersion gel on an image: a dark rim with a bright one, and a glint.
+
+    Args:
+        rng: Where places and sizes come from.
+        image: `float32` `(H, W, 3)`, 0 to 1.
+        count: The number of bubbles.
+
+    Returns:
+        A new image.
+    """
+    image = image.copy()
+    x, y = coordinates(image.shape[:2])
+    light = rng.uniform(0, 2 * math.pi)
+    near = rng.uniform(0, 1, 2)
+    for _ in range(count):
+        radius = math.exp(rng.uniform(math.log(0.008), math.log(0.045)))
+        # Bubbles come in clusters.
+        middle_x, middle_y = (near + rng.normal(0, 0.16, 2)) % 1 * (x[0, -1], y[-1, 0])
+        rows = np.flatnonzero(np.abs(y[:, 0] - middle_y) < 1.3 * radius)
+        columns = np.flatnonzero(np.abs(x[0] - middle_x) < 1.3 * radius)
+        if not (len(rows) and len(columns)):
+            continue
+        place = np.ix_(rows, columns)
+        image[place] = _bubble(
+            image[place], (x[:, columns] - middle_x) / radius, (y[rows] - middle_y) / radius, light
+        )
+    return image
+
+
+def add_ruler(rng: np.random.Generator, image: np.ndarray) -> np.ndarray:
+    """Draws a millimetre scale near one border of an image."""
+    canvas, draw, unit = _canvas(image.shape[:2])
+    length, step = rng.uniform(0.3, 0.75) * unit, rng.uniform(0.02, 0.04) * unit
+    turn = rng.choice([0, math.pi / 2]) + rng.normal(0, 0.12)
+    towards, aside = (
+        np.array([math.cos(turn), math.sin(turn)]),
+        np.array([-math.sin(turn), math.cos(turn)]),
+    )
+    size = np.array([canvas.width, canvas.height])
+    edge = rng.uniform(0.06, 0.14)
+    edge = edge if rng.random() < 0.5 else 1 - edge
+    middle = size * (np.array([0.5, edge]) if abs(towards[0]) > 0.5 else np.array([edge, 0.5]))
+    pen = max(1, round(rng.uniform(0.002, 0.005) * unit))
+    ends = [tuple(middle + sign * length / 2 * towards) for sign in (-1, 1)]
+    if rng.random() < 0.7:
+        draw.line(ends, fill=255, width=pen)
+    for number in range(int(length / step) + 1):
+        foot = middle + (number * step - length / 2) * towards
+        tick = (0.035 if number % 5 == 0 else 0.018) * unit
+        draw.line([tuple(foot), tuple(foot + tick * aside)], fill=255, width=pen)
+    cover = np.float32(rng.uniform(0.5, 0.9) / 255) * _reduced(canvas)[..., None]
+    return image * (1 - cover) + np.float32(rng.uniform(0.05, 0.2)) * cover
+
+
+def add_uneven_light(rng: np.random.Generator, image: np.ndarray) -> np.ndarray:
+    """Brightens one side of an image and darkens the other, with the lamp's tint."""
+    x, y = coordinates(image.shape[:2])
+    turn, strength = rng.uniform(0, 2 * math.pi), rng.uniform(0, 0.14)
+    slope = (x - x.mean()) * math.cos(turn) + (y - y.mean()) * math.sin(turn)
+    cloud = np.float32(rng.uniform(0, 0.04)) * value_noise(rng, image.shape[:2], 2)
+    # Dermoscopes are bright: more than the colour of skin in daylight reaches the sensor.
+    tint = np.exp(rng.normal(0, 0.09) + rng.normal((0.1, 0.19, 0.26), 0.03)).astype(np.float32)
+    return image * (1 + np.float32(strength) * 2 * slope + cloud)[..., None] * tint
+
+
+def add_vignette(rng: np.random.Generator, image: np.ndarray, mask: np.ndarray) -> np.ndarray:
+    """Darkens the corners: softly, or down to a black ring if that hides nothing of the lesion."""
+    x, y = coordinates(image.shape[:2])
+    off = rng.normal(0, 0.025, 2)
+    # The corners of a square lie at 0.71 of its side from the middle.
+    distance = np.hypot(x - x.mean() - off[0], y - y.mean() - off[1]) / max(x.max(), y.max())
+    edge, softness = rng.uniform(0.54, 0.68), rng.uniform(0.004, 0.02)
+    if rng.random() < 0.6 and distance[mask].max() < edge - softness:
+        left = 1 - rng.uniform(0.88, 0.99) * smoothstep(edge - softness, edge + softness, distance)
+        return image * left[..., None]
+    fall = rng.uniform(0.25, 0.6) * smoothstep(0.3, 0.78, distance)
+    return image * (1 - fall)[..., None]
+
+
+def add_camera(rng: np.random.Generator, image: np.ndarray) -> np.ndarray:
+    """Glints of the skin, a lens that is not quite sharp, and noise.
+
+    Returns:
+        The picture, `uint8` `(H, W, 3)`.
+    """
+    shape = image.shape[:2]
+    if rng.random() < 0.3:
+        field = value_noise(rng, shape, 110) + 0.5 * value_noise(rng, shape, 3)
+        glints = np.float32(rng.uniform(0.08, 0.3)) * smoothstep(1.9, 3.2, field)
+        image = image + glints[..., None]
+    picture = Image.fromarray(np.clip(image * 255 + 0.5, 0, 255).astype(np.uint8))
+    blur = rng.uniform(0.0012, 0.0032) * min(shape)
+    soft = np.asarray(picture.filter(ImageFilter.GaussianBlur(blur)), np.float32)
+    soft += np.float32(rng.uniform(0.4, 2.2)) * rng.standard_normal((*shape, 1), dtype=np.float32)
+    return np.clip(soft + 0.5, 0, 255).astype(np.uint8)
+
+
+def _canvas(shape: tuple[int, int]) -> tuple[Image.Image, ImageDraw.ImageDraw, int]:
+    """A black canvas, a pen, and the length of the image's shorter side on it."""
+    height, width = (side * _OVERSAMPLING for side in shape)
+    canvas = Image.new("L", (width, height))
+    return canvas, ImageDraw.Draw(canvas), min(height, width)
+
+
+def _reduced(canvas: Image.Image) -> np.ndarray:
+    return np.asarray(canvas.reduce(_OVERSAMPLING))
+
+
+def _draw_hair(
+    rng: np.random.Generator,
+    draw: ImageDraw.ImageDraw,
+    start: np.ndarray,
+    heading: float,
+    length: float,
+    thickness: float,
+    unit: int,
+) -> None:
+    steps = 24
+    bend, more = rng.normal(0, 0.9) / steps, rng.normal(0, 2.0) / steps**2
+    turns = heading + bend * np.arange(steps) + more * np.arange(steps) ** 2 / 2
+    strides = length * unit / steps * np.stack([np.cos(turns), np.sin(turns)], axis=1)
+    points = np.vstack([start, start + np.cumsum(strides, axis=0)])
+    for index in range(steps):
+        # Thick at the root, pointed at the tip.
+        width = thickness * unit * (1 - 0.75 * (index / steps) ** 2)
+        ends = [tuple(points[index]), tuple(points[index + 1])]
+        draw.line(ends, fill=255, width=max(1, round(width)))
+
+
+def _bubble(patch: np.ndarray, x: np.ndarray, y: np.ndarray, light: float) -> np.ndarray:
+    """Draws a bubble of radius 1 at the origin."""
+    distance = np.hypot(x, y)
+    facing = (x * math.cos(light) + y * math.sin(light)) / np.maximum(distance, 1e-3)
+    rim = np.exp(-np.square((distance - 0.93) / 0.09))
+    inner = np.exp(-np.square((distance - 0.74) / 0.12))
+    glint = np.exp(
+        -(np.square(x - 0.4 * math.cos(light)) + np.square(y - 0.4 * math.sin(light))) / 0.03
+    )
+    inside = smoothstep(1.02, 0.9, distance)
+    shade = 1 - 0.3 * rim * (1 - facing) / 2 - 0.12 * inner * (1 + facing) / 2 + 0.05 * inside
+    glow = 0.32 * rim * np.clip(facing, 0, 1) + 0.18 * inner * np.clip(-facing, 0, 1)
+    bright = glow + 0.5 * glint * inside
+    return (patch * shade[..., None] + bright[..., None]).astype(np.float32)

@@ -1,0 +1,25 @@
+from pathlib import Path
+
+import pytest
+import torch
+
+SHARED = Path(__file__).parents[2] / "shared"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def one_thread():
+    """Small networks are faster, and their sums reproducible, on one thread."""
+    torch.set_num_threads(1)
+
+
+@pytest.fixture(autouse=True)
+def no_weights_of_the_user(monkeypatch):
+    monkeypatch.delenv("SKINSEG_WEIGHTS", raising=False)
+
+
+@pytest.fixture(scope="session")
+def shared_dir() -> Path:
+    """Reference outputs and the ISIC 2017 images, which are not part of the repository."""
+    if not SHARED.is_dir():
+        pytest.skip(f"needs the reference data, which is not at {SHARED}")
+    return SHARED

@@ -1,0 +1,140 @@
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from skinseg import create_block, list_blocks
+
+channels = st.integers(4, 40)
+sides = st.integers(2, 19)
+SINGLE_MAP = ["dga", "ea", "ecdf", "ghpa", "iea"]
+BRIDGES = ["cab", "sab", "scab"]
+few = settings(max_examples=12, deadline=None, derandomize=True)
+
+
+def check(outputs, inputs, shapes):
+    assert [tuple(y.shape) for y in outputs] == shapes
+    assert all(y.isfinite().all() for y in outputs)
+    sum(y.square().sum() for y in outputs).backward()
+    assert all(x.grad.isfinite().all() and x.grad.any() for x in inputs)
+
+
+def feature_map(*shape):
+    return torch.randn(shape, requires_grad=True)
+
+
+def test_every_block_is_tested_here():
+    assert sorted([*SINGLE_MAP, *BRIDGES, "gab"]) == list_blocks()
+
+
+@pytest.mark.parametrize("name", SINGLE_MAP)
+@few
+@given(in_chans=channels, out_chans=st.none() | channels, h=sides, w=sides, train=st.booleans())
+def test_single_map_blocks(name, in_chans, out_chans, h, w, train):
+    block = create_block(name, in_chans, out_chans).train(train)
+    x = feature_map(2, in_chans, h, w)
+    check([block(x)], [x], [(2, out_chans or in_chans, h, w)])
+
+
+@pytest.mark.parametrize("name", BRIDGES)
+@few
+@given(widths=st.lists(channels, min_size=1, max_size=4), h=sides, w=sides)
+def test_bridges_over_several_maps(name, widths, h, w):
+    maps = [feature_map(2, width, h + i, w + 2 * i) for i, width in enumerate(widths)]
+    check(create_block(name, widths)(maps), maps, [tuple(x.shape) for x in maps])
+
+
+@pytest.mark.parametrize("name", BRIDGES)
+def test_a_bridge_on_one_map_is_a_block(name):
+    x = feature_map(2, 16, 8, 9)
+    check([create_block(name, 16)(x)], [x], [(2, 16, 8, 9)])
+
+
+@pytest.mark.parametrize("mask", [True, False])
+@few
+@given(high=channels, low=channels, h=sides, w=sides)
+def test_gab(mask, high, low, h, w):
+    inputs = [feature_map(2, high, h, w), feature_map(2, low, 2 * h + 1, 2 * w)]
+    if mask:
+        inputs.append(feature_map(2, 1, 2 * h + 1, 2 * w))
+    check([create_block("gab", high, low, mask=mask)(*inputs)], inputs, [(2, low, 2 * h + 1, 2 * w)])
+
+
+@pytest.mark.parametrize("compression", range(2, 33, 2))
+@pytest.mark.parametrize("attention", [True, False])
+def test_ecdf_compression_factors(compression, attention):
+    block = create_block("ecdf", 16, 64, compression=compression, attention=attention)
+    assert len(block.cascade) == (compression - 2) // 2
+    assert block(torch.randn(2, 16, 5, 6)).shape == (2, 64, 5, 6)
+
+
+def test_ecdf_is_residual_only_where_the_width_stays():
+    assert create_block("ecdf", 32).residual
+    assert not create_block("ecdf", 32, 64).residual
+
+
+def test_cab_heads_are_the_same_function():
+    linear, conv = (create_block("cab", [8, 16], heads=heads) for heads in ("linear", "conv"))
+    conv.load_state_dict(
+        {
+            key: value.reshape(conv.state_dict()[key].shape)
+            for key, value in linear.state_dict().items()
+        }
+    )
+    maps = [torch.randn(1, 8, 4, 4), torch.randn(1, 16, 2, 2)]
+    for a, b in zip(linear(maps), conv(maps), strict=True):
+        torch.testing.assert_close(a, b)
+
+
+def test_bridge_orders_differ():
+    torch.manual_seed(0)
+    one = create_block("scab", 8)
+    other = create_block("scab", 8, order="cab-sab")
+    other.load_state_dict(one.state_dict())
+    x = torch.randn(1, 8, 6, 6)
+    assert not torch.allclose(one(x), other(x))
+
+
+def test_scab_equations():
+    block = create_block("scab", 8)
+    x = torch.randn(1, 8, 6, 6)
+    s = x * block.sab.gate(x)
+    u = s + x
+    v = block.cab([u])[0] - u
+    torch.testing.assert_close(block(x), v + s)
+
+
+def test_dga_dilations_in_channel_order():
+    block = create_block("dga", 16)
+    assert [conv.dilation[0] for conv in block.dilated] == [7, 5, 2, 1]
+
+
+def test_ghpa_branches_of_the_learned_tensors_do_not_see_the_image():
+    block = create_block("ghpa", 16)
+    assert block.height(9).shape == (1, 4, 9) and block.plane((5, 7)).shape == (1, 4, 5, 7)
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "says"),
+    [
+        (lambda: create_block("dgaa", 8), ValueError, "no block 'dgaa'; did you mean dga"),
+        (lambda: create_block("dga", 3), ValueError, "3 channels cannot be split into 4"),
+        (lambda: create_block("dga", 8, 8, dilation=3), TypeError, "dilation"),
+        (lambda: create_block("ecdf", 8, compression=5), ValueError, "not 5"),
+        (lambda: create_block("cab", [8], heads="mlp"), ValueError, "not 'mlp'"),
+        (lambda: create_block("scab", [8], order="cab"), ValueError, "not 'cab'"),
+        (
+            lambda: create_block("cab", [8, 8])([torch.zeros(1, 8, 2, 2)]),
+            ValueError,
+            "made for 2 feature maps and got 1",
+        ),
+        (
+            lambda: create_block("gab", 8)(torch.zeros(1, 8, 2, 2), torch.zeros(1, 8, 4, 4)),
+            ValueError,
+            "needs the mask",
+        ),
+    ],
+)
+def test_misuse(call, error, says):
+    with pytest.raises(error, match=says):
+        call()

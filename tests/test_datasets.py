@@ -1,0 +1,483 @@
+"""Data sets on disk: every layout is found, every fault of one is named."""
+
+import pickle
+import shutil
+import threading
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from skinseg.data import (
+    ISIC2016,
+    ISIC2017,
+    ISIC2018,
+    PH2,
+    DatasetError,
+    FolderDataset,
+    ImageError,
+    Pair,
+    PairDataset,
+    SegmentationDataset,
+    check_dataset,
+    read_split,
+)
+
+SIZE = (12, 16)
+
+
+def put_image(path: Path, seed: int = 0) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    pixels = np.random.default_rng(seed).integers(0, 256, (*SIZE, 3), dtype=np.uint8)
+    Image.fromarray(pixels).save(path)
+    return path
+
+
+def put_mask(path: Path, size: tuple[int, int] = SIZE) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    mask = np.zeros(size, np.uint8)
+    mask[2:5, 3:9] = 255
+    Image.fromarray(mask).save(path)
+    return path
+
+
+def put_pairs(root: Path, ids: str) -> FolderDataset:
+    for seed, name in enumerate(ids):
+        put_image(root / "images" / f"{name}.jpg", seed)
+        put_mask(root / "masks" / f"{name}.png")
+    return FolderDataset(root)
+
+
+# --- official layouts ----------------------------------------------------------------------------
+
+OFFICIAL = [
+    (ISIC2016, "train", "ISBI2016_ISIC_Part1_Training_Data", "_Segmentation"),
+    (ISIC2016, "test", "ISBI2016_ISIC_Part1_Test_Data", "_Segmentation"),
+    (ISIC2017, "train", "ISIC-2017_Training_Data", "_segmentation"),
+    (ISIC2017, "val", "ISIC-2017_Validation_Data", "_segmentation"),
+    (ISIC2017, "test", "ISIC-2017_Test_v2_Data", "_segmentation"),
+    (ISIC2018, "train", "ISIC2018_Task1-2_Training_Input", "_segmentation"),
+    (ISIC2018, "val", "ISIC2018_Task1-2_Validation_Input", "_segmentation"),
+    (ISIC2018, "test", "ISIC2018_Task1-2_Test_Input", "_segmentation"),
+]
+
+
+def mask_folder_of(image_folder: str) -> str:
+    if image_folder.startswith("ISIC2018"):
+        return image_folder.replace("Task1-2", "Task1").replace("Input", "GroundTruth")
+    part = "GroundTruth" if image_folder.startswith("ISBI") else "Part1_GroundTruth"
+    return image_folder.replace("Data", part)
+
+
+@pytest.mark.parametrize(("kind", "split", "folder", "suffix"), OFFICIAL)
+def test_isic_as_downloaded(tmp_path, kind, split, folder, suffix):
+    names = ["ISIC_0000000", "ISIC_0000001"]
+    for seed, name in enumerate(names):
+        put_image(tmp_path / folder / f"{name}.jpg", seed)
+        put_mask(tmp_path / mask_folder_of(folder) / f"{name}{suffix}.png")
+        put_image(tmp_path / folder / f"{name}_superpixels.png")
+    for extra in (f"{folder}_metadata.csv", "LICENSE.txt", "ATTRIBUTION.txt"):
+        (tmp_path / folder / extra).touch()
+    dataset = kind(tmp_path, split)
+    assert dataset.ids == names
+    assert len(dataset) == 2
+    assert dataset.image_path(1) == tmp_path / folder / "ISIC_0000001.jpg"
+    assert dataset.mask_path(1).name == f"ISIC_0000001{suffix}.png"
+    sample = dataset[1]
+    assert (sample.id, sample.image.shape, sample.image.dtype) == (names[1], (*SIZE, 3), np.uint8)
+    assert (sample.mask.shape, sample.mask.dtype, sample.mask.sum()) == (SIZE, np.bool_, 18)
+
+
+@pytest.mark.parametrize(("kind", "split", "folder", "suffix"), OFFICIAL)
+def test_isic_faults_name_the_layout(tmp_path, kind, split, folder, suffix):
+    expected = rf"{folder}.ISIC_0000000\.jpg.*{mask_folder_of(folder)}.*give as root"
+    with pytest.raises(DatasetError, match=rf"split '{split}': no folder .*{folder}'.*{expected}"):
+        kind(tmp_path, split)
+    (tmp_path / folder).mkdir()
+    with pytest.raises(DatasetError, match=rf"no folder .*{mask_folder_of(folder)}'.*{expected}"):
+        kind(tmp_path, split)
+    (tmp_path / mask_folder_of(folder)).mkdir()
+    with pytest.raises(DatasetError, match=rf"no images in .*{expected}"):
+        kind(tmp_path, split)
+    put_image(tmp_path / folder / "ISIC_0000000.jpg")
+    with pytest.raises(DatasetError, match=rf"no masks for the images in .*{expected}"):
+        kind(tmp_path, split)
+
+
+@pytest.mark.parametrize("kind", [ISIC2016, ISIC2017, ISIC2018])
+def test_unknown_split(tmp_path, kind):
+    with pytest.raises(DatasetError, match=r"no split 'dev'.*'train'.*'test'"):
+        kind(tmp_path, "dev")
+
+
+@pytest.mark.parametrize("root", ["", "PH2Dataset"])
+def test_ph2(tmp_path, root):
+    for seed, name in enumerate(["IMD003", "IMD009"]):
+        case = tmp_path / "PH2Dataset" / "PH2 Dataset images" / name
+        put_image(case / f"{name}_Dermoscopic_Image" / f"{name}.bmp", seed)
+        put_mask(case / f"{name}_lesion" / f"{name}_lesion.bmp")
+        put_mask(case / f"{name}_roi" / f"{name}_R1_Label4.bmp")
+    dataset = PH2(tmp_path / root)
+    assert dataset.ids == ["IMD003", "IMD009"]
+    assert dataset[0].mask.sum() == 18
+    assert check_dataset(dataset, progress=False).findings == ()
+
+
+def test_ph2_faults(tmp_path):
+    folder = tmp_path / "PH2Dataset" / "PH2 Dataset images"
+    with pytest.raises(DatasetError, match=r"no folder .*IMD003_Dermoscopic_Image.*give as root"):
+        PH2(tmp_path)
+    folder.mkdir(parents=True)
+    with pytest.raises(DatasetError, match=r"no images in .*give as root"):
+        PH2(tmp_path)
+    put_image(folder / "IMD003/IMD003_Dermoscopic_Image/IMD003.bmp")
+    with pytest.raises(DatasetError, match=r"no masks .*give as root"):
+        PH2(tmp_path)
+
+
+# --- a folder of one's own -----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "mask_name",
+    ["x.png", "x_mask.png", "x_Mask.PNG", "x-mask.tif", "x_segmentation.png", "x_LESION.bmp"],
+)
+@pytest.mark.parametrize("layout", ["images+masks", "two folders", "one folder", "folder twice"])
+def test_layouts(tmp_path, layout, mask_name):
+    if layout == "images+masks":
+        images, masks, arguments = tmp_path / "images", tmp_path / "masks", [tmp_path]
+    elif layout == "two folders":
+        images, masks = tmp_path / "photos", tmp_path / "labels"
+        arguments = [images, str(masks)]
+    else:
+        images = masks = tmp_path
+        arguments = [tmp_path] if layout == "one folder" else [tmp_path, tmp_path]
+    put_image(images / "x.JPG")
+    put_mask(masks / mask_name)
+    if images == masks and mask_name == "x.png":
+        with pytest.raises(DatasetError, match=r"Two images for 'x'.*'x_mask\.png'"):
+            FolderDataset(*arguments)
+        return
+    dataset = FolderDataset(*arguments)
+    assert dataset.ids == ["x"]
+    assert dataset.mask_path(0) == masks / mask_name
+    assert dataset[0].mask.sum() == 18
+
+
+def test_stems_must_agree_to_the_letter(tmp_path):
+    put_pairs(tmp_path, "a")
+    put_image(tmp_path / "images" / "Nevus.jpg", 7)
+    put_mask(tmp_path / "masks" / "nevus_mask.png")
+    dataset = FolderDataset(tmp_path)
+    assert dataset.ids == ["Nevus", "a"]
+    assert dataset.mask_path(0) is None
+    assert dataset.stray_masks == [tmp_path / "masks" / "nevus_mask.png"]
+
+
+def test_two_masks_for_one_image(tmp_path):
+    put_pairs(tmp_path, "a")
+    put_mask(tmp_path / "masks" / "a_mask.png")
+    with pytest.raises(DatasetError, match=r"Two masks for 'a': .*a\.png.*a_mask\.png"):
+        FolderDataset(tmp_path)
+
+
+def test_two_images_of_one_name(tmp_path):
+    put_pairs(tmp_path, "a")
+    put_image(tmp_path / "images" / "a.png")
+    with pytest.raises(DatasetError, match="Two images for 'a'"):
+        FolderDataset(tmp_path)
+
+
+def test_image_that_is_called_like_a_mask(tmp_path):
+    for stem in ("nevus", "nevus_lesion"):
+        put_image(tmp_path / "two/images" / f"{stem}.jpg")
+        put_mask(tmp_path / "two/masks" / f"{stem}.png")
+    put_image(tmp_path / "one" / "nevus_lesion.jpg")
+    put_mask(tmp_path / "one" / "nevus_lesion_mask.png")
+    two, one = FolderDataset(tmp_path / "two"), FolderDataset(tmp_path / "one")
+    assert [two.mask_path(i).stem for i in range(2)] == two.ids == ["nevus", "nevus_lesion"]
+    assert one.ids == ["nevus_lesion"]
+    assert one.mask_path(0).stem == "nevus_lesion_mask"
+
+
+def test_empty_folder(tmp_path):
+    with pytest.raises(DatasetError, match=r"No images in .*Expected is 'images/x\.jpg'"):
+        FolderDataset(tmp_path)
+
+
+def test_no_masks_at_all(tmp_path):
+    put_image(tmp_path / "x.jpg")
+    with pytest.raises(DatasetError, match=r"No masks in .*for the 1 images.*Expected is"):
+        FolderDataset(tmp_path)
+
+
+@pytest.mark.parametrize("present", ["images", "masks", None])
+def test_absent_folder(tmp_path, present):
+    root = tmp_path / "data"
+    if present:
+        (root / present).mkdir(parents=True)
+    missing = {"images": "masks", "masks": "images", None: "data"}[present]
+    with pytest.raises(DatasetError, match=rf"No folder '.*{missing}'.*Expected is"):
+        FolderDataset(root)
+
+
+# --- what every data set can do ------------------------------------------------------------------
+
+
+def test_nothing_is_opened_before_it_is_asked_for(tmp_path):
+    dataset = put_pairs(tmp_path, "ab")
+    dataset.image_path(0).write_bytes(b"no image any more")
+    assert FolderDataset(tmp_path)[1].id == "b"
+    with pytest.raises(ImageError, match=r"a\.jpg"):
+        dataset[0]
+
+
+def test_sample_without_mask(tmp_path):
+    put_pairs(tmp_path, "ab")
+    (tmp_path / "masks" / "b.png").unlink()
+    dataset = FolderDataset(tmp_path)
+    assert dataset.mask_path(1) is None
+    with pytest.raises(DatasetError, match=r"b\.jpg' has no mask.*b_mask\.png"):
+        dataset[1]
+
+
+def test_sample_of_two_sizes(tmp_path):
+    dataset = put_pairs(tmp_path, "a")
+    put_mask(tmp_path / "masks" / "a.png", (20, 24))
+    with pytest.raises(DatasetError, match=r"a\.png' is 24 x 20, but .*a\.jpg' is 16 x 12"):
+        dataset[0]
+
+
+def test_sequence(tmp_path):
+    dataset = put_pairs(tmp_path, "abc")
+    assert isinstance(dataset, SegmentationDataset)
+    assert [sample.id for sample in dataset] == ["a", "b", "c"]
+    assert dataset[-1].id == "c"
+    with pytest.raises(IndexError):
+        dataset[3]
+    assert pickle.loads(pickle.dumps(dataset)).ids == dataset.ids
+    assert repr(dataset) == "<FolderDataset: 3 samples>"
+
+
+def test_subset_keeps_the_order_it_is_given(tmp_path):
+    dataset = put_pairs(tmp_path, "abc").subset(["c", "a"])
+    assert isinstance(dataset, FolderDataset)
+    assert dataset.ids == ["c", "a"]
+    assert dataset.image_path(0).stem == dataset[0].id == "c"
+
+
+def test_subset_from_a_file(tmp_path):
+    dataset = put_pairs(tmp_path, "abc")
+    split = tmp_path / "val.txt"
+    split.write_bytes(b"\xef\xbb\xbf# a comment\r\nb\r\n\r\n  a  \r\n")
+    assert dataset.subset(split).ids == dataset.subset(str(split)).ids == ["b", "a"]
+    assert read_split(split) == ["b", "a"]
+
+
+def test_unknown_ids(tmp_path):
+    dataset = put_pairs(tmp_path, "abc")
+    unknown = [f"x{number}" for number in range(7)]
+    with pytest.raises(DatasetError, match=r"7 of 8 ids .*'x0', .*'x4', \.\.\.\. .*look like 'a'"):
+        dataset.subset(["a", *unknown])
+    (tmp_path / "val.txt").write_text("a\na.jpg\n")
+    with pytest.raises(DatasetError, match=r"1 of 2 ids in '.*val\.txt'.*'a\.jpg'"):
+        dataset.subset(tmp_path / "val.txt")
+    with pytest.raises(DatasetError, match="given twice: 'a'"):
+        dataset.subset(["a", "b", "a"])
+
+
+@pytest.mark.parametrize("content", [None, b"", b"# nothing\n", b"\xff\xfe\x00"])
+def test_split_file_that_holds_nothing(tmp_path, content):
+    if content is not None:
+        (tmp_path / "val.txt").write_bytes(content)
+    with pytest.raises(DatasetError, match=r"val\.txt.*one id a line"):
+        read_split(tmp_path / "val.txt")
+
+
+def test_random_split(tmp_path):
+    dataset = put_pairs(tmp_path, "abcdefghij")
+    parts = dataset.random_split((0.6, 0.2, 0.2), seed=1)
+    assert [len(part) for part in parts] == [6, 2, 2]
+    assert sorted(name for part in parts for name in part.ids) == dataset.ids
+    assert all(part.ids == sorted(part.ids) for part in parts)
+    again = dataset.subset(dataset.ids[::-1]).random_split((0.6, 0.2, 0.2), seed=1)
+    assert [set(part.ids) for part in again] == [set(part.ids) for part in parts]
+    assert dataset.random_split((0.6, 0.2, 0.2), seed=2)[0].ids != parts[0].ids
+
+
+def test_random_split_keeps_patients_together(tmp_path):
+    dataset = put_pairs(tmp_path, "abcdefghij")
+    groups = {name: f"patient {index // 2}" for index, name in enumerate(dataset.ids)}
+    for seed in range(20):
+        train, val = dataset.random_split((0.8, 0.2), seed=seed, groups=groups)
+        assert len(train) + len(val) == 10
+        assert not {groups[name] for name in train.ids} & {groups[name] for name in val.ids}
+    with pytest.raises(DatasetError, match="lacks 9 of 10 ids"):
+        dataset.random_split((0.5, 0.5), groups={"a": "x"})
+    with pytest.raises(DatasetError, match="in 1 groups is too small"):
+        dataset.random_split((0.5, 0.5), groups=dict.fromkeys(dataset.ids, "x"))
+
+
+@pytest.mark.parametrize("fractions", [(), (0.5,), (0.5, 0.6), (1.5, -0.5), (1.0, 0.0)])
+def test_fractions_add_up(tmp_path, fractions):
+    with pytest.raises(DatasetError, match="add up to 1"):
+        put_pairs(tmp_path, "ab").random_split(fractions)
+
+
+def test_joined(tmp_path):
+    first, second = put_pairs(tmp_path / "1", "ab"), put_pairs(tmp_path / "2", "cd")
+    joined = first + second
+    assert joined.ids == ["a", "b", "c", "d"]
+    assert joined.subset(["d", "a"])[0].id == "d"
+    with pytest.raises(DatasetError, match="2 ids occur twice: 'a', 'b'"):
+        joined + first
+
+
+# --- checks --------------------------------------------------------------------------------------
+
+
+def test_sound_dataset(tmp_path):
+    report = check_dataset(put_pairs(tmp_path, "abc"), progress=False)
+    assert report.ok
+    assert report.findings == ()
+    assert report.summary() == "FolderDataset: 3 samples: nothing to complain of."
+    report.raise_if_broken()
+
+
+def grey_steps(path: Path, share: float) -> None:
+    levels = np.zeros(SIZE, np.uint8)
+    levels[6:] = 255
+    levels.flat[: int(levels.size * share)] = 100
+    Image.fromarray(levels).save(path)
+
+
+def spoil(root: Path, fault: str) -> None:
+    """Puts one fault into a data set of the samples a, b and c."""
+    image, mask = root / "images" / "b.jpg", root / "masks" / "b.png"
+    if fault == "image_without_mask":
+        mask.unlink()
+    elif fault == "mask_without_image":
+        put_mask(root / "masks" / "z.png")
+    elif fault == "image truncated":
+        image.write_bytes(image.read_bytes()[:-100])
+    elif fault == "mask is text":
+        mask.write_text("no image")
+    elif fault == "mask is a photograph":
+        shutil.copy(image, mask)
+    elif fault == "size_mismatch":
+        put_mask(mask, (20, 24))
+    elif fault == "grey edge":
+        grey_steps(mask, 0.05)
+    elif fault == "grey all over":
+        grey_steps(mask, 0.4)
+    elif fault == "empty_mask":
+        Image.new("L", SIZE[::-1]).save(mask)
+    elif fault == "duplicate":
+        put_image(image, seed=0)
+
+
+@pytest.mark.parametrize(
+    ("fault", "kind", "broken", "named"),
+    [
+        ("image_without_mask", "image_without_mask", True, "b.jpg"),
+        ("mask_without_image", "mask_without_image", False, "z.png"),
+        ("image truncated", "unreadable", True, "b.jpg"),
+        ("mask is text", "unreadable", True, "b.png"),
+        ("mask is a photograph", "unreadable", True, "b.png"),
+        ("size_mismatch", "size_mismatch", True, "24 x 20"),
+        ("grey edge", "not_binary", False, "b.png"),
+        ("grey all over", "not_binary", True, "b.png"),
+        ("empty_mask", "empty_mask", False, "b.png"),
+        ("duplicate", "duplicate", False, "a, b"),
+    ],
+)
+def test_one_fault(tmp_path, fault, kind, broken, named):
+    put_pairs(tmp_path, "abc")
+    spoil(tmp_path, fault)
+    report = check_dataset(FolderDataset(tmp_path), progress=False)
+    assert [finding.kind for finding in report.findings] == [kind]
+    finding = report.of_kind(kind)[0]
+    assert finding.broken is broken
+    assert report.ok is not broken
+    assert named in finding.message
+    assert named in report.summary()
+    assert finding.ids == {"mask_without_image": (), "duplicate": ("a", "b")}.get(kind, ("b",))
+    if broken:
+        with pytest.raises(DatasetError, match=r"1 broken, 0 to look at[\s\S]*Mend the files"):
+            report.raise_if_broken()
+    else:
+        report.raise_if_broken()
+
+
+def test_size_is_known_even_if_the_image_is_damaged(tmp_path):
+    put_pairs(tmp_path, "abc")
+    spoil(tmp_path, "image truncated")
+    spoil(tmp_path, "size_mismatch")
+    report = check_dataset(FolderDataset(tmp_path), progress=False)
+    assert [finding.kind for finding in report.findings] == ["unreadable", "size_mismatch"]
+
+
+def test_long_reports_are_cut(tmp_path):
+    names = "abcdefghijklm"
+    put_pairs(tmp_path, names)
+    for name in names[1:]:
+        (tmp_path / "masks" / f"{name}.png").unlink()
+    report = check_dataset(FolderDataset(tmp_path), progress=False)
+    assert len(report.findings) == 12
+    assert "... and 2 more" in report.summary()
+    with pytest.raises(ValueError, match="Unknown kind 'greys'"):
+        report.of_kind("greys")
+
+
+def test_progress_goes_to_standard_error_or_nowhere(tmp_path, capsys):
+    dataset = put_pairs(tmp_path, "ab")
+    check_dataset(dataset, progress=False)
+    assert capsys.readouterr() == ("", "")
+    check_dataset(dataset)
+    shown = capsys.readouterr()
+    assert shown.out == ""
+    assert "Checking images" in shown.err
+
+
+def test_interrupted_check_ends_at_once():
+    class Endless(PairDataset):
+        """Stops at its first sample and would take long for the others."""
+
+        looked = 0
+
+        def image_path(self, index):
+            if index == 0:
+                raise KeyboardInterrupt
+            self.looked += 1
+            threading.Event().wait(0.05)
+            return super().image_path(index)
+
+    dataset = Endless([Pair(f"{i}", Path(f"{i}.png"), None) for i in range(2000)])
+    with pytest.raises(KeyboardInterrupt):
+        check_dataset(dataset, progress=False)
+    assert dataset.looked < 100
+
+
+# --- the real thing ------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def isic2017_root():
+    root = Path(__file__).parents[2] / "shared" / "data" / "isic2017_256"
+    if not root.is_dir():
+        pytest.skip("needs the real ISIC 2017 images in ../shared/data/isic2017_256")
+    return root
+
+
+def test_real_isic2017(isic2017_root):
+    train, val = ISIC2017(isic2017_root), ISIC2017(isic2017_root, "val")
+    assert (len(train), len(val)) == (2000, 150)
+    assert all(train.mask_path(i) is not None for i in range(len(train)))
+    assert not set(train.ids) & set(val.ids)
+    for name in ("train", "test"):
+        split = isic2017_root / "splits" / f"paper73_{name}.txt"
+        assert len((train + val).subset(split)) == {"train": 1500, "test": 650}[name]
+    report = check_dataset(val, progress=False)
+    assert report.ok
+    assert not report.of_kind("not_binary")

@@ -1,0 +1,169 @@
+"""One matrix over every registered network."""
+
+import json
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import skinseg
+
+NETWORKS = skinseg.list_models()
+sides = st.integers(32, 75)
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+@settings(max_examples=6, deadline=None, derandomize=True)
+@given(
+    height=sides,
+    width=sides,
+    in_chans=st.integers(1, 5),
+    classes=st.integers(1, 4),
+    train=st.booleans(),
+)
+def test_any_size_channels_and_classes(name, height, width, in_chans, classes, train):
+    network = skinseg.create_model(name, in_chans=in_chans, num_classes=classes).train(train)
+    x = torch.randn(2, in_chans, height, width, requires_grad=True)
+    logits = network(x)
+    assert logits.shape == (2, classes, height, width)
+    assert logits.isfinite().all()
+    logits.square().sum().backward()
+    assert x.grad.isfinite().all() and x.grad.any()
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_every_weight_learns(name):
+    network = skinseg.create_model(name)
+    logits, aux = network(torch.randn(2, 3, 64, 64), return_aux=True)
+    sum(output.square().sum() for output in [logits, *aux]).backward()
+    idle = [key for key, weight in network.named_parameters() if weight.grad is None]
+    assert not idle
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_auxiliary_logits_are_full_size_and_leave_the_output_alone(name):
+    network = skinseg.create_model(name, num_classes=2).eval()
+    x = torch.randn(1, 3, 64, 80)
+    logits, aux = network(x, return_aux=True)
+    assert torch.equal(logits, network(x))
+    assert len(aux) == network.num_aux
+    assert all(output.shape == (1, 1, 64, 80) for output in aux)
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_config_is_json_and_builds_the_network_again(name):
+    network = skinseg.create_model(name, num_classes=3, in_chans=2)
+    arguments = json.loads(json.dumps(network.config))
+    again = type(network)(**arguments)
+    assert {k: v.shape for k, v in again.state_dict().items()} == {
+        k: v.shape for k, v in network.state_dict().items()
+    }
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_reset_head(name):
+    network = skinseg.create_model(name).double()
+    network.reset_head(4)
+    assert network(torch.randn(1, 3, 32, 32).double()).shape == (1, 4, 32, 32)
+    assert network.num_classes == network.config["num_classes"] == 4
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_features_only(name):
+    encoder = skinseg.create_model(name, features_only=True, out_indices=(0, 2, -1))
+    maps = encoder(torch.randn(1, 3, 64, 96))
+    assert [m.shape[1] for m in maps] == encoder.feature_info.channels()
+    assert [64 // m.shape[2] for m in maps] == encoder.feature_info.reduction()
+    whole = skinseg.create_model(name)
+    assert whole.forward_features(torch.randn(1, 3, 64, 96)).shape == maps[-1].shape
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_one_batch_is_as_good_as_two(name):
+    network = skinseg.create_model(name).double().eval()
+    x = torch.randn(2, 3, 64, 64, dtype=torch.float64)
+    apart = torch.cat([network(x[:1]), network(x[1:])])
+    torch.testing.assert_close(network(x), apart)
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_torch_export_with_dynamic_shapes(name):
+    network = skinseg.create_model(name).eval()
+    any_size = torch.export.Dim.DYNAMIC
+    shapes = {"x": {0: any_size, 2: any_size, 3: any_size}}
+    exported = torch.export.export(network, (torch.randn(2, 3, 64, 96),), dynamic_shapes=shapes)
+    x = torch.randn(3, 3, 100, 77)
+    torch.testing.assert_close(exported.module()(x), network(x))
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_torch_compile_without_graph_breaks(name):
+    network = skinseg.create_model(name).eval()
+    x = torch.randn(1, 3, 64, 64)
+    compiled = torch.compile(network, fullgraph=True, backend="eager")
+    torch.testing.assert_close(compiled(x), network(x))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", NETWORKS)
+def test_torch_compile_with_generated_code(name):
+    network = skinseg.create_model(name).eval()
+    x = torch.randn(1, 3, 64, 64)
+    compiled = torch.compile(network, fullgraph=True)
+    torch.testing.assert_close(compiled(x), network(x), atol=1e-3, rtol=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments", "parameters"),
+    [
+        ("malunet", {}, 177_943),
+        ("egeunet", {}, 53_374),
+        ("egeunet", {"deep_supervision": False}, 52_449),
+        ("lmsaunet", {"num_classes": 2}, 387_878),
+        ("lmsaunet_n8", {"num_classes": 2}, 476_738),
+        ("lmsaunet", {"num_classes": 2, "compression": 2}, 832_178),
+        ("lmsaunet", {"num_classes": 2, "compression": 4}, 595_218),
+        ("lmsaunet", {"num_classes": 2, "compression": 16}, 417_498),
+    ],
+)
+def test_published_parameter_counts(name, arguments, parameters):
+    network = skinseg.create_model(name, **arguments)
+    assert sum(p.numel() for p in network.parameters()) == parameters
+
+
+def test_egeunet_without_deep_supervision():
+    network = skinseg.create_model("egeunet", deep_supervision=False)
+    logits, aux = network(torch.randn(1, 3, 64, 64), return_aux=True)
+    assert logits.shape == (1, 1, 64, 64) and aux == []
+
+
+@pytest.mark.parametrize(
+    ("x", "error", "says"),
+    [
+        (torch.zeros(3, 64, 64), ValueError, r"4 dimensions .* not 3"),
+        (torch.zeros(1, 3, 64, 64, dtype=torch.uint8), TypeError, "uint8"),
+        ([[1.0]], TypeError, "not list"),
+        (torch.zeros(1, 4, 64, 64), ValueError, "4 channels .* takes 3"),
+        (torch.zeros(1, 3, 31, 64), ValueError, "31x64 .* at least 32x32"),
+        (torch.zeros(1, 3, 64, 16), ValueError, "64x16 .* at least 32x32"),
+    ],
+)
+def test_input_that_cannot_be_segmented(x, error, says):
+    with pytest.raises(error, match=says):
+        skinseg.create_model("basic_unet")(x)
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments", "says"),
+    [
+        ("malunet", {"num_classes": 0}, "num_classes must be a positive integer"),
+        ("malunet", {"in_chans": "3"}, "in_chans must be a positive integer"),
+        ("malunet", {"channels": (8, 16)}, "six widths"),
+        ("lmsaunet", {"channels": (8, 16)}, "four widths"),
+        ("lmsaunet", {"compression": 7}, "even number from 2 to 32"),
+    ],
+)
+def test_impossible_arguments(name, arguments, says):
+    with pytest.raises(ValueError, match=says):
+        skinseg.create_model(name, **arguments)
