@@ -16,9 +16,10 @@ from skinseg.data import ISIC2017
 from skinseg.files import write_json
 from skinseg.training import Recipe, train
 
+AUGMENTED = {"zoom": (0.7, 1.6), "white_balance": 0.15, "rotate": 1.0, "ema_decay": 0.998}
 RECIPES = {
-    "egeunet": Recipe(),
-    "malunet": Recipe(channels_last=True),
+    "egeunet": Recipe(epochs=120, small_epochs=100, **AUGMENTED),
+    "malunet": Recipe(epochs=140, small_epochs=100, channels_last=True, **AUGMENTED),
 }
 
 
@@ -27,10 +28,9 @@ def main() -> None:
     parser.add_argument("model", choices=RECIPES)
     parser.add_argument("--data", required=True, help="folder with the ISIC 2017 folders")
     parser.add_argument("--output", required=True, help="folder of the run")
-    parser.add_argument("--epochs", type=int, default=RECIPES["egeunet"].epochs)
     parser.add_argument("--device", default="cpu")
     arguments = parser.parse_args()
-    recipe = Recipe(**{**vars(RECIPES[arguments.model]), "epochs": arguments.epochs})
+    recipe = RECIPES[arguments.model]
     origin = Path(arguments.output) / "provenance.json"
     if not origin.is_file():
         origin.parent.mkdir(parents=True, exist_ok=True)

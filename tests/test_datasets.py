@@ -462,21 +462,14 @@ def test_interrupted_check_ends_at_once():
 # --- the real thing ------------------------------------------------------------------------------
 
 
-@pytest.fixture(scope="module")
-def isic2017_root():
-    root = Path(__file__).parents[2] / "shared" / "data" / "isic2017_256"
-    if not root.is_dir():
-        pytest.skip("needs the real ISIC 2017 images in ../shared/data/isic2017_256")
-    return root
-
-
-def test_real_isic2017(isic2017_root):
-    train, val = ISIC2017(isic2017_root), ISIC2017(isic2017_root, "val")
+def test_real_isic2017(shared_dir):
+    root = shared_dir / "data" / "isic2017_256"
+    train, val = ISIC2017(root), ISIC2017(root, "val")
     assert (len(train), len(val)) == (2000, 150)
     assert all(train.mask_path(i) is not None for i in range(len(train)))
     assert not set(train.ids) & set(val.ids)
     for name in ("train", "test"):
-        split = isic2017_root / "splits" / f"paper73_{name}.txt"
+        split = root / "splits" / f"paper73_{name}.txt"
         assert len((train + val).subset(split)) == {"train": 1500, "test": 650}[name]
     report = check_dataset(val, progress=False)
     assert report.ok

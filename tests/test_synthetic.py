@@ -38,8 +38,8 @@ def test_seed_decides_everything():
 def test_same_picture_as_ever():
     """Figures of one picture, coarse enough for other processors' last bits."""
     image, mask = synthetic_lesion(2024, 128)
-    assert mask.mean() == pytest.approx(GOLDEN_AREA, abs=2e-3)
-    assert image.mean(axis=(0, 1)) == pytest.approx(GOLDEN_MEAN, abs=0.5)
+    assert mask.mean() == pytest.approx(0.0740, abs=2e-3)
+    assert image.mean(axis=(0, 1)) == pytest.approx([163.9, 150.1, 138.9], abs=0.5)
 
 
 def test_seeds_near_one_another_are_unlike():
@@ -50,9 +50,12 @@ def test_seeds_near_one_another_are_unlike():
 
 
 def test_same_lesion_at_another_size():
-    _, small = synthetic_lesion(8, 64)
-    _, large = synthetic_lesion(8, 256)
-    assert (large[2::4, 2::4] != small).mean() < 0.02
+    for seed in range(6):
+        small, small_mask = synthetic_lesion(seed, 128, **PLAIN)
+        large, large_mask = synthetic_lesion(seed, 384, **PLAIN)
+        assert (large_mask[1::3, 1::3] != small_mask).mean() < 0.01
+        reduced = large.reshape(128, 3, 128, 3, 3).mean(axis=(1, 3))
+        assert np.abs(reduced - small).mean() < 4
 
 
 def components(mask: np.ndarray) -> int:
@@ -142,7 +145,7 @@ def test_artefacts_come_when_asked_for_and_change_nothing_else(name, value):
         with_it, same_mask = synthetic_lesion(seed, 96, **{**PLAIN, name: value})
         np.testing.assert_array_equal(mask, same_mask)
         changed = np.abs(plain.astype(int) - with_it).max(axis=2) > 12
-        assert 0.001 < changed.mean()
+        assert changed.mean() > 0.001
         if name != "vignette":
             assert changed.mean() < 0.6
 
@@ -151,9 +154,9 @@ def test_black_ring_hides_no_lesion():
     """Where the corners are all but black, there is no mask."""
     for seed in range(60):
         image, mask = synthetic_lesion(seed, 64, **{**PLAIN, "vignette": True})
-        plain, _ = synthetic_lesion(seed, 64, **PLAIN)
-        left = image.astype(float).mean(axis=2) / np.maximum(plain.mean(axis=2), 1)
-        assert np.quantile(left[mask], 0.01) > 0.25
+        plain = synthetic_lesion(seed, 64, **PLAIN)[0].mean(axis=2)
+        seen = mask & (plain > 50)
+        assert (image.mean(axis=2)[seen] > 0.25 * plain[seen]).all()
 
 
 @pytest.mark.parametrize(
@@ -184,18 +187,19 @@ def test_noise_is_the_same_field_at_any_size():
 
 
 def test_cells_agree_with_a_search_of_all_points():
-    rng, cells = np.random.default_rng(0), 5
-    x, y = (a.astype(np.float32) for a in np.meshgrid(np.linspace(0, 0.99, 21), np.linspace(0, 0.99, 17)))
-    heart, wall, _ = cell_noise(rng, x, y, cells)
-    points = np.random.default_rng(0).random((3, cells + 2, cells + 2), dtype=np.float32)
-    point_x = points[0] + np.arange(-1, cells + 1)
-    point_y = points[1] + np.arange(-1, cells + 1)[:, None]
+    cells = 5
+    x, y = np.meshgrid(*(np.linspace(0, 0.99, count, dtype=np.float32) for count in (21, 17)))
+    heart, wall, _ = cell_noise(np.random.default_rng(0), x, y, cells, extent=(1, 1))
+    points = np.random.default_rng(0).random((3, cells + 3, cells + 3), dtype=np.float32)
+    point_x = points[0] + np.arange(-1, cells + 2)
+    point_y = points[1] + np.arange(-1, cells + 2)[:, None]
     distances = np.hypot(
         point_x.ravel() - x[..., None] * cells, point_y.ravel() - y[..., None] * cells
     )
     distances.sort(axis=-1)
     np.testing.assert_allclose(heart, distances[..., 0], atol=1e-5)
     assert (wall >= 0).all()
+    assert (heart + 2 * wall <= np.sqrt(8)).all()
 
 
 # --- as a data set -------------------------------------------------------------------------------

@@ -17,7 +17,7 @@ from skinseg.data.normalization import Normalization
 from skinseg.data.pairs import DatasetError, Pair
 from skinseg.data.ph2 import PH2
 from skinseg.data.synthetic import SyntheticDermoscopy, synthetic_lesion
-from skinseg.data.transforms import RandomFlipRotate
+from skinseg.data.transforms import RandomGeometry, RandomWhiteBalance
 
 __all__ = [
     "ISIC2016",
@@ -32,7 +32,8 @@ __all__ = [
     "Normalization",
     "Pair",
     "PairDataset",
-    "RandomFlipRotate",
+    "RandomGeometry",
+    "RandomWhiteBalance",
     "Sample",
     "SegmentationDataset",
     "SyntheticDermoscopy",

@@ -151,13 +151,11 @@ _Inspection = tuple[list[Finding], bytes | None]
 def _inspections(dataset: SegmentationDataset, progress: bool) -> Iterator[_Inspection]:
     executor = ThreadPoolExecutor(max_workers=min(8, os.cpu_count() or 1))
     try:
-        yield from track(
-            executor.map(lambda index: _inspect(dataset, index), range(len(dataset))),
-            description="Checking images",
-            total=len(dataset),
-            console=Console(stderr=True),
-            disable=not progress,
-        )
+        results = executor.map(lambda index: _inspect(dataset, index), range(len(dataset)))
+        if progress:
+            bar = Console(stderr=True)
+            results = track(results, "Checking images", total=len(dataset), console=bar)
+        yield from results
     finally:
         # An interrupted check ends now, not after the files that still wait.
         executor.shutdown(cancel_futures=True)

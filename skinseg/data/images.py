@@ -2,19 +2,13 @@
 
 import contextlib
 import os
-import stat
-import threading
 import uuid
-import warnings
-from collections.abc import Iterator
 from pathlib import Path
-from typing import BinaryIO
 
 import numpy as np
 from PIL import Image
 
-MAX_PIXELS = 100_000_000
-"""Pixels (width times height) above which an image is refused unless the caller says otherwise."""
+from skinseg.data.decoding import MAX_PIXELS, ImageError, decoded, opened, orientation
 
 IMAGE_SUFFIXES = frozenset(
     {".bmp", ".gif", ".jp2", ".jpe", ".jpeg", ".jpg", ".pgm", ".png", ".pnm", ".ppm"}
@@ -22,31 +16,10 @@ IMAGE_SUFFIXES = frozenset(
 )
 """File name endings taken for images, in lower case."""
 
-# A fixed list keeps exotic decoders (some of which start other programs) away from users' files.
-_FORMATS = ("JPEG", "PNG", "BMP", "TIFF", "GIF", "WEBP", "PPM", "JPEG2000")
-
-# EXIF tag 0x0112: how the stored pixels must be turned to stand upright.
-_ORIENTATION_TAG = 0x0112
-_UPRIGHT = {
-    2: Image.Transpose.FLIP_LEFT_RIGHT,
-    3: Image.Transpose.ROTATE_180,
-    4: Image.Transpose.FLIP_TOP_BOTTOM,
-    5: Image.Transpose.TRANSPOSE,
-    6: Image.Transpose.ROTATE_270,
-    7: Image.Transpose.TRANSVERSE,
-    8: Image.Transpose.ROTATE_90,
-}
-
 _CONVERTIBLE_TO_RGB = frozenset({"1", "L", "P", "RGB", "RGBX", "CMYK", "YCbCr", "HSV"})
 
 # JPEG noise moves the three channels of a grey mask apart by a few levels.
 _GREY_TOLERANCE = 16
-
-_PILLOW_LIMIT_LOCK = threading.Lock()
-
-
-class ImageError(ValueError):
-    """An image or mask cannot be read or written; the message names the file and a remedy."""
 
 
 def read_image(
@@ -80,7 +53,7 @@ def read_image(
         >>> image.shape, image.dtype.name, int(image.max())
         ((2, 4, 3), 'uint8', 255)
     """
-    with _decoded(source, max_pixels) as (image, name):
+    with decoded(source, max_pixels) as (image, name):
         return _to_rgb(image, name)
 
 
@@ -138,7 +111,7 @@ def read_mask_levels(
         >>> read_mask_levels(Image.new("1", (2, 1), 1)).tolist()
         [[255, 255]]
     """
-    with _decoded(source, max_pixels) as (image, name):
+    with decoded(source, max_pixels) as (image, name):
         # Lossy files hold noise: their 0 and 1 are both black, never a two-class mask.
         lossy = image.format in ("JPEG", "MPO")
         return _mask_levels(image, name, lossy)
@@ -165,11 +138,14 @@ def image_size(
         >>> image_size(Image.new("RGB", (640, 480)))
         (480, 640)
     """
-    with _opened(source, max_pixels) as (image, _):
+    with opened(source, max_pixels) as (image, _):
         width, height = image.size
-        # Pillow gives the size of a turned TIFF upright, of every other format as stored.
-        sideways = image.format != "TIFF" and _orientation(image) >= 5
-        return (width, height) if sideways else (height, width)
+        if orientation(image) < 5:
+            return height, width
+        if image.format == "TIFF":
+            # Recent versions of Pillow give the size of a turned TIFF upright, others as stored.
+            width, height = image.tag_v2[256], image.tag_v2[257]
+        return width, height
 
 
 def write_png(path: str | os.PathLike[str], array: np.ndarray) -> None:
@@ -260,129 +236,6 @@ def list_images(folder: str | os.PathLike[str], recursive: bool = False) -> list
             "Give an existing folder."
         ) from error
     return sorted(found)
-
-
-@contextlib.contextmanager
-def _opened(
-    source: str | os.PathLike[str] | Image.Image, max_pixels: int
-) -> Iterator[tuple[Image.Image, str]]:
-    """Gives the image with its header read, not yet decoded, and the name for messages."""
-    if isinstance(source, Image.Image):
-        name = f"'{source.filename}'" if getattr(source, "filename", "") else "the Pillow image"
-        _check_size(source, name, max_pixels)
-        yield source, name
-    elif isinstance(source, str | os.PathLike):
-        path = Path(source)
-        with _open_file(path) as file:
-            image = _read_header(file, path)
-            _check_size(image, f"'{path}'", max_pixels)
-            yield image, f"'{path}'"
-    else:
-        raise TypeError(f"Expected a path or a PIL.Image.Image, got {type(source).__name__}.")
-
-
-@contextlib.contextmanager
-def _decoded(
-    source: str | os.PathLike[str] | Image.Image, max_pixels: int
-) -> Iterator[tuple[Image.Image, str]]:
-    with _opened(source, max_pixels) as (image, name):
-        try:
-            several_frames = image is not source and _has_frames(image)
-            with _no_pillow_limit(image):
-                image.load()
-            orientation = _orientation(image)
-        except Exception as error:  # Decoders raise anything on damaged data.
-            raise ImageError(
-                f"Cannot read {name}: the file is truncated or damaged ({error}). "
-                "Copy, download or export it again."
-            ) from error
-        if several_frames:
-            warnings.warn(f"{name} has several frames; the first is used.", stacklevel=4)
-        upright = image.transpose(_UPRIGHT[orientation]) if orientation > 1 else image
-        upright.format = image.format
-        yield upright, name
-
-
-def _open_file(path: Path) -> BinaryIO:
-    try:
-        status = path.stat()
-        if stat.S_ISDIR(status.st_mode):
-            raise ImageError(f"Cannot read '{path}': it is a folder. Give an image file.")
-        if not stat.S_ISREG(status.st_mode):
-            raise ImageError(f"Cannot read '{path}': it is not a file. Give an image file.")
-        if status.st_size == 0:
-            raise ImageError(
-                f"Cannot read '{path}': the file has zero bytes. Copy or download it again."
-            )
-        return open(path, "rb")
-    except FileNotFoundError as error:
-        raise ImageError(f"Cannot read '{path}': there is no such file. Check the path.") from error
-    except OSError as error:
-        raise ImageError(
-            f"Cannot read '{path}': {error.strerror or error}. Check the path and its permissions."
-        ) from error
-
-
-def _read_header(file: BinaryIO, path: Path) -> Image.Image:
-    """Opens by content, past `Image.open`, whose size limit is one global for the process."""
-    Image.init()
-    prefix = file.read(16).ljust(16, b"\0")
-    for name in _FORMATS:
-        factory, accept = Image.OPEN.get(name, (None, None))
-        if factory is None or accept is None or accept(prefix) is not True:
-            continue
-        file.seek(0)
-        try:
-            return factory(file, str(path))
-        except Exception as error:  # Format plugins raise anything on damaged headers.
-            raise ImageError(
-                f"Cannot read '{path}': it begins like a {name} image, but is truncated or "
-                f"damaged ({error}). Copy, download or export it again."
-            ) from error
-    raise ImageError(
-        f"Cannot read '{path}': its content is not an image in a supported format "
-        f"({', '.join(_FORMATS)}). Convert it to PNG or JPEG."
-    )
-
-
-def _check_size(image: Image.Image, name: str, max_pixels: int) -> None:
-    width, height = image.size
-    if width * height > max_pixels:
-        raise ImageError(
-            f"Cannot read {name}: {width} x {height} is {width * height:,} pixels, more than "
-            f"max_pixels={max_pixels:,}. Scale the image down, or raise max_pixels."
-        )
-    if width * height == 0:
-        raise ImageError(f"Cannot read {name}: it has no pixels ({width} x {height}).")
-
-
-@contextlib.contextmanager
-def _no_pillow_limit(image: Image.Image) -> Iterator[None]:
-    """Silences the size warning that Pillow gives while it decodes a large TIFF.
-
-    `_check_size` has passed the image. Warning filters belong to the process, so they are touched
-    for such images only, and by one thread at a time.
-    """
-    limit = Image.MAX_IMAGE_PIXELS
-    if limit is None or image.width * image.height <= limit:
-        yield
-        return
-    with _PILLOW_LIMIT_LOCK, warnings.catch_warnings():
-        warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-        yield
-
-
-def _has_frames(image: Image.Image) -> bool:
-    # MPO is what phones write: a photograph followed by previews of itself.
-    return image.format != "MPO" and bool(getattr(image, "is_animated", False))
-
-
-def _orientation(image: Image.Image) -> int:
-    try:
-        orientation = image.getexif().get(_ORIENTATION_TAG, 1)
-    except Exception:  # Damaged metadata does not spoil the pixels.
-        return 1
-    return orientation if orientation in _UPRIGHT else 1
 
 
 def _to_rgb(image: Image.Image, name: str) -> np.ndarray:

@@ -21,8 +21,15 @@ class Recipe:
         learning_rate: Of AdamW, at the beginning.
         final_learning_rate: Where the cosine ends.
         weight_decay: Of AdamW.
+        small_size: Side of the images in the first ``small_epochs`` epochs; not below half of
+            ``size``. Small images cost a quarter, and most is learned from them.
+        small_epochs: How many of the epochs see small images.
         flip: Probability of each of the two flips.
         rotate: Probability of a rotation by a random angle.
+        zoom: Range of a random zoom.
+        white_balance: Strength of a random change of each colour channel's brightness.
+        ema_decay: Decay a step of the average of the weights that is validated and kept; None
+            keeps the weights themselves.
         aux_weights: Weights of the auxiliary outputs, coarsest first.
         normalization: How pixels become the input.
         channels_last: Memory layout. On a CPU it makes MALUNet faster and EGE-UNet slower.
@@ -42,8 +49,13 @@ class Recipe:
     learning_rate: float = 1e-3
     final_learning_rate: float = 1e-5
     weight_decay: float = 1e-2
+    small_size: int = 128
+    small_epochs: int = 0
     flip: float = 0.5
     rotate: float = 0.5
+    zoom: tuple[float, float] = (1.0, 1.0)
+    white_balance: float = 0.0
+    ema_decay: float | None = None
     aux_weights: tuple[float, ...] = AUX_WEIGHTS
     normalization: Normalization = dataclasses.field(default_factory=Normalization)
     channels_last: bool = False
@@ -53,7 +65,11 @@ class Recipe:
         for name, least in (("epochs", 1), ("size", 32), ("batch_size", 1)):
             if getattr(self, name) < least:
                 raise ValueError(f"{name} must be at least {least}, not {getattr(self, name)}")
-        for name in ("flip", "rotate"):
+        if not self.size / 2 <= self.small_size <= self.size and self.small_epochs:
+            raise ValueError(
+                f"small_size must be from {self.size / 2:g} to {self.size}, not {self.small_size}"
+            )
+        for name in ("flip", "rotate", "white_balance"):
             if not 0 <= getattr(self, name) <= 1:
                 raise ValueError(f"{name} must be in 0..1, not {getattr(self, name)}")
 
@@ -62,9 +78,14 @@ class Recipe:
         cosine = (1 + math.cos(math.pi * progress)) / 2
         return self.final_learning_rate + cosine * (self.learning_rate - self.final_learning_rate)
 
+    def size_at(self, epoch: int) -> int:
+        """Return the side of the images in an epoch, counted from 0."""
+        return self.small_size if epoch < self.small_epochs else self.size
+
     def to_dict(self) -> dict[str, Any]:
         """Return the settings as JSON data."""
         settings = dataclasses.asdict(self)
         settings["aux_weights"] = list(self.aux_weights)
+        settings["zoom"] = list(self.zoom)
         settings["normalization"] = self.normalization.to_dict()
         return settings

@@ -12,9 +12,11 @@ from rich.progress import (
     TimeElapsedColumn,
     TimeRemainingColumn,
 )
+from torch import nn
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from skinseg.data.datasets import SegmentationDataset
-from skinseg.data.transforms import RandomFlipRotate
+from skinseg.data.transforms import RandomGeometry, RandomWhiteBalance
 from skinseg.losses import deep_supervision_loss
 from skinseg.models.base import SegmentationModel
 from skinseg.pretrained import PretrainedCfg
@@ -88,7 +90,14 @@ class Trainer:
         self.optimizer = torch.optim.AdamW(
             model.parameters(), lr=recipe.learning_rate, weight_decay=recipe.weight_decay
         )
-        self.augment = RandomFlipRotate(flip=recipe.flip, rotate=recipe.rotate)
+        # What is validated and kept: an average of the weights over time, or the weights.
+        self.kept: nn.Module = self.model
+        if recipe.ema_decay is not None:
+            average = get_ema_multi_avg_fn(recipe.ema_decay)
+            self.average = AveragedModel(self.model, multi_avg_fn=average, use_buffers=True)
+            self.kept = self.average.module
+        self.geometry = RandomGeometry(flip=recipe.flip, rotate=recipe.rotate, zoom=recipe.zoom)
+        self.white_balance = RandomWhiteBalance(strength=recipe.white_balance)
 
     def run(
         self,
@@ -111,13 +120,13 @@ class Trainer:
             task = bar.add_task("training", total=steps, completed=self._step(train_data, log))
             while len(log) < self.recipe.epochs:
                 entry = self._epoch(train_data, len(log), lambda: bar.advance(task))
-                scores = evaluate(self.model, val_data, self.recipe.normalization)
+                scores = evaluate(self.kept, val_data, self.recipe.normalization)
                 entry["validation"] = scores.to_dict()
                 best = max((e["validation"]["pooled_iou"] for e in log), default=-1.0)
                 log.append(entry)
                 bar.update(task, description=f"epoch {len(log)}, IoU {scores.pooled_iou:.4f}")
                 if scores.pooled_iou > best:
-                    folder.save_best(self.model.state_dict(), self._record(settings, entry))
+                    folder.save_best(self.kept.state_dict(), self._record(settings, entry))
                 folder.save(self._state(settings, log))
         self.model.load_state_dict(folder.best_weights())
         return log
@@ -151,10 +160,12 @@ class Trainer:
         self, data: MemoryDataset, epoch: int
     ) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
         generator = torch.Generator().manual_seed(self.recipe.seed * 1_000_003 + epoch)
+        size = (self.recipe.size_at(epoch),) * 2
         order = torch.randperm(len(data), generator=generator).tolist()
         for images, masks in data.batches(order, self.recipe.batch_size):
             images, masks = images.to(self.device), masks.to(self.device)
-            yield self.augment(images, masks, generator)
+            images, masks = self.geometry(images, masks, generator, size)
+            yield self.white_balance(images, generator), masks
 
     def _learn(self, images: torch.Tensor, masks: torch.Tensor) -> torch.Tensor:
         x = self.recipe.normalization(images).contiguous(memory_format=self.layout)
@@ -163,6 +174,8 @@ class Trainer:
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()
         self.optimizer.step()
+        if self.kept is not self.model:
+            self.average.update_parameters(self.model)
         return loss.detach()
 
     def _record(self, settings: dict[str, Any], entry: dict[str, Any]) -> PretrainedCfg:
@@ -182,12 +195,15 @@ class Trainer:
             "settings": settings,
             "model_state_dict": self.model.state_dict(),
             "optimizer": self.optimizer.state_dict(),
+            "average": self.average.state_dict() if self.kept is not self.model else None,
             "log": log,
         }
 
     def _restore(self, state: dict[str, Any]) -> list[dict[str, Any]]:
         self.model.load_state_dict(state["model_state_dict"])
         self.optimizer.load_state_dict(state["optimizer"])
+        if self.kept is not self.model:
+            self.average.load_state_dict(state["average"])
         return state["log"]
 
 

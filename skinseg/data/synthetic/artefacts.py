@@ -177,7 +177,8 @@ def _draw_hair(
 def _bubble(patch: np.ndarray, x: np.ndarray, y: np.ndarray, light: float) -> np.ndarray:
     """Draws a bubble of radius 1 at the origin."""
     distance = np.hypot(x, y)
-    facing = (x * math.cos(light) + y * math.sin(light)) / np.maximum(distance, 1e-3)
+    light_x, light_y = math.cos(light), math.sin(light)
+    facing = (x * light_x + y * light_y) / np.maximum(distance, 1e-3)
     rim = np.exp(-np.square((distance - 0.93) / 0.09))
     inner = np.exp(-np.square((distance - 0.74) / 0.12))
     glint = np.exp(

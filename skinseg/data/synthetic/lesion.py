@@ -5,7 +5,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from skinseg.data.synthetic.noise import cell_noise, fractal_noise, smoothstep, value_noise
+from skinseg.data.synthetic.noise import (
+    Region,
+    cell_noise,
+    fractal_noise,
+    smoothstep,
+    value_noise,
+)
 from skinseg.data.synthetic.skin import BLACK, BLUE_GREY, BROWN, RED
 
 
@@ -66,26 +72,31 @@ def lesion_absorbance(rng: np.random.Generator, outline: Outline) -> np.ndarray:
     """
     shape = outline.mask.shape
     # Pixels beyond this depth bear no pigment; the work is done on the box around the others.
-    rows, columns = _box(outline.depth > -0.6)
-    depth, angle = outline.depth[rows, columns], outline.angle[rows, columns]
-    box = depth.shape
-    scale = min(shape) / min(box)
-    cells = {name: value / scale for name, value in (("coarse", 6), ("middle", 16), ("fine", 48))}
+    region = _box(outline.depth > -0.8)
+    depth, angle = outline.depth[region], outline.angle[region]
 
     strength = math.exp(max(rng.normal(-0.3, 0.45), -1.0))
-    coarse = fractal_noise(rng, box, max(cells["coarse"], 2.5), 3)
-    fine = fractal_noise(rng, box, cells["middle"], 3, gain=0.75)
+    # Blotches keep their number, not their size, from small lesions to large ones.
+    blotches = 2.5 / max(2 * outline.radius, 0.4)
+    coarse = fractal_noise(rng, shape, blotches, 3, region=region)
+    fine = fractal_noise(rng, shape, 16, 3, gain=0.75, region=region)
     cover = _cover(rng, depth, angle, fine)
     middle = rng.normal(0, 0.35)
     density = 0.75 + middle * (depth - 0.4) + rng.uniform(0.12, 0.4) * coarse
     density += rng.uniform(0.1, 0.28) * fine
-    density += _pattern(rng, outline, rows, columns, cover)
+    density += _pattern(rng, shape, region, cover)
     density = np.clip(density, 0.12, 2.6) * cover * np.float32(strength)
 
-    absorbance = _colours(rng, density, cover, box, max(cells["coarse"] / 2, 1.5))
-    absorbance = _whitened(rng, absorbance, depth, box)
+    absorbance = _colours(rng, density, cover, value_noise(rng, shape, blotches, region))
+    if rng.random() < 0.3:
+        veil = fractal_noise(rng, shape, 0.7 * blotches, 3, region=region)
+        absorbance = _veiled(rng, absorbance, density, cover, veil)
+    if rng.random() < 0.2:
+        absorbance = _whitened(
+            rng, absorbance, depth, value_noise(rng, shape, 2 * blotches, region)
+        )
     whole = np.zeros((*shape, 3), np.float32)
-    whole[rows, columns] = absorbance
+    whole[region] = absorbance
     return whole
 
 
@@ -115,9 +126,9 @@ def _middle(
     return float(width / 2 + off_x * spare_x), float(height / 2 + off_y * spare_y)
 
 
-def _box(inside: np.ndarray) -> tuple[slice, slice]:
+def _box(inside: np.ndarray) -> Region:
     rows, columns = (np.flatnonzero(inside.any(axis=axis)) for axis in (1, 0))
-    return slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)
+    return slice(int(rows[0]), int(rows[-1]) + 1), slice(int(columns[0]), int(columns[-1]) + 1)
 
 
 def _cover(
@@ -138,24 +149,19 @@ def _spokes(rng: np.random.Generator, angle: np.ndarray) -> np.ndarray:
 
 
 def _pattern(
-    rng: np.random.Generator,
-    outline: Outline,
-    rows: slice,
-    columns: slice,
-    cover: np.ndarray,
+    rng: np.random.Generator, shape: tuple[int, int], region: Region, cover: np.ndarray
 ) -> np.ndarray:
     """What dermoscopy shows besides blotches: a pigment network, globules, or neither."""
     kind = rng.choice(["network", "globules", "both", "none"], p=[0.35, 0.2, 0.15, 0.3])
     if kind == "none":
         return np.zeros_like(cover)
-    shape = outline.mask.shape
+    cells, bend, margin = rng.uniform(38, 68), np.float32(0.016), np.float32(0.1)
     x, y = coordinates(shape)
-    bend = np.float32(0.016)
-    cells = rng.uniform(38, 68)
-    x = x + bend * value_noise(rng, shape, 14) + 1
-    y = y + bend * value_noise(rng, shape, 14) + 1
-    heart, wall, number = cell_noise(rng, x[rows, columns], y[rows, columns], cells)
-    patches = smoothstep(-0.6, 0.7, value_noise(rng, shape, 5)[rows, columns])
+    x = x[:, region[1]] + bend * value_noise(rng, shape, 14, region) + margin
+    y = y[region[0]] + bend * value_noise(rng, shape, 14, region) + margin
+    extent = tuple(side / min(shape) + 2 * float(margin) for side in shape[::-1])
+    heart, wall, number = cell_noise(rng, x, y, cells, extent)
+    patches = smoothstep(-0.6, 0.7, value_noise(rng, shape, 5, region))
     if kind == "globules":
         dots = smoothstep(0.5, 0.2, heart) * (number > 0.45)
         return rng.uniform(0.35, 0.9) * patches * dots
@@ -167,31 +173,31 @@ def _pattern(
 
 
 def _colours(
+    rng: np.random.Generator, density: np.ndarray, cover: np.ndarray, blotches: np.ndarray
+) -> np.ndarray:
+    """Light brown where pigment is thin, black where it is thick, reddened in places."""
+    black = np.float32(rng.uniform(0.12, 0.45)) * density * density
+    red = np.float32(rng.uniform(0, 0.32)) * np.maximum(0.6 + 0.5 * blotches, 0) * cover
+    return density[..., None] * BROWN + black[..., None] * BLACK + red[..., None] * RED
+
+
+def _veiled(
     rng: np.random.Generator,
+    absorbance: np.ndarray,
     density: np.ndarray,
     cover: np.ndarray,
-    box: tuple[int, int],
-    cells: float,
+    blotches: np.ndarray,
 ) -> np.ndarray:
-    """Light brown where pigment is thin, black where it is thick; red and blue-grey in places."""
-    black = np.float32(rng.uniform(0.12, 0.45)) * density * density
-    absorbance = density[..., None] * BROWN + black[..., None] * BLACK
-    red = np.float32(rng.uniform(0.0, 0.32)) * (0.6 + 0.5 * value_noise(rng, box, cells)) * cover
-    absorbance += np.maximum(red, 0)[..., None] * RED
-    if rng.random() < 0.3:
-        place = fractal_noise(rng, box, cells, 3) + rng.normal(0, 0.4)
-        place = smoothstep(-0.3, 1.4, place) * cover
-        deep = (0.3 + 0.6 * density)[..., None] * BLUE_GREY
-        weight = np.float32(rng.uniform(0.4, 0.85)) * place[..., None]
-        absorbance = absorbance * (1 - weight) + deep * weight
-    return absorbance
+    """Makes a part of the lesion blue-grey, as pigment deep in the skin looks."""
+    place = smoothstep(-0.3, 1.4, blotches + np.float32(rng.normal(0, 0.4))) * cover
+    weight = np.float32(rng.uniform(0.4, 0.85)) * place[..., None]
+    deep = (0.3 + 0.6 * density)[..., None] * BLUE_GREY
+    return absorbance * (1 - weight) + deep * weight
 
 
 def _whitened(
-    rng: np.random.Generator, absorbance: np.ndarray, depth: np.ndarray, box: tuple[int, int]
+    rng: np.random.Generator, absorbance: np.ndarray, depth: np.ndarray, blotches: np.ndarray
 ) -> np.ndarray:
-    """Takes pigment away in a few places, as regression does."""
-    if rng.random() < 0.8:
-        return absorbance
-    place = smoothstep(0.3, 1.0, value_noise(rng, box, 4)) * smoothstep(0.1, 0.35, depth)
+    """Takes pigment away in a few places inside, as regression does."""
+    place = smoothstep(0.3, 1.0, blotches) * smoothstep(0.1, 0.35, depth)
     return absorbance * (1 - np.float32(rng.uniform(0.4, 0.8)) * place[..., None])

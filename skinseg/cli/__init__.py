@@ -1,0 +1,51 @@
+"""The command ``skinseg``. A command imports what it needs when it runs, so that help is quick."""
+
+from typing import Annotated
+
+import typer
+
+from skinseg.cli.datasets import check, synth
+from skinseg.cli.models import info, list_networks
+from skinseg.cli.predict import predict
+from skinseg.cli.train import train
+
+app = typer.Typer(
+    name="skinseg",
+    help="Outline skin lesions in dermoscopy images. For research, not for diagnosis.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        from skinseg import __version__
+
+        typer.echo(f"skinseg {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_print_version, is_eager=True, help="Print the version."
+        ),
+    ] = False,
+) -> None:
+    pass
+
+
+app.command()(predict)
+app.command("list")(list_networks)
+app.command()(info)
+app.command()(train)
+app.command()(check)
+app.command()(synth)
+
+
+def main() -> None:
+    """Run the command line."""
+    app()

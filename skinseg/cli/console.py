@@ -1,0 +1,70 @@
+"""What the commands say, and how they end."""
+
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, NoReturn
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+WRONG_USE = 2
+FAILURE = 1
+
+stdout = Console()
+# Progress bars and complaints share one console, so that neither writes over the other.
+stderr = Console(stderr=True)
+
+
+def say(text: str, console: Console = stdout) -> None:
+    """Print text as it is: no markup, no colours, no line breaks of our own."""
+    console.print(printable(text), markup=False, highlight=False, soft_wrap=True)
+
+
+def complain(text: str) -> None:
+    """Print an error message on standard error."""
+    say(f"Error: {text}", stderr)
+
+
+def stop(text: str, code: int = WRONG_USE) -> NoReturn:
+    """Print an error message and end with an exit status."""
+    complain(text)
+    raise typer.Exit(code)
+
+
+def printable(text: str) -> str:
+    """Text with the bytes of ill-encoded file names replaced, so that it can be printed."""
+    return text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+
+
+def progress_bar(*, shown: bool) -> Progress:
+    """Return a progress bar on standard error."""
+    columns = [TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn()]
+    return Progress(*columns, TimeRemainingColumn(), console=stderr, disable=not shown)
+
+
+@contextmanager
+def warnings_as_notes() -> Iterator[None]:
+    """Print warnings as one line each, without the line of code that they come from."""
+
+    def note(message: Warning | str, *_: Any, **__: Any) -> None:
+        say(f"Note: {message}", stderr)
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("always", UserWarning)
+        warnings.showwarning = note
+        yield
+
+
+@contextmanager
+def faults_reported() -> Iterator[None]:
+    """End with a message where a network cannot be had: 2 for a wrong request, 1 otherwise."""
+    from skinseg.checkpoint import CheckpointError
+
+    try:
+        yield
+    except (CheckpointError, OSError) as error:
+        stop(str(error), FAILURE)
+    except ValueError as error:
+        stop(str(error), WRONG_USE)

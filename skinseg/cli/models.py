@@ -1,0 +1,144 @@
+"""``skinseg list`` and ``skinseg info``: which networks there are, and what each of them is."""
+
+import inspect
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.table import Table
+
+from skinseg.cli.console import faults_reported, say, stdout, stop
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from skinseg.pretrained import PretrainedCfg
+
+
+def list_networks(
+    pattern: Annotated[str, typer.Argument(help="Only names like this: 'malu*'.")] = "*",
+    pretrained: Annotated[
+        bool, typer.Option("--pretrained", help="Only weights, one line each.")
+    ] = False,
+    plain: Annotated[
+        bool, typer.Option("--plain", help="Names alone, as when the output is no terminal.")
+    ] = False,
+) -> None:
+    """List the networks and their weights."""
+    import skinseg
+
+    with faults_reported():
+        names = skinseg.list_models(pattern, pretrained=pretrained)
+    if not names:
+        what = "weights" if pretrained else "network"
+        stop(f"no {what} of a name like '{pattern}'; `skinseg list` shows all networks.")
+    if plain or not stdout.is_terminal:
+        say("\n".join(names))
+        return
+    table = Table("network", "parameters", "weights", "score")
+    table.columns[1].justify = "right"
+    for name in names:
+        table.add_row(name, *_summary(name))
+    stdout.print(table)
+
+
+def _summary(name: str) -> tuple[str, str, str]:
+    import skinseg
+    from skinseg.registry import split_name
+
+    arch, tag = split_name(name)
+    record = skinseg.get_pretrained_cfg(name)
+    tags = [tag] if tag else [split_name(n)[1] for n in skinseg.list_pretrained(f"{arch}.*")]
+    return f"{_parameters(_build(name, record)):,}", ", ".join(tags), _headline(record)
+
+
+def _build(name: str, record: "PretrainedCfg | None") -> "nn.Module":
+    import skinseg
+
+    return skinseg.create_model(name, **(record.model_args if record else {}))
+
+
+def _parameters(network: "nn.Module") -> int:
+    return sum(parameter.numel() for parameter in network.parameters())
+
+
+def _headline(record: "PretrainedCfg | None") -> str:
+    """The record's first measurement in few words."""
+    for metric in record.metrics if record else ():
+        if "pooled_iou" in metric:
+            return f"lesion IoU {metric['pooled_iou']:.3f} ({metric.get('data', 'unknown data')})"
+    return ""
+
+
+def info(
+    name: Annotated[str, typer.Argument(help="arch, arch.tag, or local-dir:FOLDER.")],
+    as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
+) -> None:
+    """Describe a network and its weights."""
+    import json
+
+    import skinseg
+
+    with faults_reported():
+        # A folder or a repository is known by its files alone, and comes with its weights.
+        record = None if ":" in name else skinseg.get_pretrained_cfg(name)
+        network = _build(name, record)
+    facts = _facts(name, network)
+    if as_json:
+        say(json.dumps(facts, indent=2, ensure_ascii=False))
+    else:
+        _print_facts(facts)
+
+
+def _facts(name: str, network: "nn.Module") -> dict[str, Any]:
+    from skinseg.registry import model_entrypoint
+
+    record = network.pretrained_cfg
+    entrypoint = model_entrypoint(record.architecture if record else name)
+    features = getattr(network, "feature_info", None)
+    return {
+        "name": record.name if record else name,
+        "summary": (inspect.getdoc(entrypoint) or "").partition("\n")[0],
+        "arguments": getattr(network, "config", None),
+        "parameters": _parameters(network),
+        "feature_maps": features.get_dicts() if features else None,
+        "weights": record.to_dict() if record else None,
+    }
+
+
+def _print_facts(facts: dict[str, Any]) -> None:
+    table = Table.grid(padding=(0, 2))
+    table.add_column(style="bold", no_wrap=True)
+    table.add_column(overflow="fold")
+    for label, value in _lines(facts):
+        table.add_row(label, value)
+    stdout.print(table, markup=False, highlight=False)
+
+
+def _lines(facts: dict[str, Any]) -> list[tuple[str, str]]:
+    maps = facts["feature_maps"] or []
+    lines = [
+        (facts["name"], facts["summary"]),
+        ("arguments", _pairs(facts["arguments"] or {})),
+        ("parameters", f"{facts['parameters']:,}"),
+        ("feature maps", ", ".join(f"{m['num_chs']} at 1/{m['reduction']}" for m in maps)),
+    ]
+    record = facts["weights"]
+    if record is None:
+        return [*lines, ("weights", "none")]
+    channels, height, width = record["input_size"]
+    return [
+        *lines,
+        ("input", f"{height} x {width}, {channels} channels, {_pairs(record['normalization'])}"),
+        ("threshold", str(record["threshold"])),
+        ("trained on", _pairs(record["training_data"])),
+        *((("scores" if i == 0 else "", _pairs(m))) for i, m in enumerate(record["metrics"])),
+        ("licence", record["license"] or "not recorded"),
+        ("limitations", record["limitations"] or "not recorded"),
+        ("code commit", record["commit"] or "not recorded"),
+        ("file sha256", record["sha256"] or "not recorded"),
+    ]
+
+
+def _pairs(values: dict[str, Any]) -> str:
+    shown = (f"{v:.4g}" if isinstance(v, float) else str(v) for v in values.values())
+    return ", ".join(f"{key}: {value}" for key, value in zip(values, shown, strict=True)) or "none"

@@ -1,0 +1,164 @@
+"""Image files opened and decoded, or refused with a reason."""
+
+import contextlib
+import os
+import stat
+import threading
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+from typing import BinaryIO
+
+from PIL import Image
+
+MAX_PIXELS = 100_000_000
+"""Pixels (width times height) above which an image is refused unless the caller says otherwise."""
+
+# A fixed list keeps exotic decoders (some of which start other programs) away from users' files.
+_FORMATS = ("JPEG", "PNG", "BMP", "TIFF", "GIF", "WEBP", "PPM", "JPEG2000")
+
+# EXIF tag 0x0112: how the stored pixels must be turned to stand upright.
+_ORIENTATION_TAG = 0x0112
+_UPRIGHT = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+
+_PILLOW_LIMIT_LOCK = threading.Lock()
+
+
+class ImageError(ValueError):
+    """An image or mask cannot be read or written; the message names the file and a remedy."""
+
+
+@contextlib.contextmanager
+def opened(
+    source: str | os.PathLike[str] | Image.Image, max_pixels: int
+) -> Iterator[tuple[Image.Image, str]]:
+    """Gives the image with its header read, not yet decoded, and the name for messages."""
+    if isinstance(source, Image.Image):
+        name = f"'{source.filename}'" if getattr(source, "filename", "") else "the Pillow image"
+        _check_size(source, name, max_pixels)
+        yield source, name
+    elif isinstance(source, str | os.PathLike):
+        path = Path(source)
+        with _open_file(path) as file:
+            image = _read_header(file, path)
+            _check_size(image, f"'{path}'", max_pixels)
+            yield image, f"'{path}'"
+    else:
+        raise TypeError(f"Expected a path or a PIL.Image.Image, got {type(source).__name__}.")
+
+
+@contextlib.contextmanager
+def decoded(
+    source: str | os.PathLike[str] | Image.Image, max_pixels: int
+) -> Iterator[tuple[Image.Image, str]]:
+    """Gives the first frame with its pixels, upright, and the name for messages.
+
+    Meant to be used by the function that users call: warnings point to its caller.
+    """
+    with opened(source, max_pixels) as (image, name):
+        try:
+            several_frames = image is not source and _has_frames(image)
+            with _no_pillow_limit(image):
+                image.load()
+            turn = orientation(image)
+        except Exception as error:  # Decoders raise anything on damaged data.
+            raise ImageError(
+                f"Cannot read {name}: the file is truncated or damaged ({error}). "
+                "Copy, download or export it again."
+            ) from error
+        if several_frames:
+            warnings.warn(f"{name} has several frames; the first is used.", stacklevel=4)
+        upright = image.transpose(_UPRIGHT[turn]) if turn > 1 else image
+        upright.format = image.format
+        yield upright, name
+
+
+def _open_file(path: Path) -> BinaryIO:
+    try:
+        status = path.stat()
+        if stat.S_ISDIR(status.st_mode):
+            raise ImageError(f"Cannot read '{path}': it is a folder. Give an image file.")
+        if not stat.S_ISREG(status.st_mode):
+            raise ImageError(f"Cannot read '{path}': it is not a file. Give an image file.")
+        if status.st_size == 0:
+            raise ImageError(
+                f"Cannot read '{path}': the file has zero bytes. Copy or download it again."
+            )
+        return open(path, "rb")
+    except FileNotFoundError as error:
+        raise ImageError(f"Cannot read '{path}': there is no such file. Check the path.") from error
+    except OSError as error:
+        raise ImageError(
+            f"Cannot read '{path}': {error.strerror or error}. Check the path and its permissions."
+        ) from error
+
+
+def _read_header(file: BinaryIO, path: Path) -> Image.Image:
+    """Opens by content, past `Image.open`, whose size limit is one global for the process."""
+    Image.init()
+    prefix = file.read(16).ljust(16, b"\0")
+    for name in _FORMATS:
+        factory, accept = Image.OPEN.get(name, (None, None))
+        if factory is None or accept is None or accept(prefix) is not True:
+            continue
+        file.seek(0)
+        try:
+            return factory(file, str(path))
+        except Exception as error:  # Format plugins raise anything on damaged headers.
+            raise ImageError(
+                f"Cannot read '{path}': it begins like a {name} image, but is truncated or "
+                f"damaged ({error}). Copy, download or export it again."
+            ) from error
+    raise ImageError(
+        f"Cannot read '{path}': its content is not an image in a supported format "
+        f"({', '.join(_FORMATS)}). Convert it to PNG or JPEG."
+    )
+
+
+def _check_size(image: Image.Image, name: str, max_pixels: int) -> None:
+    width, height = image.size
+    if width * height > max_pixels:
+        raise ImageError(
+            f"Cannot read {name}: {width} x {height} is {width * height:,} pixels, more than "
+            f"max_pixels={max_pixels:,}. Scale the image down, or raise max_pixels."
+        )
+    if width * height == 0:
+        raise ImageError(f"Cannot read {name}: it has no pixels ({width} x {height}).")
+
+
+@contextlib.contextmanager
+def _no_pillow_limit(image: Image.Image) -> Iterator[None]:
+    """Silences the size warning that Pillow gives while it decodes a large TIFF.
+
+    `_check_size` has passed the image. Warning filters belong to the process, so they are touched
+    for such images only, and by one thread at a time.
+    """
+    limit = Image.MAX_IMAGE_PIXELS
+    if limit is None or image.width * image.height <= limit:
+        yield
+        return
+    with _PILLOW_LIMIT_LOCK, warnings.catch_warnings():
+        warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+        yield
+
+
+def _has_frames(image: Image.Image) -> bool:
+    # MPO is what phones write: a photograph followed by previews of itself.
+    return image.format != "MPO" and bool(getattr(image, "is_animated", False))
+
+
+def orientation(image: Image.Image) -> int:
+    """The EXIF orientation, 1 (upright) to 8; 1 if there is none that makes sense."""
+    try:
+        turn = image.getexif().get(_ORIENTATION_TAG, 1)
+    except Exception:  # Damaged metadata does not spoil the pixels.
+        return 1
+    return turn if turn in _UPRIGHT else 1

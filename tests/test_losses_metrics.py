@@ -1,0 +1,68 @@
+import pytest
+import torch
+
+from skinseg.losses import AUX_WEIGHTS, bce_dice_loss, deep_supervision_loss, dice_loss
+from skinseg.metrics import ConfusionCounts
+
+
+def test_dice_loss_by_hand():
+    logits = torch.tensor([[[[100.0, 100.0, -100.0, -100.0]]]])
+    target = torch.tensor([[[[1.0, 0.0, 1.0, 0.0]]]])
+    assert dice_loss(logits, target).item() == pytest.approx(1 - (2 * 1 + 1) / (2 + 2 + 1))
+
+
+def test_dice_loss_is_a_mean_over_images():
+    logits, target = torch.randn(3, 1, 8, 8), (torch.rand(3, 1, 8, 8) > 0.5).float()
+    apart = sum(dice_loss(logits[i : i + 1], target[i : i + 1]) for i in range(3)) / 3
+    torch.testing.assert_close(dice_loss(logits, target), apart)
+
+
+def test_two_empty_masks_agree():
+    assert dice_loss(torch.full((1, 1, 4, 4), -100.0), torch.zeros(1, 1, 4, 4)) == 0
+
+
+def test_deep_supervision_weighs_the_finest_most():
+    target = (torch.rand(2, 1, 8, 8) > 0.5).float()
+    logits = torch.randn(2, 1, 8, 8)
+    aux = [torch.randn(2, 1, 8, 8) for _ in AUX_WEIGHTS]
+    expected = bce_dice_loss(logits, target) + sum(
+        weight * bce_dice_loss(output, target)
+        for weight, output in zip((0.1, 0.2, 0.3, 0.4, 0.5), aux, strict=True)
+    )
+    torch.testing.assert_close(deep_supervision_loss(logits, aux, target), expected)
+    with pytest.raises(ValueError, match="2 auxiliary outputs, but 5 weights"):
+        deep_supervision_loss(logits, aux[:2], target)
+
+
+def test_scores_by_hand():
+    truth = torch.tensor([[[1, 1, 0, 0]], [[0, 0, 0, 0]]]).bool()
+    predicted = torch.tensor([[[1, 0, 1, 0]], [[0, 0, 0, 0]]]).bool()
+    counts = ConfusionCounts()
+    counts.update(predicted[:1], truth[:1])
+    counts.update(predicted[1:], truth[1:])
+    scores = counts.scores()
+    assert scores.images == 2
+    assert scores.pooled_iou == pytest.approx(1 / 3)
+    assert scores.pooled_dice == pytest.approx(2 / 4)
+    assert scores.accuracy == pytest.approx(6 / 8)
+    assert scores.sensitivity == pytest.approx(1 / 2)
+    assert scores.specificity == pytest.approx(5 / 6)
+    assert scores.mean_iou == pytest.approx((1 / 3 + 1) / 2)  # both masks empty: 1
+    assert scores.mean_dice == pytest.approx((1 / 2 + 1) / 2)
+
+
+def test_pooled_iou_follows_from_pooled_dice():
+    counts = ConfusionCounts()
+    counts.update(torch.rand(4, 1, 9, 9) > 0.4, torch.rand(4, 1, 9, 9) > 0.6)
+    scores = counts.scores()
+    assert scores.pooled_iou == pytest.approx(scores.pooled_dice / (2 - scores.pooled_dice))
+
+
+def test_misuse():
+    counts = ConfusionCounts()
+    with pytest.raises(ValueError, match="no image"):
+        counts.scores()
+    with pytest.raises(ValueError, match="predicted masks are"):
+        counts.update(torch.zeros(1, 4).bool(), torch.zeros(1, 5).bool())
+    with pytest.raises(TypeError, match="must be bool"):
+        counts.update(torch.zeros(1, 4), torch.zeros(1, 4).bool())

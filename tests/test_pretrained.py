@@ -1,0 +1,145 @@
+"""Weights with records: found, checked by hash, adapted, overridden."""
+
+import json
+
+import pytest
+import torch
+from safetensors.torch import save_file
+
+import skinseg
+from skinseg import hub
+from skinseg.pretrained import BUNDLED, PretrainedCfg, file_hash
+
+BUNDLED_NAMES = sorted(path.stem for path in BUNDLED.glob("*.json"))
+
+
+@pytest.fixture
+def weights(tmp_path, monkeypatch):
+    """A folder with weights of a small network, known as ``basic_unet.mine``."""
+    torch.manual_seed(1)
+    network = skinseg.create_model("basic_unet")
+    file = tmp_path / "basic_unet.mine.safetensors"
+    save_file(network.state_dict(), file)
+    record = PretrainedCfg(architecture="basic_unet", tag="mine", sha256=file_hash(file))
+    file.with_suffix(".json").write_text(json.dumps(record.to_dict()))
+    monkeypatch.setenv("SKINSEG_WEIGHTS", str(tmp_path))
+    return network, file
+
+
+def same(a, b):
+    return all(torch.equal(x, y) for x, y in zip(a.parameters(), b.parameters(), strict=True))
+
+
+def test_a_tag_in_the_users_folder(weights):
+    network, file = weights
+    assert same(skinseg.create_model("basic_unet.mine", pretrained=True), network)
+    assert not same(skinseg.create_model("basic_unet.mine"), network)
+    assert "basic_unet.mine" in skinseg.list_pretrained()
+    assert "basic_unet.mine" in skinseg.list_models(pretrained=True)
+    assert "basic_unet.mine" in skinseg.list_models("basic*", include_tags=True)
+    assert skinseg.get_pretrained_cfg("basic_unet.mine").file == str(file)
+
+
+def test_a_file_without_a_record_in_the_users_folder(weights):
+    network, file = weights
+    file.with_suffix(".json").unlink()
+    assert same(skinseg.create_model("basic_unet.mine", pretrained=True), network)
+
+
+def test_overlay_names_a_file(weights, monkeypatch):
+    network, file = weights
+    monkeypatch.delenv("SKINSEG_WEIGHTS")
+    overlay = {"file": str(file)}
+    loaded = skinseg.create_model("basic_unet", True, pretrained_cfg_overlay=overlay)
+    assert same(loaded, network)
+    with pytest.raises(TypeError, match="no field 'path'"):
+        skinseg.create_model("basic_unet", True, pretrained_cfg_overlay={"path": "x"})
+
+
+def test_other_classes_get_a_new_head_and_keep_the_rest(weights):
+    network, _ = weights
+    loaded = skinseg.create_model("basic_unet.mine", pretrained=True, num_classes=3)
+    assert loaded.head.out_channels == 3
+    assert same(loaded.encoder, network.encoder)
+
+
+@pytest.mark.parametrize("in_chans", [1, 2, 4, 6])
+def test_other_input_channels_adapt_the_first_convolution(weights, in_chans):
+    network, _ = weights
+    loaded = skinseg.create_model("basic_unet.mine", pretrained=True, in_chans=in_chans)
+    grey = torch.rand(1, 1, 32, 32)
+    if in_chans % 3 == 0 or in_chans == 1:
+        expected = network.eval()(grey.expand(-1, 3, -1, -1))
+        torch.testing.assert_close(loaded.eval()(grey.expand(-1, in_chans, -1, -1)), expected)
+    assert same(loaded.decoder, network.decoder)
+
+
+def test_a_file_of_another_hash_is_refused(weights):
+    network, file = weights
+    save_file({k: v + 1 for k, v in network.state_dict().items()}, file)
+    with pytest.raises(skinseg.CheckpointError, match="sha256 is .* the record says"):
+        skinseg.create_model("basic_unet.mine", pretrained=True)
+
+
+def test_unknown_tags_and_missing_weights(weights):
+    with pytest.raises(ValueError, match="no weights 'mien' for basic_unet; did you mean mine"):
+        skinseg.create_model("basic_unet.mien", pretrained=True)
+    with pytest.raises(ValueError, match="there are no weights for lmsaunet_n8"):
+        skinseg.create_model("lmsaunet_n8", pretrained=True)
+    assert skinseg.get_pretrained_cfg("lmsaunet_n8") is None
+    with pytest.raises(ValueError, match="no network 'nonet'"):
+        skinseg.get_pretrained_cfg("nonet")
+
+
+def test_a_record_without_a_file_or_a_repository(weights):
+    _, file = weights
+    file.unlink()
+    with pytest.raises(ValueError, match="neither bundled nor published"):
+        skinseg.create_model("basic_unet.mine", pretrained=True)
+
+
+def test_a_broken_record(weights):
+    _, file = weights
+    file.with_suffix(".json").write_text('{"architecture": "basic_unet", "shasum": ""}')
+    with pytest.raises(ValueError, match=r"basic_unet.mine.json: unknown key 'shasum'.*sha256"):
+        skinseg.create_model("basic_unet.mine", pretrained=True)
+    file.with_suffix(".json").write_text("{")
+    with pytest.raises(ValueError, match="not a readable weight record"):
+        skinseg.list_pretrained()
+
+
+def test_the_users_folder_must_exist(monkeypatch):
+    monkeypatch.setenv("SKINSEG_WEIGHTS", "/nowhere")
+    with pytest.raises(ValueError, match="SKINSEG_WEIGHTS is '/nowhere'"):
+        skinseg.list_pretrained()
+
+
+def test_local_dir_round_trip(tmp_path):
+    network = skinseg.create_model("egeunet", num_classes=2)
+    cfg = PretrainedCfg(architecture="egeunet", model_args=network.config)
+    hub.write_local_dir(tmp_path, cfg, network.state_dict())
+    loaded = skinseg.create_model(f"local-dir:{tmp_path}")
+    assert same(loaded, network)
+    assert loaded.pretrained_cfg.sha256 == file_hash(tmp_path / "model.safetensors")
+    (tmp_path / "model.safetensors").write_bytes(b"cut")
+    with pytest.raises(skinseg.CheckpointError, match="not a readable safetensors file"):
+        skinseg.create_model(f"local-dir:{tmp_path}")
+
+
+def test_pretrained_and_a_checkpoint_exclude_each_other():
+    with pytest.raises(ValueError, match="not both"):
+        skinseg.create_model("malunet", pretrained=True, checkpoint_path="x.pth")
+
+
+@pytest.mark.parametrize("name", BUNDLED_NAMES)
+def test_bundled_weights(name):
+    cfg = skinseg.get_pretrained_cfg(name)
+    network = skinseg.create_model(name, pretrained=True)
+    assert sum(p.numel() for p in network.parameters()) == cfg.num_params
+    assert (BUNDLED / f"{name}.safetensors").stat().st_size < 2_000_000
+    for field in ("training_data", "recipe", "commit", "metrics", "license", "limitations"):
+        assert getattr(cfg, field), f"the record of {name} does not say its {field}"
+
+
+def test_both_first_networks_ship_with_weights():
+    assert {"egeunet.isic2017", "malunet.isic2017"} <= set(BUNDLED_NAMES)

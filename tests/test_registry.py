@@ -1,0 +1,74 @@
+import pytest
+from torch import nn
+
+import skinseg
+
+
+@pytest.fixture
+def own_network(monkeypatch):
+    """A network registered from outside the package, for one test."""
+    from skinseg import registry
+
+    monkeypatch.setattr(registry, "_entrypoints", dict(registry._entrypoints))
+
+    @skinseg.register_model
+    def outside_net(*, in_chans: int = 3, num_classes: int = 1) -> nn.Module:
+        return nn.Conv2d(in_chans, num_classes, 1)
+
+    return outside_net
+
+
+def test_wildcards():
+    assert skinseg.list_models("lmsa*") == ["lmsaunet", "lmsaunet_n8"]
+    assert skinseg.list_models(["egeunet", "mal*"]) == ["egeunet", "malunet"]
+    assert "malunet" not in skinseg.list_models("*unet", exclude_filters="mal*")
+    assert skinseg.list_models("resnet*") == []
+
+
+def test_a_network_from_outside(own_network):
+    assert skinseg.is_model("outside_net")
+    assert skinseg.model_entrypoint("outside_net") is own_network
+    assert skinseg.create_model("outside_net", num_classes=5).out_channels == 5
+    with pytest.raises(TypeError, match="'num_class'.*num_classes"):
+        skinseg.create_model("outside_net", num_class=5)
+
+
+def test_a_name_is_registered_once(own_network):
+    def malunet():
+        return nn.Identity()
+
+    with pytest.raises(ValueError, match="'malunet' is registered already"):
+        skinseg.register_model(malunet)
+    assert skinseg.register_model(own_network) is own_network
+
+
+def test_names():
+    assert skinseg.is_model("malunet") and skinseg.is_model("malunet.any_tag")
+    assert not skinseg.is_model("unet3000")
+
+
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [
+        ("malunt", "no network 'malunt'; did you mean malunet"),
+        ("xyz", "no network 'xyz'; there are: basic_unet"),
+        ("runs/malunet", "looks like a path. Write local-dir:runs/malunet .*hf-hub:"),
+        ("local-dir:nowhere", "has no config.json"),
+    ],
+)
+def test_unknown_names(name, says):
+    with pytest.raises(ValueError, match=says):
+        skinseg.create_model(name)
+
+
+def test_unknown_arguments_are_refused_by_name():
+    with pytest.raises(TypeError, match="malunet takes no argument 'dropout'"):
+        skinseg.create_model("malunet", dropout=0.1)
+    with pytest.raises(TypeError, match=r"out_indices goes with features_only"):
+        skinseg.create_model("malunet", out_indices=(1,))
+    with pytest.raises(ValueError, match="map 6, but the encoder has 6 maps"):
+        skinseg.create_model("malunet", features_only=True, out_indices=(6,))
+
+
+def test_variants_can_be_varied():
+    assert skinseg.create_model("lmsaunet_n8", compression=16).config["compression"] == 16
