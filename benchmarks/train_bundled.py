@@ -18,7 +18,7 @@ from skinseg.training import Recipe, train
 
 AUGMENTED = {"zoom": (0.7, 1.6), "white_balance": 0.15, "rotate": 1.0, "ema_decay": 0.998}
 RECIPES = {
-    "egeunet": Recipe(epochs=120, small_epochs=100, **AUGMENTED),
+    "egeunet": Recipe(epochs=90, small_epochs=60, **AUGMENTED),
     "malunet": Recipe(epochs=140, small_epochs=100, channels_last=True, **AUGMENTED),
 }
 

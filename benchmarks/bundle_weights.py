@@ -1,0 +1,67 @@
+"""Make a finished training run a part of the package: weights, and the record beside them.
+
+python benchmarks/bundle_weights.py runs/egeunet egeunet.isic2017 --data FOLDER
+"""
+
+import argparse
+import dataclasses
+import json
+import shutil
+from pathlib import Path
+
+from validation_scores import measure
+
+from skinseg import hub
+from skinseg.files import write_atomically, write_json
+from skinseg.pretrained import BUNDLED
+from skinseg.registry import split_name
+
+TRAINING_DATA = {
+    "name": "ISIC 2017 challenge, task 1: lesion segmentation",
+    "split": "official training split; the official validation split chose the epoch",
+    "images": 2000,
+    "preparation": "whole frames squeezed to 256x256",
+    "license": "CC0-1.0",
+    "citation": "Codella et al., Skin lesion analysis toward melanoma detection, ISBI 2017 "
+    "challenge, arXiv 1710.05006",
+}
+LIMITATIONS = (
+    "For research; not a medical device, and no statement about disease. Trained on dermoscopy of "
+    "mostly fair skin from a few clinics: expect worse masks on dark skin, on photographs without "
+    "a dermatoscope, and on other cameras. Known to miss parts of lesions that fill the frame, of "
+    "faint or several-part lesions, and to take ink, stickers and dark corners for lesion. It "
+    "always looks for a lesion; it was never shown healthy skin alone. The scores below are of the "
+    "split that chose the epoch, and therefore a little too good."
+)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("run", type=Path, help="folder of the training run")
+    parser.add_argument("name", help="arch.tag")
+    parser.add_argument("--data", required=True, help="folder with the ISIC 2017 folders")
+    arguments = parser.parse_args()
+    arch, tag = split_name(arguments.name)
+    trained = hub.read_local_dir(arguments.run)
+    if trained.architecture != arch:
+        parser.error(f"{arguments.run} holds {trained.architecture}, not {arch}")
+    origin = json.loads((arguments.run / "provenance.json").read_text())
+    log = json.loads((arguments.run / "log.json").read_text())
+    hours = sum(entry["seconds"] for entry in log) / 3600
+    record = dataclasses.replace(
+        trained,
+        tag=tag,
+        training_data=TRAINING_DATA,
+        recipe={**trained.recipe, "hours": round(hours, 2), **origin},
+        commit=origin["commit"],
+        metrics=[measure(f"local-dir:{arguments.run}", arguments.data)],
+        license="Apache-2.0",
+        limitations=LIMITATIONS,
+    )
+    target = BUNDLED / f"{arguments.name}.safetensors"
+    write_atomically(target, lambda temporary: shutil.copyfile(trained.file, temporary))
+    write_json(target.with_suffix(".json"), record.to_dict())
+
+
+if __name__ == "__main__":
+    main()
