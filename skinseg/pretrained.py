@@ -215,9 +215,4 @@ def get_pretrained_cfg(name: str) -> PretrainedCfg | None:
 
 def file_hash(path: str | os.PathLike[str]) -> str:
     """Return the sha256 of a file, in hexadecimal digits."""
-    with open(path, "rb") as file:
-        return (
-            hashlib.file_digest(file, "sha256").hexdigest()
-            if hasattr(hashlib, "file_digest")
-            else hashlib.sha256(file.read()).hexdigest()
-        )
+    return hashlib.sha256(Path(path).read_bytes()).hexdigest()

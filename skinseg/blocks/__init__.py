@@ -15,7 +15,7 @@ from skinseg.blocks.iea import InvertedExternalAttention
 from skinseg.blocks.sab import SpatialAttentionBridge
 from skinseg.blocks.scab import ChannelSpatialAttentionBridge
 
-_BLOCKS: dict[str, type[nn.Module]] = {
+BLOCKS: dict[str, type[nn.Module]] = {
     "cab": ChannelAttentionBridge,
     "dga": DilatedGatedAttention,
     "ea": ExternalAttention,
@@ -35,7 +35,7 @@ def list_blocks() -> list[str]:
         >>> "dga" in list_blocks()
         True
     """
-    return sorted(_BLOCKS)
+    return sorted(BLOCKS)
 
 
 def create_block(
@@ -60,9 +60,9 @@ def create_block(
         >>> create_block("ecdf", 64, 128)(torch.randn(1, 64, 8, 8)).shape
         torch.Size([1, 128, 8, 8])
     """
-    block = _BLOCKS.get(name.lower())
+    block = BLOCKS.get(name.lower())
     if block is None:
-        near = difflib.get_close_matches(name.lower(), _BLOCKS, n=3, cutoff=0.4)
+        near = difflib.get_close_matches(name.lower(), BLOCKS, n=3, cutoff=0.4)
         hint = f"did you mean {' or '.join(near)}?" if near else "see skinseg.list_blocks()"
         raise ValueError(f"there is no block {name!r}; {hint}")
     if out_chans is not None:

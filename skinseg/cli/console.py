@@ -46,10 +46,13 @@ def progress_bar(*, shown: bool) -> Progress:
 
 @contextmanager
 def warnings_as_notes() -> Iterator[None]:
-    """Print warnings as one line each, without the line of code that they come from."""
+    """Print each warning once, without the line of code that it comes from."""
+    printed = set()
 
     def note(message: Warning | str, *_: Any, **__: Any) -> None:
-        say(f"Note: {message}", stderr)
+        if str(message) not in printed:
+            printed.add(str(message))
+            say(f"Note: {message}", stderr)
 
     with warnings.catch_warnings():
         warnings.simplefilter("always", UserWarning)
@@ -59,12 +62,21 @@ def warnings_as_notes() -> Iterator[None]:
 
 @contextmanager
 def faults_reported() -> Iterator[None]:
-    """End with a message where a network cannot be had: 2 for a wrong request, 1 otherwise."""
+    """End with a message where a request is wrong (2) or a file or device fails (1)."""
+    import torch
+
     from skinseg.checkpoint import CheckpointError
 
     try:
         yield
-    except (CheckpointError, OSError) as error:
+    except CheckpointError as error:
         stop(str(error), FAILURE)
-    except ValueError as error:
+    except (ValueError, TypeError) as error:
         stop(str(error), WRONG_USE)
+    except OSError as error:
+        named = error.filename and error.strerror
+        stop(f"{error.filename}: {error.strerror}" if named else str(error), FAILURE)
+    except torch.OutOfMemoryError:
+        stop("the device has no memory left; lower --batch-size.", FAILURE)
+    except FloatingPointError as error:
+        stop(str(error), FAILURE)

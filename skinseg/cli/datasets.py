@@ -14,7 +14,7 @@ def check(
 ) -> None:
     """Find faults in a folder of images and masks before training on it.
 
-    Exit status: 0 if the images can be trained on, 1 if not, 2 if there is no data set.
+    Exit status: 0 if they can be trained on, 1 if not, 2 if there are none.
     """
     from skinseg.data import FolderDataset, check_dataset
 
@@ -40,7 +40,8 @@ def synth(
         for place in (images, masks):
             place.mkdir(parents=True, exist_ok=True)
         with progress_bar(shown=not quiet) as bar:
-            for sample in bar.track(SyntheticDermoscopy(count, size, seed), count, None, "drawing"):
+            dataset = SyntheticDermoscopy(count, size, seed)
+            for sample in bar.track(dataset, count, description="drawing"):
                 write_png(images / f"{sample.id}.png", sample.image)
                 write_png(masks / f"{sample.id}.png", sample.mask)
     except OSError as error:

@@ -60,7 +60,8 @@ def _images_of(path: Path, recursive: bool, leave_out: Path, inputs: Inputs) -> 
         inputs.missing[str(path)] = str(error)
         return []
     excluded = leave_out.resolve()
-    files = [f for f in files if f.parent == path or excluded not in f.resolve().parents]
+    if path.resolve() in excluded.parents:
+        files = [file for file in files if excluded not in file.resolve().parents]
     if not files:
         remedy = "" if recursive else "; --recursive looks into the folders below"
         inputs.missing[str(path)] = f"'{path}' holds no image{remedy}."

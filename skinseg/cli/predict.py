@@ -20,7 +20,7 @@ from skinseg.cli.images import Inputs, find_images, name_clashes
 from skinseg.cli.results import ResultFolder, Row, TableFormat
 
 if TYPE_CHECKING:
-    from skinseg.inference import Predictor
+    from skinseg.inference import Prediction, Predictor
 
 _CLASHES_SHOWN = 5
 
@@ -58,8 +58,7 @@ def predict(
 ) -> None:
     """Segment images: DIR/<name>_mask.png for each, and a table of all.
 
-    Exit status: 0 if every image was segmented, 1 if one could not be (the others are done), 2 if
-    the command was wrong and nothing was done.
+    Exit status: 0 if all went well, 1 if an image failed, 2 if the command is wrong.
     """
     inputs = find_images(images, recursive=recursive, leave_out=output)
     _refuse(inputs, output)
@@ -103,20 +102,13 @@ def _predictor(
 def _run(
     predictor: "Predictor", files: list[Path], folder: ResultFolder, *, progress: bool
 ) -> list[Row]:
-    import torch
-
     rows = []
     results = predictor.stream(files, return_exceptions=True)
-    with progress_bar(shown=progress) as bar, warnings_as_notes():
+    with faults_reported(), progress_bar(shown=progress) as bar, warnings_as_notes():
         task = bar.add_task("segmenting", total=len(files))
-        try:
-            for file, result in zip(files, results, strict=True):
-                rows.append(_row(file, result, folder))
-                bar.advance(task)
-        except torch.OutOfMemoryError:
-            stop(f"no memory left on '{predictor.device}'; lower --batch-size.", FAILURE)
-        except FloatingPointError as error:
-            stop(str(error), FAILURE)
+        for file, result in zip(files, results, strict=True):
+            rows.append(_row(file, result, folder))
+            bar.advance(task)
     return rows
 
 
@@ -127,6 +119,6 @@ def _row(file: Path, result: "Prediction | Exception", folder: ResultFolder) -> 
         if isinstance(result, Exception):
             raise result
         return folder.write(file, result)
-    except (ImageError, TypeError) as error:
+    except ImageError as error:
         complain(str(error))
         return Row(printable(str(file)), error=printable(str(error)))

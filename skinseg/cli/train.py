@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from skinseg.cli.console import FAILURE, faults_reported, say, stop
+from skinseg.cli.console import faults_reported, say, stop
 
 if TYPE_CHECKING:
     from skinseg.data import SegmentationDataset
@@ -52,6 +52,8 @@ def train(
     with faults_reported():
         recipe = Recipe(seed=seed, **{k: v for k, v in given.items() if v is not None})
         usable_device(device)
+        if output.exists() and not output.is_dir():
+            stop(f"'{output}' is a file; the output of a run is a folder.")
         torch.manual_seed(seed)
         network = skinseg.create_model(model)
         train_set, val_set = _split(data, val_fraction, seed, progress=not quiet)
@@ -68,8 +70,6 @@ def train(
             )
         except FileExistsError as error:
             stop(f"{error} (--resume goes on with it)")
-        except torch.OutOfMemoryError:
-            stop(f"no memory left on '{device}'; lower --batch-size or --size.", FAILURE)
         except KeyboardInterrupt:
             stop("stopped; the same command with --resume goes on.", _STOPPED)
     _report(log, output)

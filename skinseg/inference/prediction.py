@@ -5,6 +5,7 @@ from functools import cached_property
 
 import numpy as np
 
+from skinseg.data.images import ImageError
 from skinseg.inference.mask_shape import bounding_box, count_components
 from skinseg.inference.outline import draw_outline
 from skinseg.inference.pixels import ImageLike, as_rgb
@@ -73,11 +74,11 @@ class Prediction:
             skin; its width grows with the image.
 
         Raises:
-            ValueError: If the image cannot be read, or is of another size than the mask.
+            ImageError: If the image cannot be read, or is of another size than the mask.
         """
         rgb = as_rgb(image)
         if rgb.shape[:2] != self.mask.shape:
-            raise ValueError(
+            raise ImageError(
                 f"the image is {rgb.shape[1]} x {rgb.shape[0]}, the mask {self.mask.shape[1]} x "
                 f"{self.mask.shape[0]}; give the image that was predicted"
             )

@@ -1,0 +1,42 @@
+# Both commands work in a fresh clone with Python 3.10 or newer and make; a second call installs
+# nothing again.
+PYTHON ?= python3
+BIN := .venv/bin
+INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
+
+.PHONY: demo test test-slow lint format docs clean
+
+demo: .venv/installed
+	$(BIN)/skinseg synth demo/lesion --count 1 --size 512 --seed 9
+	$(BIN)/skinseg predict demo/lesion/images --model egeunet --output demo/result --overlay
+	@echo "The outlined lesion is in demo/result; the table beside it has its area and place."
+
+test: .venv/installed-dev lint
+	$(BIN)/python -m pytest -q -n auto -m "not slow"
+
+test-slow: .venv/installed-dev
+	$(BIN)/python -m pytest -q -m slow
+
+lint: .venv/installed-dev
+	$(BIN)/ruff format --check --quiet .
+	$(BIN)/ruff check --quiet .
+
+format: .venv/installed-dev
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+docs: .venv/installed-dev
+	$(BIN)/python docs/tables.py
+
+clean:
+	rm -rf .venv demo
+
+.venv/installed: pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10) and "skinseg needs Python 3.10 or newer, not %d.%d; name another one with make PYTHON=..." % sys.version_info[:2])'
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(INSTALL) --editable .
+	@touch $@
+
+.venv/installed-dev: .venv/installed
+	$(INSTALL) --editable '.[bench,dev]'
+	@touch $@

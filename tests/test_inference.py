@@ -1,0 +1,571 @@
+"""The predictor: every form of an image gives the right mask, every fault a reason."""
+
+import itertools
+import re
+import struct
+import zlib
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from torch import nn
+from torch.nn import functional as F
+
+import skinseg
+from skinseg.data import ImageError, Normalization, synthetic_lesion
+from skinseg.data.transforms import resize_images
+from skinseg.inference import Prediction, Predictor
+from skinseg.pretrained import PretrainedCfg
+
+UNIT = Normalization(kind="mean_std", mean=(0.0,) * 3, std=(1.0,) * 3)
+
+
+class Darkness(nn.Module):
+    """A network whose logits are known: dark is lesion. It expects pixels 0..1."""
+
+    def __init__(self, outputs: int = 1) -> None:
+        super().__init__()
+        self.num_classes = outputs
+        self.seen: list[tuple[int, ...]] = []
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        self.seen.append(tuple(x.shape))
+        logit = 10 * (0.5 - x.mean(1, keepdim=True))
+        return torch.cat([logit * -0.25, logit * 0.75], 1) if self.num_classes == 2 else logit
+
+
+def darkness(**options: object) -> Predictor:
+    return Predictor(Darkness(), **{"normalization": UNIT, "input_size": (64, 64), **options})
+
+
+def spot(height: int = 90, width: int = 120) -> tuple[np.ndarray, np.ndarray]:
+    """A dark spot on bright skin, upper left of the middle, and its mask."""
+    y, x = np.mgrid[:height, :width]
+    mask = ((y - height * 0.4) / height) ** 2 + ((x - width * 0.3) / width) ** 2 < 0.04
+    image = np.where(mask[:, :, None], (60, 40, 30), (230, 200, 190)).astype(np.uint8)
+    return image, mask
+
+
+def trained(outputs: int = 1, seed: int = 0) -> nn.Module:
+    torch.manual_seed(seed)
+    return skinseg.create_model("basic_unet", num_classes=outputs)
+
+
+def iou(a: np.ndarray, b: np.ndarray) -> float:
+    return (a & b).sum() / (a | b).sum()
+
+
+# --- what comes out ------------------------------------------------------------------------------
+
+
+def test_mask_has_the_size_of_the_image_and_lies_where_the_lesion_is():
+    image, mask = spot()
+    prediction = darkness()(image)
+    assert prediction.probability.shape == prediction.mask.shape == (90, 120)
+    assert prediction.probability.dtype == np.float32
+    assert prediction.mask.dtype == bool
+    assert iou(prediction.mask, mask) > 0.95
+
+
+def test_logits_not_probabilities_are_resized():
+    image, _ = spot()
+    network = trained()
+    pixels = torch.from_numpy(image).permute(2, 0, 1)[None]
+    with torch.inference_mode():
+        logits = network(Normalization()(resize_images(pixels, (64, 96))))
+        expected = F.interpolate(logits, size=(90, 120), mode="bilinear").sigmoid()[0, 0]
+    prediction = Predictor(network, input_size=(64, 96))(image)
+    np.testing.assert_allclose(prediction.probability, expected, atol=1e-6)
+    assert (prediction.mask == (prediction.probability >= 0.5)).all()
+
+
+def test_one_image_several_images_and_batches():
+    image, _ = spot()
+    predictor = darkness()
+    tensor = torch.from_numpy(image).permute(2, 0, 1)
+    assert isinstance(predictor(image), Prediction)
+    for several in (
+        [image, image],
+        (image, tensor),
+        np.stack([image] * 2),
+        tensor.expand(2, 3, -1, -1),
+    ):
+        predictions = predictor(several)
+        assert isinstance(predictions, list)
+        assert [p.mask.shape for p in predictions] == [(90, 120)] * 2
+    assert predictor([]) == []
+    assert len(predictor(tensor[None])) == 1
+
+
+@pytest.mark.parametrize("tta", [False, True])
+def test_result_does_not_depend_on_the_batch_size(tta):
+    images = [synthetic_lesion(i, size)[0] for i, size in enumerate([(40, 64), 64, (100, 80)] * 2)]
+    network = trained()
+    one, four = (
+        Predictor(network, batch_size=size, input_size=(64, 64), tta=tta)(images) for size in (1, 4)
+    )
+    for a, b in zip(one, four, strict=True):
+        # Convolutions add up in another order for another batch size.
+        np.testing.assert_allclose(a.probability, b.probability, atol=1e-5)
+
+
+def test_tta_averages_the_probabilities_of_the_four_flips():
+    image = synthetic_lesion(1, 64)[0]
+    plain = Predictor(trained(), input_size=(64, 64))
+    averaged = Predictor(plain.model, input_size=(64, 64), tta=True)(image).probability
+    flips = [
+        plain(np.ascontiguousarray(image[::v, ::h])).probability[::v, ::h]
+        for v, h in itertools.product((1, -1), repeat=2)
+    ]
+    assert np.abs(flips[0] - flips[3]).max() > 1e-3  # the network does tell flips apart
+    np.testing.assert_allclose(averaged, np.mean(flips, axis=0), atol=1e-6)
+
+
+def test_two_outputs_are_skin_and_lesion():
+    image, _ = spot()
+    one, two = (
+        Predictor(Darkness(n), normalization=UNIT, input_size=(64, 64))(image) for n in (1, 2)
+    )
+    np.testing.assert_allclose(one.probability, two.probability, atol=1e-6)
+    network = trained(outputs=2)
+    x = Normalization()(torch.from_numpy(synthetic_lesion(0, 64)[0]).permute(2, 0, 1)[None])
+    with torch.inference_mode():
+        expected = network(x).softmax(1)[0, 1]
+    got = Predictor(network, input_size=(64, 64))(synthetic_lesion(0, 64)[0]).probability
+    np.testing.assert_allclose(got, expected, atol=1e-6)
+
+
+def test_one_channel_networks_see_the_image_in_grey():
+    image, _ = spot(64, 64)
+    seen = []
+    network = skinseg.create_model("basic_unet", in_chans=1)
+    network.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
+    flat = Normalization(kind="mean_std", mean=(0.0,), std=(1 / 255,))
+    Predictor(network, input_size=(64, 64), normalization=flat)(image)
+    grey = np.asarray(Image.fromarray(image).convert("L"))
+    assert seen[0].shape == (1, 1, 64, 64)
+    np.testing.assert_allclose(seen[0][0, 0], grey, atol=1e-3)
+
+
+def test_shared_images_end_to_end(shared_dir):
+    folder = shared_dir / "data/isic2017_256/ISIC-2017_Validation_Data"
+    files = sorted(folder.glob("*.jpg"))[:3]
+    predictions = list(Predictor(trained(), batch_size=2).stream(files))
+    assert [p.mask.shape for p in predictions] == [(256, 256)] * 3
+
+
+# --- forms of one image --------------------------------------------------------------------------
+
+
+def rgba(image: np.ndarray) -> np.ndarray:
+    return np.dstack([image, np.full(image.shape[:2], 255, np.uint8)])
+
+
+FORMS = {
+    "uint8 array": lambda image: image,
+    "read-only array": lambda image: np.asarray(Image.fromarray(image)),
+    "flipped view": lambda image: np.ascontiguousarray(image[:, ::-1])[:, ::-1],
+    "float32 array": lambda image: (image / 255).astype(np.float32),
+    "float64 array": lambda image: image / 255,
+    "RGBA array": rgba,
+    "Pillow image": Image.fromarray,
+    "uint8 tensor": lambda image: torch.from_numpy(image).permute(2, 0, 1),
+    "float tensor": lambda image: torch.from_numpy(image / 255).permute(2, 0, 1),
+    "tensor with gradient": lambda image: (
+        torch.from_numpy(image / 255).permute(2, 0, 1).requires_grad_()
+    ),
+}
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_every_form_of_an_image_gives_the_same_result(form):
+    image, _ = spot()
+    predictor = darkness()
+    expected = predictor(image).probability
+    np.testing.assert_array_equal(predictor(FORMS[form](image)).probability, expected)
+
+
+GREY_FORMS = {
+    "(H, W)": lambda grey: grey,
+    "(H, W, 1)": lambda grey: grey[:, :, None],
+    "float (H, W)": lambda grey: grey / 255,
+    "tensor (H, W)": torch.from_numpy,
+    "tensor (1, H, W)": lambda grey: torch.from_numpy(grey)[None],
+    "Pillow L": Image.fromarray,
+}
+
+
+@pytest.mark.parametrize("form", GREY_FORMS)
+def test_grey_images_are_seen_as_colour(form):
+    grey = spot()[0][:, :, 0].copy()
+    predictor = darkness()
+    expected = predictor(np.dstack([grey] * 3)).probability
+    np.testing.assert_array_equal(predictor(GREY_FORMS[form](grey)).probability, expected)
+
+
+@pytest.mark.parametrize("kind", ["png", "palette", "cmyk", "16-bit", "exif", "animated"])
+def test_kinds_of_files(tmp_path, kind):
+    image, mask = spot()
+    picture, path = Image.fromarray(image), tmp_path / "x.png"
+    if kind == "palette":
+        picture = picture.quantize(8)
+    elif kind == "cmyk":
+        picture, path = picture.convert("CMYK"), tmp_path / "x.tif"
+    elif kind == "16-bit":
+        picture = Image.fromarray(image[:, :, 0].astype(np.uint16) * 257)
+    if kind == "exif":
+        exif = Image.Exif()
+        exif[0x0112] = 6  # stored lying on its left side
+        picture.transpose(Image.Transpose.ROTATE_90).save(path, exif=exif)
+    elif kind == "animated":
+        path = tmp_path / "x.gif"
+        picture.save(path, save_all=True, append_images=[Image.new("RGB", picture.size, "white")])
+        with pytest.warns(UserWarning, match="several frames"):
+            assert iou(darkness()(path).mask, mask) > 0.95
+        return
+    else:
+        picture.save(path)
+    assert iou(darkness()(path).mask, mask) > 0.95
+    assert iou(darkness()(str(path)).mask, mask) > 0.95
+
+
+@pytest.mark.parametrize("size", [(8, 8), (9, 300), (31, 33), (700, 20)])
+def test_small_and_long_images(size):
+    prediction = darkness()(np.zeros((*size, 3), np.uint8))
+    assert prediction.mask.shape == size
+    assert prediction.mask.all()
+
+
+def test_one_pillow_image_many_times(tmp_path):
+    image, mask = spot(400, 500)
+    Image.fromarray(image).save(tmp_path / "x.png")
+    with Image.open(tmp_path / "x.png") as unread:  # decoded by whichever thread comes first
+        predictions = darkness(batch_size=3)([unread] * 20)
+    assert all(iou(p.mask, mask) > 0.95 for p in predictions)
+
+
+# --- images that are refused ---------------------------------------------------------------------
+
+ONES = np.ones((40, 50, 3), np.float32)
+BAD_IMAGES = {
+    "rank 1": (np.zeros(40, np.uint8), ImageError, r"array of shape \(40,\)"),
+    "rank 5": (np.zeros((1, 1, 40, 40, 3), np.uint8), ImageError, "array of shape"),
+    "channels first": (np.zeros((3, 40, 50), np.uint8), ImageError, r"\(3, 40, 50\).*\(H, W, 3\)"),
+    "2 channels": (np.zeros((40, 50, 2), np.uint8), ImageError, r"\(40, 50, 2\)"),
+    "channels last tensor": (torch.zeros(40, 50, 3), ImageError, r"\(40, 50, 3\).*\(3, H, W\)"),
+    "5 channel batch": (torch.zeros(2, 5, 40, 50), ImageError, r"\(5, 40, 50\)"),
+    "bool": (np.zeros((40, 50), bool), TypeError, "pixels of type bool"),
+    "int64": (np.zeros((40, 50, 3), np.int64), TypeError, "int64"),
+    "uint16": (np.zeros((40, 50), np.uint16), TypeError, "uint16.*65535"),
+    "int tensor": (torch.zeros(3, 40, 50, dtype=torch.int32), TypeError, "torch.int32"),
+    "complex": (np.zeros((40, 50), complex), TypeError, "complex128"),
+    "NaN": (np.where(np.arange(50)[:, None] == 3, np.nan, ONES), ImageError, "120 values.*NaN"),
+    "infinite": (ONES * np.inf, ImageError, "NaN or infinite"),
+    "0..255 floats": (ONES * 255, ImageError, r"from 255 to 255; they must lie in 0\.\.1"),
+    "negative floats": (torch.full((3, 40, 50), -0.5), ImageError, "from -0.5 to -0.5"),
+    "no height": (np.zeros((0, 50, 3), np.uint8), ImageError, "no pixels"),
+    "no width": (torch.zeros(3, 40, 0), ImageError, "no pixels"),
+    "1x1": (np.zeros((1, 1, 3), np.uint8), ImageError, "1 x 1 pixels; .* at least 8 x 8"),
+    "one short side": (np.zeros((7, 90), np.uint8), ImageError, "90 x 7 pixels"),
+    "1x1 Pillow": (Image.new("RGB", (1, 1)), ImageError, "1 x 1 pixels"),
+    "number": (3, TypeError, "is of type int"),
+    "none": (None, TypeError, "is of type NoneType"),
+}
+
+
+@pytest.mark.parametrize("case", BAD_IMAGES)
+def test_bad_image_is_refused_with_its_reason(case):
+    image, error, message = BAD_IMAGES[case]
+    with pytest.raises(error, match=message):
+        darkness()(image)
+
+
+def test_floats_may_leave_their_range_by_rounding():
+    assert darkness()(ONES + np.float32(1e-5)).mask.shape == (40, 50)
+
+
+def huge_png() -> bytes:
+    """The header of a picture, without its 400 million pixels."""
+
+    def chunk(kind: bytes, data: bytes = b"") -> bytes:
+        return (
+            struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+        )
+
+    header = struct.pack(">IIBBBBB", 20_000, 20_000, 8, 2, 0, 0, 0)
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT") + chunk(b"IEND")
+
+
+def truncated_png(tmp_path) -> bytes:
+    Image.fromarray(synthetic_lesion(0, 64)[0]).save(tmp_path / "whole.png")
+    return (tmp_path / "whole.png").read_bytes()[:2000]
+
+
+BAD_FILES = {
+    "missing": (None, "no such file"),
+    "zero bytes": (lambda _: b"", "zero bytes"),
+    "no image": (lambda _: b"Dear colleague, please find", "not an image"),
+    "truncated": (truncated_png, "truncated or damaged"),
+    "20000x20000": (lambda _: huge_png(), "20000 x 20000"),
+}
+
+
+@pytest.mark.parametrize("case", BAD_FILES)
+def test_bad_file_is_refused_by_name(tmp_path, case):
+    content, message = BAD_FILES[case]
+    path = tmp_path / "lesion.png"
+    if content is not None:
+        path.write_bytes(content(tmp_path))
+    with pytest.raises(ImageError, match=f"{re.escape(str(path))}.*{message}"):
+        darkness()(path)
+
+
+def test_message_tells_which_of_several_images():
+    with pytest.raises(ImageError, match="image 2 has floating-point pixels"):
+        darkness()([ONES, ONES, ONES * 9])
+
+
+# --- streams -------------------------------------------------------------------------------------
+
+
+def test_stream_takes_images_only_as_it_needs_them():
+    taken = itertools.count()
+
+    def endless():
+        while True:
+            next(taken)
+            yield np.zeros((40, 40), np.uint8)
+
+    stream = darkness(batch_size=2).stream(endless())
+    assert next(stream).mask.all()
+    assert next(taken) < 30
+    stream.close()
+
+
+def test_stream_batches_images_of_different_sizes():
+    predictor = darkness(batch_size=4)
+    images = [np.zeros((40 + i, 50), np.uint8) for i in range(10)]
+    sizes = [p.mask.shape[0] for p in predictor.stream(images)]
+    assert sizes == [40 + i for i in range(10)]
+    assert [shape[0] for shape in predictor.model.seen] == [4, 4, 2]
+
+
+def test_stream_returns_faults_in_place_if_asked(tmp_path):
+    image, _ = spot()
+    items = [image, tmp_path / "none.png", np.zeros((40, 40), int), image]
+    results = list(darkness(batch_size=3).stream(items, return_exceptions=True))
+    assert [type(r) for r in results] == [Prediction, ImageError, TypeError, Prediction]
+
+
+def test_stream_raises_a_fault_in_its_turn(tmp_path):
+    image, _ = spot()
+    stream = darkness(batch_size=3).stream([image, tmp_path / "none.png", image])
+    assert isinstance(next(stream), Prediction)
+    with pytest.raises(ImageError, match=r"none\.png"):
+        next(stream)
+
+
+def test_batch_without_any_usable_image(tmp_path):
+    results = list(darkness().stream([tmp_path / "none.png"] * 2, return_exceptions=True))
+    assert all(isinstance(result, ImageError) for result in results)
+
+
+def test_inference_mode_does_not_leak_out_of_a_stream():
+    for _ in darkness().stream([np.zeros((40, 40), np.uint8)] * 2):
+        assert not torch.is_inference_mode_enabled()
+
+
+# --- the network and its settings ----------------------------------------------------------------
+
+
+def test_settings_come_from_the_weights_record_and_can_be_replaced():
+    network = trained()
+    network.pretrained_cfg = PretrainedCfg(
+        architecture="basic_unet",
+        input_size=(3, 64, 96),
+        threshold=0.3,
+        normalization={"kind": "mean_std", "mean": [0.5] * 3, "std": [0.2] * 3},
+    )
+    own = Predictor(network)
+    assert (own.threshold, own.input_size) == (0.3, (64, 96))
+    assert own.normalization == Normalization(kind="mean_std", mean=(0.5,) * 3, std=(0.2,) * 3)
+    other = Predictor(network, threshold=0.7, input_size=(32, 32), normalization=UNIT)
+    assert (other.threshold, other.input_size, other.normalization) == (0.7, (32, 32), UNIT)
+    without = Predictor(Darkness())
+    assert (without.threshold, without.input_size) == (0.5, (256, 256))
+    assert without.normalization == Normalization()
+
+
+def test_threshold_belongs_to_the_lesion():
+    class Half(nn.Module):
+        def forward(self, x):
+            return torch.zeros_like(x[:, :1])
+
+    image = np.zeros((40, 40), np.uint8)
+    assert Predictor(Half(), threshold=0.5)(image).mask.all()
+    assert not Predictor(Half(), threshold=0.51)(image).mask.any()
+
+
+def test_network_is_in_evaluation_mode_even_after_training():
+    network = nn.Sequential(nn.Conv2d(3, 4, 1), nn.BatchNorm2d(4), nn.Conv2d(4, 1, 1))
+    predictor = Predictor(network, input_size=(32, 32))
+    assert not network.training
+    image, _ = spot()
+    expected = predictor(image).probability
+    network.train()
+    np.testing.assert_array_equal(predictor(image).probability, expected)
+    assert network[1].num_batches_tracked == 0
+
+
+class Returning(nn.Module):
+    def __init__(self, output) -> None:
+        super().__init__()
+        self.output = output
+
+    def forward(self, x):
+        return self.output(x)
+
+
+BAD_OUTPUTS = {
+    "tuple": (lambda x: (x, x), ValueError, "returned tuple"),
+    "3 classes": (lambda x: x, ValueError, r"returned a tensor \(1, 3, 32, 32\)"),
+    "no channel": (lambda x: x[:, 0], ValueError, r"\(1, 32, 32\)"),
+    "NaN": (lambda x: x[:, :1] * torch.nan, FloatingPointError, "NaN or infinite"),
+}
+
+
+@pytest.mark.parametrize("case", BAD_OUTPUTS)
+def test_network_that_returns_no_logits(case):
+    output, error, message = BAD_OUTPUTS[case]
+    predictor = Predictor(Returning(output), input_size=(32, 32))
+    with pytest.raises(error, match=message):
+        predictor(np.zeros((40, 40), np.uint8))
+
+
+BAD_ARGUMENTS = {
+    "unknown name": ({"model": "egeunett"}, ValueError, "did you mean egeunet"),
+    "no weights": ({"model": "basic_unet"}, ValueError, "no weights for basic_unet"),
+    "no module": ({"model": 3}, TypeError, "not int"),
+    "classes": ({"model": trained(outputs=3)}, ValueError, "3 classes"),
+    "threshold 0": ({"threshold": 0}, ValueError, "threshold must be .* not 0"),
+    "threshold 1.5": ({"threshold": 1.5}, ValueError, "not 1.5"),
+    "threshold NaN": ({"threshold": float("nan")}, ValueError, "not nan"),
+    "batch size": ({"batch_size": 0}, ValueError, "batch_size must be 1 or more, not 0"),
+    "input size": ({"input_size": (16, 64)}, ValueError, r"each 32 or more, not \(16, 64\)"),
+    "one side": ({"input_size": (64,)}, ValueError, "height, width"),
+    "device": ({"device": "cuda:99"}, ValueError, "device 'cuda:99' cannot be used.*cpu"),
+    "no device": ({"device": "gpu"}, ValueError, "device 'gpu' cannot be used"),
+    "means": (
+        {"normalization": Normalization(kind="mean_std", mean=(0.0,), std=(1.0,))},
+        ValueError,
+        "1 means .* 3 channels",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", BAD_ARGUMENTS)
+def test_bad_argument_is_refused(case):
+    arguments, error, message = BAD_ARGUMENTS[case]
+    with pytest.raises(error, match=message):
+        Predictor(**{"model": Darkness(), **arguments})
+
+
+def test_networks_of_other_channels_are_refused():
+    network = skinseg.create_model("basic_unet", in_chans=4)
+    with pytest.raises(ValueError, match="takes 4 channels"):
+        Predictor(network)
+
+
+# --- predictions ---------------------------------------------------------------------------------
+
+
+def predicted(mask: np.ndarray, inside: float = 1.0, outside: float = 0.0) -> Prediction:
+    return Prediction(np.where(mask, inside, outside).astype(np.float32), mask)
+
+
+def test_measurements_of_a_mask():
+    mask = np.zeros((20, 40), bool)
+    mask[3:5, 10:14] = True
+    mask[5, 14] = True  # touches the first part at a corner
+    mask[19, 0] = True
+    prediction = predicted(mask)
+    assert prediction.area_fraction == pytest.approx(10 / 800)
+    assert prediction.bounding_box == (0, 3, 15, 17)
+    assert all(type(value) is int for value in prediction.bounding_box)
+    assert prediction.components == 2
+
+
+def test_empty_mask():
+    prediction = predicted(np.zeros((20, 40), bool), outside=0.2)
+    assert prediction.area_fraction == 0
+    assert prediction.bounding_box is None
+    assert prediction.components == 0
+    assert prediction.confidence == 0
+    image = np.full((20, 40, 3), 90, np.uint8)
+    np.testing.assert_array_equal(prediction.overlay(image), image)
+
+
+def test_confidence_is_the_dice_score_that_the_probabilities_promise():
+    mask = np.zeros((10, 10), bool)
+    mask[:5] = True
+    assert predicted(mask).confidence == 1
+    assert predicted(mask, 0.8, 0.1).confidence == pytest.approx(2 * 40 / (40 + 5 + 50))
+    assert predicted(mask, 0.6).confidence < predicted(mask, 0.9).confidence
+    assert predicted(mask, 0.9, 0.4).confidence < predicted(mask, 0.9, 0.1).confidence
+
+
+@pytest.mark.parametrize("size", [(64, 96), (1100, 1301)])
+def test_overlay_marks_the_border_and_leaves_the_rest(size):
+    image, mask = spot(*size)
+    before = image.copy()
+    drawn = predicted(mask).overlay(image)
+    np.testing.assert_array_equal(image, before)
+    assert drawn.shape == image.shape
+    assert drawn.dtype == np.uint8
+    changed = (drawn != image).any(2)
+    top, left = (int(v) for v in np.argwhere(mask)[0])
+    assert changed[top, left]
+    centre = tuple(np.argwhere(mask).mean(0).astype(int))
+    assert not changed[centre]
+    assert not changed[-1].any()
+    assert 0.001 < changed.mean() < 0.2
+
+
+@pytest.mark.parametrize("skin", [(20, 14, 10), (120, 80, 60), (240, 210, 200), (255, 255, 255)])
+def test_outline_stands_out_from_any_skin(skin):
+    _, mask = spot()
+    image = np.full((90, 120, 3), skin, np.uint8)
+    drawn = predicted(mask).overlay(image).astype(int)
+    difference = np.abs(drawn - image).max(2)
+    assert difference.max() > 100
+    assert np.percentile(difference[difference > 0], 50) > 40
+
+
+def test_outline_grows_with_the_image():
+    widths = []
+    for size in ((200, 200), (2000, 2000)):
+        image, mask = spot(*size)
+        changed = (predicted(mask).overlay(image) != image).any(2)
+        widths.append(changed[int(size[0] * 0.4)].sum())
+    assert widths[1] > 3 * widths[0]
+
+
+def test_outline_of_a_lesion_that_fills_the_frame_is_closed():
+    drawn = predicted(np.ones((64, 64), bool)).overlay(np.zeros((64, 64, 3), np.uint8))
+    assert drawn[0].any(1).all()
+    assert drawn[:, -1].any(1).all()
+    assert not drawn[32, 32].any()
+
+
+def test_overlay_refuses_another_image():
+    _, mask = spot()
+    with pytest.raises(ImageError, match="the image is 50 x 40, the mask 120 x 90"):
+        predicted(mask).overlay(np.zeros((40, 50), np.uint8))
+
+
+def test_overlay_takes_a_file(tmp_path):
+    image, mask = spot()
+    Image.fromarray(image).save(tmp_path / "x.png")
+    drawn = predicted(mask).overlay(tmp_path / "x.png")
+    np.testing.assert_array_equal(drawn, predicted(mask).overlay(image))
