@@ -7,20 +7,21 @@ from pathlib import Path
 import torch
 
 
-def provenance() -> dict[str, str | int]:
-    """Return the commit of the working tree, the versions that matter, and the processor."""
-    git = ["git", "-C", str(Path(__file__).parent)]
-    commit = subprocess.run([*git, "rev-parse", "HEAD"], capture_output=True, text=True, check=True)
-    changed = subprocess.run(
-        [*git, "status", "--porcelain", "-uno"], capture_output=True, text=True
-    )
+def provenance() -> dict[str, str | int | list[str]]:
+    """Return the commit and the files changed since, the versions that matter, the processor."""
     return {
-        "commit": commit.stdout.strip() + ("-dirty" if changed.stdout.strip() else ""),
+        "commit": _git("rev-parse", "HEAD").strip(),
+        "uncommitted": [line[3:] for line in _git("status", "--porcelain").splitlines()],
         "torch": torch.__version__,
         "python": platform.python_version(),
         "hardware": torch.cuda.get_device_name() if torch.cuda.is_available() else _processor(),
         "threads": torch.get_num_threads(),
     }
+
+
+def _git(*arguments: str) -> str:
+    command = ["git", "-C", str(Path(__file__).parent), *arguments]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout
 
 
 def _processor() -> str:

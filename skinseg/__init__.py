@@ -1,9 +1,11 @@
 """Lightweight skin-lesion segmentation networks for PyTorch. For research, not for diagnosis."""
 
+from skinseg import data as data
 from skinseg import models as models  # registers the networks
 from skinseg.blocks import create_block, list_blocks
 from skinseg.checkpoint import CheckpointError, load_checkpoint
 from skinseg.factory import create_model
+from skinseg.inference import Prediction, Predictor
 from skinseg.pretrained import PretrainedCfg, get_pretrained_cfg, list_models, list_pretrained
 from skinseg.registry import is_model, model_entrypoint, register_model
 
@@ -11,6 +13,8 @@ __version__ = "0.1.0"
 
 __all__ = [
     "CheckpointError",
+    "Prediction",
+    "Predictor",
     "PretrainedCfg",
     "create_block",
     "create_model",

@@ -1,8 +1,9 @@
 """Writing files so that a killed process leaves either the old one or the new one, whole."""
 
+import contextlib
 import json
 import os
-import tempfile
+import uuid
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -19,19 +20,15 @@ def write_atomically(path: str | os.PathLike[str], write: Callable[[Path], objec
         OSError: As the file system says; the temporary file is removed.
     """
     path = Path(path)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    os.close(handle)
-    temporary = Path(name)
+    # A name of its own rather than `tempfile`, whose files only their owner may read.
+    temporary = path.with_name(f".{uuid.uuid4().hex}.tmp")
     try:
         write(temporary)
-        # mkstemp makes the file private; give it the rights any new file would have.
-        umask = os.umask(0)
-        os.umask(umask)
-        temporary.chmod(0o666 & ~umask)
         os.replace(temporary, path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
+    finally:
+        # After success the name is gone already; a parent that is no folder has nothing in it.
+        with contextlib.suppress(OSError):
+            temporary.unlink()
 
 
 def write_json(path: str | os.PathLike[str], data: Any) -> None:

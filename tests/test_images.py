@@ -441,7 +441,7 @@ def test_failure_leaves_the_old_file_alone(tmp_path, monkeypatch, step, error):
 
     def fail(*args, **kwargs):
         if step == "write":
-            args[1].write(b"half")
+            args[1].write_bytes(b"half")
         raise error
 
     target = (Image.Image, "save") if step == "write" else (os, "replace")

@@ -117,7 +117,8 @@ def _print_facts(facts: dict[str, Any]) -> None:
 def _lines(facts: dict[str, Any]) -> list[tuple[str, str]]:
     maps = facts["feature_maps"] or []
     lines = [
-        (facts["name"], facts["summary"]),
+        ("network", facts["name"]),
+        ("", facts["summary"]),
         ("arguments", _pairs(facts["arguments"] or {})),
         ("parameters", f"{facts['parameters']:,}"),
         ("feature maps", ", ".join(f"{m['num_chs']} at 1/{m['reduction']}" for m in maps)),

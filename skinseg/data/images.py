@@ -1,14 +1,13 @@
 """Images and masks from files: read as plain arrays, written as whole files or not at all."""
 
-import contextlib
 import os
-import uuid
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
 from skinseg.data.decoding import MAX_PIXELS, ImageError, decoded, opened, orientation
+from skinseg.files import write_atomically
 
 IMAGE_SUFFIXES = frozenset(
     {".bmp", ".gif", ".jp2", ".jpe", ".jpeg", ".jpg", ".pgm", ".png", ".pnm", ".ppm"}
@@ -172,21 +171,13 @@ def write_png(path: str | os.PathLike[str], array: np.ndarray) -> None:
     if path.suffix.lower() != ".png":
         raise ImageError(f"Cannot write '{path}' as PNG: give it a name that ends in '.png'.")
     image = _png_image(path, np.asarray(array))
-    # A name of its own rather than `tempfile`, whose files only their owner may read.
-    temporary = path.with_name(f".{uuid.uuid4().hex}.tmp")
     try:
-        with open(temporary, "xb") as file:
-            image.save(file, format="PNG")
-        os.replace(temporary, path)
+        write_atomically(path, lambda temporary: image.save(temporary, format="PNG"))
     except OSError as error:
         raise ImageError(
             f"Cannot write '{path}': {error.strerror or error}. Choose an existing folder that "
             "can be written to, on a disk with space left."
         ) from error
-    finally:
-        # After success the name is gone already; a parent that is no folder has nothing in it.
-        with contextlib.suppress(OSError):
-            temporary.unlink()
 
 
 def is_image_path(path: str | os.PathLike[str]) -> bool:

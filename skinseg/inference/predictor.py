@@ -4,7 +4,7 @@ import dataclasses
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
-from typing import Literal, overload
+from typing import Any, Literal, overload
 
 import numpy as np
 import torch
@@ -41,7 +41,7 @@ class Predictor:
     An image is resized to the size that the weights were trained at and normalised as their record
     says. The network's logits are resized bilinearly to the image's own size and become
     probabilities there (sigmoid of one output, softmax of two); a pixel is lesion where its
-    probability reaches the threshold. The result does not depend on the batch size.
+    probability reaches the threshold. The batch size changes no more than rounding does.
 
     Args:
         model: Name for :func:`skinseg.create_model`, which loads its weights; or a network with
@@ -108,9 +108,12 @@ class Predictor:
         self.model = network.to(self.device).eval()
 
     @overload
-    def __call__(self, images: Sequence[ImageLike]) -> list[Prediction]: ...
+    def __call__(self, images: str | os.PathLike[str] | Image.Image) -> Prediction: ...
     @overload
-    def __call__(self, images: ImageLike) -> Prediction | list[Prediction]: ...
+    # One image or a batch: the number of dimensions tells, which is not in the type.
+    def __call__(self, images: np.ndarray | torch.Tensor) -> Any: ...
+    @overload
+    def __call__(self, images: Sequence[ImageLike]) -> list[Prediction]: ...
     def __call__(self, images: ImageLike | Sequence[ImageLike]) -> Prediction | list[Prediction]:
         """Segment an image, or several.
 

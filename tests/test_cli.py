@@ -1,0 +1,562 @@
+"""The command line: files out, messages, and exit statuses."""
+
+import csv
+import errno
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image, ImageFile
+from rich.console import Console
+from safetensors.torch import save_file
+from typer.testing import CliRunner, Result
+
+import skinseg
+from skinseg.cli import app
+from skinseg.data import read_mask, synthetic_lesion, write_png
+from skinseg.files import write_json
+from skinseg.inference import Predictor
+from skinseg.pretrained import PretrainedCfg, file_hash
+
+SIZES = {"a": (64, 64), "b": (80, 120), "c": (200, 90)}
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory) -> Path:
+    """A folder with weights of a small network, which is enough for everything but good masks."""
+    folder = tmp_path_factory.mktemp("weights")
+    torch.manual_seed(0)
+    file = folder / "basic_unet.small.safetensors"
+    save_file(skinseg.create_model("basic_unet").state_dict(), file)
+    record = PretrainedCfg(
+        architecture="basic_unet",
+        tag="small",
+        sha256=file_hash(file),
+        num_params=107_041,
+        input_size=(3, 64, 64),
+        training_data={"name": "nothing", "images": 0},
+        metrics=[{"data": "no images", "pooled_iou": 0.125}],
+        license="CC0-1.0",
+        limitations="untrained [for tests]",
+        commit="0123abc",
+    )
+    write_json(file.with_suffix(".json"), record.to_dict())
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def use_weights(weights, monkeypatch, no_weights_of_the_user):
+    monkeypatch.setenv("SKINSEG_WEIGHTS", str(weights))
+
+
+@pytest.fixture
+def images(tmp_path) -> Path:
+    folder = tmp_path / "images"
+    folder.mkdir()
+    for seed, (name, size) in enumerate(SIZES.items()):
+        write_png(folder / f"{name}.png", synthetic_lesion(seed, size)[0])
+    return folder
+
+
+def run(*arguments: object) -> Result:
+    result = CliRunner().invoke(app, [str(argument) for argument in arguments])
+    unexpected = result.exception and not isinstance(result.exception, SystemExit)
+    assert not unexpected, "".join(map(str, result.exc_info))
+    return result
+
+
+def predict(*arguments: object) -> Result:
+    return run("predict", *arguments, "--model", "basic_unet")
+
+
+def table(folder: Path) -> list[dict[str, str]]:
+    with open(folder / "predictions.csv", newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+# --- predict: what it writes ---------------------------------------------------------------------
+
+
+def test_masks_and_table_for_a_folder(images, tmp_path):
+    out = tmp_path / "new" / "out"
+    result = predict(images, "--output", out)
+    assert result.exit_code == 0, result.output
+    assert names(out) == ["a_mask.png", "b_mask.png", "c_mask.png", "predictions.csv"]
+    assert "3 of 3 images segmented" in result.stdout
+    assert "segmenting" in result.stderr
+    for row, (name, size) in zip(table(out), SIZES.items(), strict=True):
+        expected = Predictor("basic_unet")(images / f"{name}.png")
+        mask = Image.open(out / f"{name}_mask.png")
+        assert mask.mode == "L"
+        assert set(np.unique(mask)) <= {0, 255}
+        np.testing.assert_array_equal(read_mask(out / f"{name}_mask.png"), expected.mask)
+        x, y, width, height = expected.bounding_box
+        assert row == {
+            "file": str(images / f"{name}.png"),
+            "mask_file": f"{name}_mask.png",
+            "width": str(size[1]),
+            "height": str(size[0]),
+            "area_fraction": str(round(expected.area_fraction, 6)),
+            "box_x": str(x),
+            "box_y": str(y),
+            "box_width": str(width),
+            "box_height": str(height),
+            "components": str(expected.components),
+            "confidence": str(round(expected.confidence, 6)),
+            "error": "",
+        }
+
+
+def test_overlay_and_probability(images, tmp_path):
+    assert predict(images / "b.png", "-o", tmp_path, "--overlay", "--probability").exit_code == 0
+    expected = Predictor("basic_unet")(images / "b.png")
+    levels = np.asarray(Image.open(tmp_path / "b_probability.png"))
+    assert levels.max() > 255  # 16 bits
+    np.testing.assert_allclose(levels / 65535, expected.probability, atol=1e-5)
+    overlay = np.asarray(Image.open(tmp_path / "b_overlay.png"))
+    np.testing.assert_array_equal(overlay, expected.overlay(images / "b.png"))
+
+
+def test_table_as_json(images, tmp_path):
+    (images / "broken.png").write_bytes(b"")
+    assert predict(images, "-o", tmp_path / "out", "--table", "json").exit_code == 1
+    rows = json.loads((tmp_path / "out/predictions.json").read_text(encoding="utf-8"))
+    assert [row["mask_file"] for row in rows] == ["a_mask.png", "b_mask.png", None, "c_mask.png"]
+    assert rows[0]["error"] is None
+    assert type(rows[0]["components"]) is int
+    assert "zero bytes" in rows[2]["error"]
+
+
+def test_settings_reach_the_predictor(images, tmp_path):
+    file = images / "a.png"
+    options = ["--threshold", "0.2", "--tta", "--batch-size", "1", "--device", "cpu"]
+    assert predict(file, "-o", tmp_path / "out", *options).exit_code == 0
+    expected = Predictor("basic_unet", threshold=0.2, tta=True)(file).mask
+    np.testing.assert_array_equal(read_mask(tmp_path / "out/a_mask.png"), expected)
+    assert (expected != Predictor("basic_unet")(file).mask).any()
+
+
+def test_quiet_says_nothing(images, tmp_path):
+    result = predict(images, "-o", tmp_path / "out", "--quiet")
+    assert (result.exit_code, result.output) == (0, "")
+
+
+def test_a_second_run_replaces_the_results(images, tmp_path):
+    out = tmp_path / "out"
+    assert predict(images, "-o", out).exit_code == 0
+    assert predict(images / "a.png", "-o", out).exit_code == 0
+    assert [row["mask_file"] for row in table(out)] == ["a_mask.png"]
+
+
+# --- predict: what it finds ----------------------------------------------------------------------
+
+
+def test_patterns_folders_and_files_each_image_once(images, tmp_path):
+    deep = images / "deep"
+    deep.mkdir()
+    shutil.copy(images / "a.png", deep / "d.png")
+    (images / "notes.txt").write_text("no image")
+    out = tmp_path / "out"
+    assert predict(images / "[ab].png", images / "a.png", images, "-o", out, "-q").exit_code == 0
+    assert [Path(row["file"]).name for row in table(out)] == ["a.png", "b.png", "c.png"]
+    assert predict(images / "**/?.png", "-o", out, "-q").exit_code == 0
+    assert len(table(out)) == 4
+    assert predict(images, "-r", "-o", out, "-q").exit_code == 0
+    assert len(table(out)) == 4
+
+
+def test_brackets_in_a_file_name_are_no_pattern(images, tmp_path):
+    shutil.copy(images / "a.png", images / "lesion[1].png")
+    result = predict(images / "lesion[1].png", "-o", tmp_path / "out")
+    assert result.exit_code == 0
+    assert names(tmp_path / "out") == ["lesion[1]_mask.png", "predictions.csv"]
+
+
+def test_results_below_the_images_are_not_taken_for_images(images):
+    for _ in range(2):
+        assert predict(images, "-r", "-o", images / "masks", "-q").exit_code == 0
+    assert len(table(images / "masks")) == 3
+
+
+# --- predict: what goes wrong --------------------------------------------------------------------
+
+
+def test_broken_files_are_reported_and_the_rest_is_done(images, tmp_path):
+    (images / "a0.jpg").write_bytes(b"")
+    (images / "b0.png").write_bytes((images / "b.png").read_bytes()[:3000])
+    (images / "c0.png").write_text("no image at all")
+    Image.new("RGB", (1, 1)).save(images / "d0.png")
+    out = tmp_path / "out"
+    result = predict(images, images / "gone.png", images / "none*.jpg", "-o", out)
+    assert result.exit_code == 1
+    assert "3 of 9 images segmented" in result.stdout
+    assert [name for name in names(out) if "mask" in name] == [f"{x}_mask.png" for x in "abc"]
+    faults = {Path(row["file"]).name: row["error"] for row in table(out) if row["error"]}
+    expected = {
+        "a0.jpg": "zero bytes",
+        "b0.png": "truncated",
+        "c0.png": "not an image",
+        "d0.png": "1 x 1 pixels",
+        "gone.png": "no such file",
+        "none*.jpg": "no file matches",
+    }
+    assert faults.keys() == expected.keys()
+    for name, reason in expected.items():
+        assert reason in faults[name]
+        assert f"Error: {faults[name]}" in result.stderr
+
+
+def test_note_of_an_animated_image_comes_once(images, tmp_path):
+    frames = [Image.new("RGB", (40, 40), colour) for colour in ("red", "blue")]
+    frames[0].save(images / "d.gif", save_all=True, append_images=frames[1:])
+    result = predict(images, "-o", tmp_path / "out", "--overlay")
+    assert result.exit_code == 0
+    assert result.stderr.count("has several frames") == 1
+
+
+def test_images_of_one_name_are_refused_before_anything_runs(images, tmp_path):
+    Image.open(images / "a.png").save(images / "a.bmp")
+    result = predict(images, "-o", tmp_path / "out")
+    assert result.exit_code == 2
+    assert f"'{images / 'a.bmp'}' and '{images / 'a.png'}'" in result.stderr
+    assert not (tmp_path / "out").exists()
+
+
+def test_results_are_not_written_beside_the_images(images):
+    before = names(images)
+    result = predict(images / "a.png", "-o", images)
+    assert result.exit_code == 2
+    assert "holds input images" in result.stderr
+    assert names(images) == before
+
+
+WRONG_USE = {
+    "unknown model": (["--model", "basic_unit"], "did you mean basic_unet"),
+    "unknown tag": (["--model", "basic_unet.smal"], "did you mean small"),
+    "path as model": (["--model", "nets/mine.pth"], "local-dir:nets/mine.pth"),
+    "empty local-dir": (["--model", "local-dir:nowhere"], "has no config.json"),
+    "no weights": (["--model", "lmsaunet"], "no weights for lmsaunet"),
+    "threshold": (["--threshold", "1.5"], "threshold must be above 0 and below 1, not 1.5"),
+    "batch size": (["--batch-size", "0"], "batch_size must be 1 or more, not 0"),
+    "device": (["--device", "cuda:77"], "device 'cuda:77' cannot be used"),
+    "table": (["--table", "xml"], "xml"),
+    "option": (["--tresh", "0.5"], "--tresh"),
+}
+
+
+@pytest.mark.parametrize("case", WRONG_USE)
+def test_wrong_use_is_explained_and_writes_nothing(images, tmp_path, case):
+    options, message = WRONG_USE[case]
+    out = tmp_path / "out"
+    model = [] if "--model" in options else ["--model", "basic_unet"]
+    result = run("predict", images, "-o", out, *model, *options)
+    assert result.exit_code == 2
+    assert message in result.stderr
+    assert not out.exists()
+
+
+@pytest.mark.parametrize(
+    ("inputs", "message"),
+    [
+        (["gone.png"], "there is no such file"),
+        (["*.tif"], "no file matches"),
+        (["empty"], "holds no image; --recursive"),
+    ],
+)
+def test_no_image_found(images, tmp_path, inputs, message):
+    (images / "empty").mkdir()
+    result = predict(*(images / name for name in inputs), "-o", tmp_path / "out")
+    assert result.exit_code == 2
+    assert message in result.stderr
+    assert "no image found" in result.stderr
+    assert not (tmp_path / "out").exists()
+
+
+def test_damaged_weights(images, tmp_path, weights, monkeypatch):
+    folder = tmp_path / "damaged"
+    shutil.copytree(weights, folder)
+    save_file({"x": torch.zeros(1)}, folder / "basic_unet.small.safetensors")
+    monkeypatch.setenv("SKINSEG_WEIGHTS", str(folder))
+    result = predict(images, "-o", tmp_path / "out")
+    assert result.exit_code == 1
+    assert "is not the file of the record basic_unet.small" in result.stderr
+    assert not (tmp_path / "out").exists()
+
+
+def test_output_folder_that_cannot_be_made(images, tmp_path):
+    (tmp_path / "file").write_text("in the way")
+    for out in (tmp_path / "file", tmp_path / "file" / "out"):
+        result = predict(images, "-o", out)
+        assert result.exit_code == 1
+        assert f"cannot write to the output folder '{out}'" in result.stderr
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may write all")
+def test_output_folder_without_permission(images, tmp_path):
+    out = tmp_path / "out"
+    out.mkdir(mode=0o500)
+    result = predict(images, "-o", out)
+    assert result.exit_code == 1
+    assert f"cannot write to the output folder '{out}': Permission denied" in result.stderr
+
+
+def test_no_space_left(images, tmp_path, monkeypatch):
+    whole = ImageFile._save
+
+    def full(image, file, *arguments):
+        if image.size == SIZES["b"][::-1]:
+            file.write(b"a beginning")
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        whole(image, file, *arguments)
+
+    monkeypatch.setattr("PIL.PngImagePlugin.ImageFile._save", full)
+    result = predict(images, "-o", tmp_path / "out")
+    assert result.exit_code == 1
+    assert f"'{tmp_path / 'out' / 'b_mask.png'}': No space left on device" in result.stderr
+    assert result.stderr.count("Error") == 1
+    assert names(tmp_path / "out") == ["a_mask.png"]
+
+
+def test_no_space_left_for_the_table(images, tmp_path, monkeypatch):
+    def full(*_):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr("skinseg.files.os.replace", full)
+    monkeypatch.setattr("skinseg.cli.results.ResultFolder._write_png", lambda *_: None)
+    result = predict(images, "-o", tmp_path / "out")
+    assert result.exit_code == 1
+    assert f"cannot write '{tmp_path / 'out' / 'predictions.csv'}'" in result.stderr
+    assert names(tmp_path / "out") == []
+
+
+def test_network_whose_weights_are_nan(images, tmp_path, monkeypatch):
+    state = skinseg.create_model("basic_unet").state_dict()
+    save_file({k: v * torch.nan for k, v in state.items()}, tmp_path / "basic_unet.x.safetensors")
+    monkeypatch.setenv("SKINSEG_WEIGHTS", str(tmp_path))
+    result = predict(images, "-o", tmp_path / "out")
+    assert result.exit_code == 1
+    assert "NaN or infinite" in result.stderr
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs file names of any bytes")
+def test_file_names_that_are_no_text(images, tmp_path):
+    os.rename(images / "a.png", os.fsencode(images) + b"/\xe4.png")
+    result = predict(images, "-o", tmp_path / "out")
+    assert result.exit_code == 0
+    assert os.path.exists(os.fsencode(tmp_path) + b"/out/\xe4_mask.png")
+    assert "\ufffd.png" in table(tmp_path / "out")[2]["file"]
+
+
+# --- list and info -------------------------------------------------------------------------------
+
+
+def test_list_prints_names_where_the_output_is_no_terminal():
+    assert run("list").stdout.split() == skinseg.list_models()
+    assert run("list", "lmsa*").stdout.split() == ["lmsaunet", "lmsaunet_n8"]
+    assert "basic_unet.small" in run("list", "--pretrained").stdout.split()
+
+
+def test_list_is_a_table_on_a_terminal(monkeypatch):
+    terminal = Console(force_terminal=True, width=120, color_system=None, record=True)
+    monkeypatch.setattr("skinseg.cli.models.stdout", terminal)
+    assert run("list").exit_code == 0
+    rows = terminal.export_text().splitlines()
+    [row] = [row for row in rows if "basic_unet" in row]
+    assert "107,041" in row
+    assert "small" in row
+    assert "lesion IoU 0.125 (no images)" in row
+    assert run("list", "--plain").stdout.split() == skinseg.list_models()
+
+
+def test_list_of_nothing():
+    result = run("list", "resnet*")
+    assert result.exit_code == 2
+    assert "no network of a name like 'resnet*'" in result.stderr
+
+
+def test_info_as_json():
+    facts = json.loads(run("info", "basic_unet.small", "--json").stdout)
+    assert facts["name"] == "basic_unet.small"
+    assert facts["summary"] == "BasicUNet of MALUNet's Table IV: widths 8 to 64."
+    assert facts["parameters"] == 107_041
+    assert facts["arguments"]["channels"] == [8, 16, 24, 32, 48, 64]
+    assert facts["feature_maps"][0] == {"num_chs": 8, "reduction": 2, "module": "stages.0"}
+    assert facts["weights"]["input_size"] == [3, 64, 64]
+    assert len(facts["weights"]["sha256"]) == 64
+
+
+def test_info_for_people(weights):
+    text = run("info", "basic_unet.small").stdout
+    sha256 = file_hash(weights / "basic_unet.small.safetensors")
+    for part in ("107,041", "64 x 64", "CC0-1.0", "untrained [for tests]", "0123abc", sha256):
+        assert part in text
+    assert "48 at 1/32" in text
+    assert "pooled_iou: 0.125" in text
+
+
+def test_info_without_weights():
+    text = run("info", "lmsaunet").stdout
+    assert "387,813" in text
+    assert text.split()[-1] == "none"
+    assert json.loads(run("info", "lmsaunet", "--json").stdout)["weights"] is None
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [("malunett", "did you mean malunet"), ("basic_unet.big", "no weights 'big'")],
+)
+def test_info_of_unknown_names(name, message):
+    result = run("info", name)
+    assert result.exit_code == 2
+    assert message in result.stderr
+
+
+# --- check, synth and train ----------------------------------------------------------------------
+
+
+def test_synth_writes_a_data_set_that_check_accepts(tmp_path):
+    result = run("synth", tmp_path / "set", "--count", 3, "--size", 48, "--seed", 5)
+    assert result.exit_code == 0
+    assert names(tmp_path / "set/images") == [f"synthetic_{seed}.png" for seed in (5, 6, 7)]
+    assert names(tmp_path / "set/masks") == names(tmp_path / "set/images")
+    image, mask = synthetic_lesion(6, 48)
+    np.testing.assert_array_equal(Image.open(tmp_path / "set/images/synthetic_6.png"), image)
+    np.testing.assert_array_equal(read_mask(tmp_path / "set/masks/synthetic_6.png"), mask)
+    result = run("check", tmp_path / "set")
+    assert result.exit_code == 0
+    assert "3 samples: nothing to complain of" in result.stdout
+
+
+def test_synth_into_a_file(tmp_path):
+    (tmp_path / "file").write_text("in the way")
+    result = run("synth", tmp_path / "file", "--count", 1)
+    assert result.exit_code == 1
+    assert f"cannot write to '{tmp_path / 'file'}'" in result.stderr
+
+
+@pytest.fixture
+def dataset(tmp_path) -> Path:
+    run("synth", tmp_path / "set", "--count", 10, "--size", 40, "--quiet")
+    return tmp_path / "set"
+
+
+def test_check_of_a_broken_data_set(dataset, tmp_path):
+    (dataset / "masks/synthetic_3.png").unlink()
+    result = run("check", dataset, "-q")
+    assert result.exit_code == 1
+    assert "1 images without a mask" in result.stdout
+    assert run("check", tmp_path / "nowhere").exit_code == 2
+
+
+def test_train_hands_everything_over(dataset, tmp_path, monkeypatch):
+    calls = []
+    log = [
+        {"epoch": 1, "validation": {"pooled_iou": 0.5, "pooled_dice": 0.667, "images": 4}},
+        {"epoch": 2, "validation": {"pooled_iou": 0.4, "pooled_dice": 0.571, "images": 4}},
+    ]
+    monkeypatch.setattr(
+        "skinseg.training.train", lambda *args, **kwargs: calls.append((args, kwargs)) or log
+    )
+    command = ["train", "--data", dataset, "--model", "malunet", "--output", tmp_path / "a run"]
+    settings = ["--epochs", 7, "--size", 64, "--batch-size", 3, "--learning-rate", 0.01]
+    result = run(*command, *settings, "--seed", 4, "--val-fraction", 0.4, "--resume", "--quiet")
+    assert result.exit_code == 0, result.output
+    [((network, train_set, val_set, output, recipe), options)] = calls
+    assert type(network).__name__ == "MALUNet"
+    torch.manual_seed(4)
+    expected = skinseg.create_model("malunet").state_dict()
+    assert all(torch.equal(v, expected[k]) for k, v in network.state_dict().items())
+    assert (len(train_set), len(val_set)) == (6, 4)
+    assert output == tmp_path / "a run"
+    assert (recipe.epochs, recipe.size, recipe.batch_size) == (7, 64, 3)
+    assert (recipe.learning_rate, recipe.seed) == (0.01, 4)
+    assert options == {"resume": True, "device": "cpu", "progress": False}
+    assert "Best epoch: 1 of 2, lesion IoU 0.5000" in result.stdout
+    assert f"--model 'local-dir:{tmp_path / 'a run'}'" in result.stdout
+
+
+def test_train_then_predict_with_the_result(dataset, tmp_path):
+    short = ["--epochs", 1, "--size", 32, "--quiet", "--output", tmp_path / "run"]
+    command = ["train", "--data", dataset, "--model", "basic_unet", *short]
+    assert run(*command).exit_code == 0
+    again = run(*command)
+    assert again.exit_code == 2
+    assert "--resume goes on" in again.stderr
+    assert run(*command, "--resume").exit_code == 0
+    model = f"local-dir:{tmp_path / 'run'}"
+    out = tmp_path / "out"
+    assert run("predict", dataset / "images", "-o", out, "--model", model).exit_code == 0
+    assert len(table(out)) == 10
+
+
+WRONG_TRAINING = {
+    "no folder": (["--data", "nowhere"], "No folder 'nowhere'"),
+    "model": (["--model", "malunett"], "did you mean malunet"),
+    "size": (["--size", 8], "size must be at least 32, not 8"),
+    "epochs": (["--epochs", 0], "epochs must be at least 1, not 0"),
+    "fraction": (["--val-fraction", 1], "--val-fraction must be above 0 and below 1, not 1"),
+    "too few": (["--val-fraction", 0.01], "too small to split"),
+    "device": (["--device", "cuda:77"], "device 'cuda:77' cannot be used"),
+}
+
+
+@pytest.mark.parametrize("case", WRONG_TRAINING)
+def test_wrong_training_is_explained_and_writes_nothing(dataset, tmp_path, case):
+    options, message = WRONG_TRAINING[case]
+    defaults = ["--data", dataset, "--model", "basic_unet", "--output", tmp_path / "run", "-q"]
+    result = run("train", *defaults, *options)
+    assert result.exit_code == 2
+    assert message in result.stderr
+    assert not (tmp_path / "run").exists()
+
+
+def test_broken_data_set_is_not_trained_on(dataset, tmp_path):
+    (dataset / "masks/synthetic_3.png").unlink()
+    command = ["train", "--data", dataset, "--model", "basic_unet", "--output", tmp_path / "run"]
+    result = run(*command, "-q")
+    assert result.exit_code == 2
+    assert "1 images without a mask" in result.stderr
+    assert not (tmp_path / "run").exists()
+
+
+def test_output_of_training_is_no_file(dataset, tmp_path):
+    (tmp_path / "run").write_text("in the way")
+    command = ["train", "--data", dataset, "--model", "basic_unet", "--output", tmp_path / "run"]
+    result = run(*command, "-q")
+    assert result.exit_code == 2
+    assert "is a file" in result.stderr
+
+
+# --- the command itself --------------------------------------------------------------------------
+
+
+def test_version_and_help():
+    assert run("--version").stdout == f"skinseg {skinseg.__version__}\n"
+    text = run("--help").stdout
+    for command in ("predict", "list", "info", "train", "check", "synth"):
+        assert command in text
+        assert run(command, "--help").exit_code == 0
+
+
+def test_installed_command(images, tmp_path):
+    script = Path(sys.executable).with_name("skinseg")
+    if not script.is_file():
+        pytest.skip("the package is not installed with its command")
+    (images / "b.png").write_bytes(b"")
+    command = [script, "predict", images, "-o", tmp_path / "out", "-m", "basic_unet", "--overlay"]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr
+    assert "b.png': the file has zero bytes" in done.stderr
+    assert "2 of 3 images segmented" in done.stdout
+    assert len(names(tmp_path / "out")) == 5
