@@ -57,7 +57,9 @@ def test_gab(mask, high, low, h, w):
     inputs = [feature_map(2, high, h, w), feature_map(2, low, 2 * h + 1, 2 * w)]
     if mask:
         inputs.append(feature_map(2, 1, 2 * h + 1, 2 * w))
-    check([create_block("gab", high, low, mask=mask)(*inputs)], inputs, [(2, low, 2 * h + 1, 2 * w)])
+    check(
+        [create_block("gab", high, low, mask=mask)(*inputs)], inputs, [(2, low, 2 * h + 1, 2 * w)]
+    )
 
 
 @pytest.mark.parametrize("compression", range(2, 33, 2))

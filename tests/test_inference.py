@@ -366,6 +366,11 @@ def test_stream_raises_a_fault_in_its_turn(tmp_path):
         next(stream)
 
 
+def test_stream_of_one_path_is_no_stream_of_letters():
+    with pytest.raises(TypeError, match="several images"):
+        next(darkness().stream("lesion.png"))
+
+
 def test_batch_without_any_usable_image(tmp_path):
     results = list(darkness().stream([tmp_path / "none.png"] * 2, return_exceptions=True))
     assert all(isinstance(result, ImageError) for result in results)

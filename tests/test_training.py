@@ -111,6 +111,7 @@ def test_what_cannot_be_trained(lesions, tmp_path):
         ({"epochs": 0}, "epochs must be at least 1"),
         ({"size": 16}, "size must be at least 32"),
         ({"size": 256, "small_size": 64, "small_epochs": 1}, "small_size must be from 128 to 256"),
+        ({"learning_rate": 0}, "learning_rate must be above 0"),
         ({"flip": 2}, r"flip must be in 0..1"),
     ],
 )

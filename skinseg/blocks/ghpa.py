@@ -9,14 +9,10 @@ from skinseg.blocks.layer_norm import LayerNorm2d
 class PlaneWeights(nn.Module):
     """Learned weights over the height-width plane, (1, C, H, W) for any H and W."""
 
-    def __init__(self, channels: int, size: int) -> None:
+    def __init__(self, channels: int, size: int, *, refine: bool = True) -> None:
         super().__init__()
         self.tensor = nn.Parameter(torch.ones(1, channels, size, size))
-        self.refine = nn.Sequential(
-            nn.Conv2d(channels, channels, 3, padding=1, groups=channels),
-            nn.GELU(),
-            nn.Conv2d(channels, channels, 1),
-        )
+        self.refine = _depthwise_separable(nn.Conv2d, channels) if refine else nn.Identity()
 
     def forward(self, size: tuple[int, int]) -> torch.Tensor:
         """Return the weights at ``size`` (H, W)."""
@@ -27,19 +23,23 @@ class PlaneWeights(nn.Module):
 class AxisWeights(nn.Module):
     """Learned weights along one axis, (1, C, L) for any length L."""
 
-    def __init__(self, channels: int, size: int) -> None:
+    def __init__(self, channels: int, size: int, *, refine: bool = True) -> None:
         super().__init__()
         self.tensor = nn.Parameter(torch.ones(1, channels, size))
-        self.refine = nn.Sequential(
-            nn.Conv1d(channels, channels, 3, padding=1, groups=channels),
-            nn.GELU(),
-            nn.Conv1d(channels, channels, 1),
-        )
+        self.refine = _depthwise_separable(nn.Conv1d, channels) if refine else nn.Identity()
 
     def forward(self, length: int) -> torch.Tensor:
         """Return the weights at ``length`` positions."""
         resized = F.interpolate(self.tensor, size=length, mode="linear", align_corners=True)
         return self.refine(resized)
+
+
+def _depthwise_separable(conv: type[nn.Conv1d] | type[nn.Conv2d], channels: int) -> nn.Sequential:
+    return nn.Sequential(
+        conv(channels, channels, 3, padding=1, groups=channels),
+        nn.GELU(),
+        conv(channels, channels, 1),
+    )
 
 
 class GroupedHadamardProductAttention(nn.Module):
@@ -58,6 +58,10 @@ class GroupedHadamardProductAttention(nn.Module):
         in_chans: Channels C_in, at least 4.
         out_chans: Channels C_out; ``in_chans`` by default.
         tensor_size: Side of the learned tensors, which are interpolated to the map's size.
+        multi_axis: Whether there are four groups. Without, all channels are multiplied by weights
+            over height and width (the paper's Table 2, "w/o multi-axis grouping").
+        refine: Whether the interpolated tensors pass a depthwise-separable convolution (without:
+            Table 2, "w/o DW for initialized tensor").
 
     Raises:
         ValueError: If there are fewer than 4 channels.
@@ -71,21 +75,28 @@ class GroupedHadamardProductAttention(nn.Module):
     """
 
     def __init__(
-        self, in_chans: int, out_chans: int | None = None, *, tensor_size: int = 8
+        self,
+        in_chans: int,
+        out_chans: int | None = None,
+        *,
+        tensor_size: int = 8,
+        multi_axis: bool = True,
+        refine: bool = True,
     ) -> None:
         super().__init__()
         out_chans = out_chans or in_chans
-        self.widths = split_widths(in_chans, 4)
-        plane, height, width, local = self.widths
+        self.widths = split_widths(in_chans, 4) if multi_axis else [in_chans]
         self.norm_in = LayerNorm2d(in_chans)
-        self.plane = PlaneWeights(plane, tensor_size)
-        self.height = AxisWeights(height, tensor_size)
-        self.width = AxisWeights(width, tensor_size)
-        self.local = nn.Sequential(
-            nn.Conv2d(local, local, 1),
-            nn.GELU(),
-            nn.Conv2d(local, local, 3, padding=1, groups=local),
-        )
+        self.plane = PlaneWeights(self.widths[0], tensor_size, refine=refine)
+        if multi_axis:
+            _, height, width, local = self.widths
+            self.height = AxisWeights(height, tensor_size, refine=refine)
+            self.width = AxisWeights(width, tensor_size, refine=refine)
+            self.local = nn.Sequential(
+                nn.Conv2d(local, local, 1),
+                nn.GELU(),
+                nn.Conv2d(local, local, 3, padding=1, groups=local),
+            )
         self.norm_out = LayerNorm2d(in_chans)
         self.project = nn.Sequential(
             nn.Conv2d(in_chans, in_chans, 3, padding=1, groups=in_chans),
@@ -96,14 +107,11 @@ class GroupedHadamardProductAttention(nn.Module):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Map ``x`` (B, C_in, H, W) to (B, C_out, H, W)."""
         height, width = x.shape[-2:]
-        by_plane, by_height, by_width, local = self.norm_in(x).split(self.widths, dim=1)
-        x = torch.cat(
-            [
-                by_plane * self.plane((height, width)),
-                by_height * self.height(height).unsqueeze(3),
-                by_width * self.width(width).unsqueeze(2),
-                self.local(local),
-            ],
-            dim=1,
-        )
+        by_plane, *others = self.norm_in(x).split(self.widths, dim=1)
+        x = by_plane * self.plane((height, width))
+        if others:
+            by_height, by_width, local = others
+            by_height = by_height * self.height(height).unsqueeze(3)
+            by_width = by_width * self.width(width).unsqueeze(2)
+            x = torch.cat([x, by_height, by_width, self.local(local)], dim=1)
         return self.project(self.norm_out(x))

@@ -170,6 +170,8 @@ class Predictor:
             >>> [prediction.mask.shape for prediction in predictor.stream(images)]
             [(40, 40), (40, 40), (40, 40)]
         """
+        if isinstance(images, str):
+            raise TypeError(f"stream takes several images; for one, pass [{images!r}]")
         prepared = map_ahead(
             self._try_to_prepare,
             enumerate(images),

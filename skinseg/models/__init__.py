@@ -5,5 +5,6 @@ from skinseg.models.basic_unet import BasicUNet
 from skinseg.models.egeunet import EGEUNet
 from skinseg.models.lmsaunet import LMSAUNet
 from skinseg.models.malunet import MALUNet
+from skinseg.models.unet import UNet
 
-__all__ = ["BasicUNet", "EGEUNet", "LMSAUNet", "MALUNet", "SegmentationModel"]
+__all__ = ["BasicUNet", "EGEUNet", "LMSAUNet", "MALUNet", "SegmentationModel", "UNet"]

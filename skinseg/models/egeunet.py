@@ -1,6 +1,7 @@
 """EGE-UNet: Hadamard product attention and mask-guided skips on the six-stage U-shape."""
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any
 
 import torch
@@ -8,7 +9,7 @@ from torch import nn
 
 from skinseg.blocks import create_block
 from skinseg.models.keymap import SIX_STAGE_RULES, Rule, StateDict, numbered, rename
-from skinseg.models.six_stage import CHANNELS, SixStageUNet, initialise
+from skinseg.models.six_stage import CHANNELS, SixStageUNet, block, conv3x3, initialise
 from skinseg.registry import register_model
 
 AUTHORS_NAMES: list[Rule] = [
@@ -48,13 +49,19 @@ class EGEUNet(SixStageUNet):
         num_classes: Channels of the logits. The auxiliary heads always have one: lesion or not.
         channels: Width of each of the six stages.
         deep_supervision: Whether there are auxiliary heads. Without them the bridges have no
-            mask, which is the row "w/o mask information" of the paper's Table 2.
+            mask (Table 2, "w/o mask information").
+        attention: Whether stages 4 to 6 are GHPA, or 3x3 convolutions.
+        bridge: Whether the skips pass GAB, or are added as they are. Without it there is nothing
+            for a mask to guide, and ``deep_supervision`` must be off.
+        multi_axis: As in GHPA.
+        refine: As in GHPA.
+        dilations: As in GAB.
+        norm: ``"group"``, or ``"batch"`` (which gives the cost of the paper's baseline).
 
     Raises:
-        ValueError: If an argument is out of range.
+        ValueError: If an argument is out of range, or two exclude each other.
 
     Example:
-        >>> import torch
         >>> logits, aux = EGEUNet()(torch.randn(1, 3, 64, 64), return_aux=True)
         >>> logits.shape, len(aux), aux[0].shape
         (torch.Size([1, 1, 64, 64]), 5, torch.Size([1, 1, 64, 64]))
@@ -67,26 +74,46 @@ class EGEUNet(SixStageUNet):
         num_classes: int = 1,
         channels: Sequence[int] = CHANNELS,
         deep_supervision: bool = True,
+        attention: bool = True,
+        bridge: bool = True,
+        multi_axis: bool = True,
+        refine: bool = True,
+        dilations: Sequence[int] = (1, 2, 5, 7),
+        norm: str = "group",
     ) -> None:
+        if norm not in ("group", "batch"):
+            raise ValueError(f'norm must be "group" or "batch", not {norm!r}')
+        if deep_supervision and not bridge:
+            raise ValueError("without a bridge, pass deep_supervision=False too")
         config = {
             "in_chans": in_chans,
             "num_classes": num_classes,
             "channels": list(channels),
             "deep_supervision": deep_supervision,
+            "attention": attention,
+            "bridge": bridge,
+            "multi_axis": multi_axis,
+            "refine": refine,
+            "dilations": list(dilations),
+            "norm": norm,
         }
-        super().__init__(config, deep_stage="ghpa")
+        stage = block("ghpa", multi_axis=multi_axis, refine=refine) if attention else conv3x3
+        super().__init__(config, encoder_block=stage, decoder_block=stage, norm=norm)
         deepest_first = list(reversed(channels))
-        skips = deepest_first[1:]
         self.gabs = nn.ModuleList(
-            create_block("gab", high, low, mask=deep_supervision)
-            for high, low in zip(deepest_first, skips, strict=False)
+            create_block("gab", high, low, mask=deep_supervision, dilations=dilations)
+            for high, low in pairwise(deepest_first if bridge else [])
         )
-        self.num_aux = len(skips) if deep_supervision else 0
-        self.aux_heads = nn.ModuleList(nn.Conv2d(width, 1, 1) for width in skips[: self.num_aux])
+        self.num_aux = 5 if deep_supervision else 0
+        self.aux_heads = nn.ModuleList(
+            nn.Conv2d(width, 1, 1) for width in deepest_first[1 : self.num_aux + 1]
+        )
         initialise(self)
 
     def decode(self, features: list[torch.Tensor]) -> tuple[torch.Tensor, list[torch.Tensor]]:
         """Climb from the deepest map, adding at each stage its skip as GAB aggregates it."""
+        if not self.gabs:
+            return super().decode(features)
         *skips, x = features
         aggregated = x
         masks = []
@@ -115,3 +142,46 @@ class EGEUNet(SixStageUNet):
 def egeunet(**kwargs: Any) -> EGEUNet:
     """EGE-UNet as published: 53,374 parameters."""
     return EGEUNet(**kwargs)
+
+
+@register_model
+def egeunet_baseline(**kwargs: Any) -> EGEUNet:
+    """Baseline of EGE-UNet's Table 2: convolutions, BatchNorm and plain skips."""
+    plain = {"attention": False, "bridge": False, "deep_supervision": False, "norm": "batch"}
+    return EGEUNet(**{**plain, **kwargs})
+
+
+@register_model
+def egeunet_ghpa(**kwargs: Any) -> EGEUNet:
+    """Baseline + GHPA of Table 2: plain skips, no auxiliary heads."""
+    return EGEUNet(**{"bridge": False, "deep_supervision": False, **kwargs})
+
+
+@register_model
+def egeunet_gab(**kwargs: Any) -> EGEUNet:
+    """Baseline + GAB of Table 2: convolutions in the deep stages."""
+    return EGEUNet(**{"attention": False, **kwargs})
+
+
+@register_model
+def egeunet_single_axis(**kwargs: Any) -> EGEUNet:
+    """Table 2, "w/o multi-axis grouping"."""
+    return EGEUNet(**{"multi_axis": False, **kwargs})
+
+
+@register_model
+def egeunet_raw_tensors(**kwargs: Any) -> EGEUNet:
+    """Table 2, "w/o DW for initialized tensor"."""
+    return EGEUNet(**{"refine": False, **kwargs})
+
+
+@register_model
+def egeunet_no_mask(**kwargs: Any) -> EGEUNet:
+    """Table 2, "w/o mask information": no auxiliary heads."""
+    return EGEUNet(**{"deep_supervision": False, **kwargs})
+
+
+@register_model
+def egeunet_no_dilation(**kwargs: Any) -> EGEUNet:
+    """Table 2, "w/o dilation rate of Conv2d"."""
+    return EGEUNet(**{"dilations": (1, 1, 1, 1), **kwargs})

@@ -3,8 +3,11 @@
 from collections.abc import Sequence
 from typing import Any
 
+from torch import nn
+
+from skinseg.blocks import create_block
 from skinseg.models.keymap import SIX_STAGE_RULES, Rule, StateDict, numbered, rename
-from skinseg.models.six_stage import CHANNELS, SixStageUNet, channel_spatial_bridge, initialise
+from skinseg.models.six_stage import CHANNELS, SixStageUNet, StageBlock, initialise
 from skinseg.registry import register_model
 
 AUTHORS_NAMES: list[Rule] = [
@@ -28,6 +31,21 @@ AUTHORS_NAMES: list[Rule] = [
 ]
 
 
+def _iea_then_dga(in_chans: int, out_chans: int) -> nn.Module:
+    return nn.Sequential(create_block("iea", in_chans), create_block("dga", in_chans, out_chans))
+
+
+def _dga_then_iea(in_chans: int, out_chans: int) -> nn.Module:
+    return nn.Sequential(create_block("dga", in_chans, out_chans), create_block("iea", out_chans))
+
+
+# The decoder mirrors the encoder; the key is the encoder's order.
+STAGES: dict[str, tuple[StageBlock, StageBlock]] = {
+    "iea-dga": (_iea_then_dga, _dga_then_iea),
+    "dga-iea": (_dga_then_iea, _iea_then_dga),
+}
+
+
 class MALUNet(SixStageUNet):
     """Multi-Attention and Light-weight U-Net.
 
@@ -42,6 +60,9 @@ class MALUNet(SixStageUNet):
         in_chans: Channels of the input.
         num_classes: Channels of the logits.
         channels: Width of each of the six stages.
+        attention: Order of the two modules in the encoder, mirrored in the decoder:
+            ``"iea-dga"``, or ``"dga-iea"`` (Table V).
+        bridge: Order of the two bridges: ``"sab-cab"``, or ``"cab-sab"`` (Table V).
 
     Raises:
         ValueError: If an argument is out of range.
@@ -53,11 +74,30 @@ class MALUNet(SixStageUNet):
     """
 
     def __init__(
-        self, *, in_chans: int = 3, num_classes: int = 1, channels: Sequence[int] = CHANNELS
+        self,
+        *,
+        in_chans: int = 3,
+        num_classes: int = 1,
+        channels: Sequence[int] = CHANNELS,
+        attention: str = "iea-dga",
+        bridge: str = "sab-cab",
     ) -> None:
-        config = {"in_chans": in_chans, "num_classes": num_classes, "channels": list(channels)}
-        bridge = channel_spatial_bridge(channels)
-        super().__init__(config, deep_stage="iea-dga", bridge=bridge)
+        if attention not in STAGES:
+            raise ValueError(f"attention must be one of {list(STAGES)}, not {attention!r}")
+        config = {
+            "in_chans": in_chans,
+            "num_classes": num_classes,
+            "channels": list(channels),
+            "attention": attention,
+            "bridge": bridge,
+        }
+        encoder_block, decoder_block = STAGES[attention]
+        super().__init__(
+            config,
+            encoder_block=encoder_block,
+            decoder_block=decoder_block,
+            bridge=create_block("scab", channels[:5], order=bridge),
+        )
         initialise(self)
 
     @classmethod
@@ -70,3 +110,21 @@ class MALUNet(SixStageUNet):
 def malunet(**kwargs: Any) -> MALUNet:
     """MALUNet as published: 177,943 parameters."""
     return MALUNet(**kwargs)
+
+
+@register_model
+def malunet_cab_sab(**kwargs: Any) -> MALUNet:
+    """MALUNet with the channel bridge first (Table V, third row)."""
+    return MALUNet(**{"bridge": "cab-sab", **kwargs})
+
+
+@register_model
+def malunet_dga_iea(**kwargs: Any) -> MALUNet:
+    """MALUNet with DGA before IEA (Table V, second row)."""
+    return MALUNet(**{"attention": "dga-iea", **kwargs})
+
+
+@register_model
+def malunet_dga_iea_cab_sab(**kwargs: Any) -> MALUNet:
+    """MALUNet with DGA before IEA and the channel bridge first (Table V, first row)."""
+    return MALUNet(**{"attention": "dga-iea", "bridge": "cab-sab", **kwargs})

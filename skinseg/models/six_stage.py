@@ -1,13 +1,15 @@
 """The six-stage U-shape that BasicUNet, MALUNet, EGE-UNet and their ablations share."""
 
 from collections.abc import Callable, Sequence
+from functools import partial
+from itertools import pairwise
 from typing import Any
 
 import torch
 from torch import nn
 from torch.nn import functional as F
 
-from skinseg.blocks import ChannelSpatialAttentionBridge, create_block
+from skinseg.blocks import create_block
 from skinseg.blocks.channels import norm_groups
 from skinseg.models.base import SegmentationModel, init_conv, upsample
 from skinseg.models.features import FeatureInfo
@@ -23,34 +25,25 @@ def conv3x3(in_chans: int, out_chans: int) -> nn.Module:
     return nn.Conv2d(in_chans, out_chans, 3, padding=1)
 
 
-def _iea_then_dga(in_chans: int, out_chans: int) -> nn.Module:
-    return nn.Sequential(create_block("iea", in_chans), create_block("dga", in_chans, out_chans))
+def block(name: str, **options: Any) -> StageBlock:
+    """Return the maker of a stage that is one attention block."""
+    return partial(create_block, name, **options)
 
 
-def _dga_then_iea(in_chans: int, out_chans: int) -> nn.Module:
-    return nn.Sequential(create_block("dga", in_chans, out_chans), create_block("iea", out_chans))
-
-
-def _ghpa(in_chans: int, out_chans: int) -> nn.Module:
-    return create_block("ghpa", in_chans, out_chans)
-
-
-# What stands in encoder stages 4 to 6 and in decoder stages 1 to 3: each pair keeps the
-# attention at the narrower width, which is how the papers' parameter counts come out.
-DEEP_STAGES: dict[str, tuple[StageBlock, StageBlock]] = {
-    "conv": (conv3x3, conv3x3),
-    "iea-dga": (_iea_then_dga, _dga_then_iea),
-    "ghpa": (_ghpa, _ghpa),
-}
+def norm_layer(kind: str, channels: int) -> nn.Module:
+    """Return the stages' normalisation: ``"group"`` as published, or ``"batch"``."""
+    if kind == "batch":
+        return nn.BatchNorm2d(channels)
+    return nn.GroupNorm(norm_groups(channels), channels)
 
 
 class EncoderStage(nn.Module):
-    """Block, GroupNorm, 2x2 max-pooling, GELU; the deepest stage only block and GELU."""
+    """Block, normalisation, 2x2 max-pooling, GELU; the deepest stage only block and GELU."""
 
-    def __init__(self, block: nn.Module, out_chans: int, *, deepest: bool) -> None:
+    def __init__(self, block: nn.Module, norm: nn.Module, *, deepest: bool) -> None:
         super().__init__()
         self.block = block
-        self.norm = nn.Identity() if deepest else nn.GroupNorm(norm_groups(out_chans), out_chans)
+        self.norm = nn.Identity() if deepest else norm
         self.pool = nn.Identity() if deepest else nn.MaxPool2d(2)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
@@ -59,12 +52,12 @@ class EncoderStage(nn.Module):
 
 
 class DecoderStage(nn.Module):
-    """Block, GroupNorm, bilinear upsampling to the skip's size (the deepest without), GELU."""
+    """Block, normalisation, bilinear upsampling to the skip's size (the deepest without), GELU."""
 
-    def __init__(self, block: nn.Module, out_chans: int, *, deepest: bool) -> None:
+    def __init__(self, block: nn.Module, norm: nn.Module, *, deepest: bool) -> None:
         super().__init__()
         self.block = block
-        self.norm = nn.GroupNorm(norm_groups(out_chans), out_chans)
+        self.norm = norm
         self.deepest = deepest
 
     def forward(self, x: torch.Tensor, size: tuple[int, int]) -> torch.Tensor:
@@ -76,17 +69,15 @@ class DecoderStage(nn.Module):
 class SixStageEncoder(nn.Module):
     """Three stages of plain convolutions, three of ``deep_block``; returns all six maps."""
 
-    def __init__(self, in_chans: int, channels: Sequence[int], deep_block: StageBlock) -> None:
+    def __init__(
+        self, in_chans: int, channels: Sequence[int], deep_block: StageBlock, norm: str
+    ) -> None:
         super().__init__()
-        widths = [in_chans, *channels]
-        last = len(channels) - 1
+        makers = [conv3x3] * 3 + [deep_block] * 3
+        widths = list(pairwise([in_chans, *channels]))
         self.stages = nn.ModuleList(
-            EncoderStage(
-                (conv3x3 if index < 3 else deep_block)(widths[index], widths[index + 1]),
-                widths[index + 1],
-                deepest=index == last,
-            )
-            for index in range(len(channels))
+            EncoderStage(make(narrow, wide), norm_layer(norm, wide), deepest=index == 5)
+            for index, (make, (narrow, wide)) in enumerate(zip(makers, widths, strict=True))
         )
 
     def forward(self, x: torch.Tensor) -> list[torch.Tensor]:
@@ -104,8 +95,10 @@ class SixStageUNet(SegmentationModel):
     Args:
         config: The subclass's constructor arguments, ``in_chans``, ``num_classes`` and
             ``channels`` among them.
-        deep_stage: Key of :data:`DEEP_STAGES`.
+        encoder_block: Maker of encoder stages 4 to 6.
+        decoder_block: Maker of decoder stages 1 to 3.
         bridge: Module that maps the list of the five skips to as many attended ones, or None.
+        norm: ``"group"`` or ``"batch"``.
 
     Raises:
         ValueError: If there are not six widths, or one is below 4.
@@ -114,26 +107,28 @@ class SixStageUNet(SegmentationModel):
     first_conv = "encoder.stages.0.block"
 
     def __init__(
-        self, config: dict[str, Any], *, deep_stage: str, bridge: nn.Module | None = None
+        self,
+        config: dict[str, Any],
+        *,
+        encoder_block: StageBlock = conv3x3,
+        decoder_block: StageBlock = conv3x3,
+        bridge: nn.Module | None = None,
+        norm: str = "group",
     ) -> None:
         super().__init__(config)
         channels = config["channels"]
         if len(channels) != 6 or min(channels) < 4:
             raise ValueError(f"channels must be six widths of 4 or more, not {channels}")
-        encoder_block, decoder_block = DEEP_STAGES[deep_stage]
-        self.encoder = SixStageEncoder(self.in_chans, channels, encoder_block)
+        self.encoder = SixStageEncoder(self.in_chans, channels, encoder_block, norm)
         self.feature_info = FeatureInfo(
             channels, REDUCTIONS, [f"stages.{index}" for index in range(6)]
         )
         self.bridge = bridge
-        narrowing = list(reversed(channels))
+        makers = [decoder_block] * 3 + [conv3x3] * 2
+        widths = list(pairwise(reversed(channels)))
         self.decoder = nn.ModuleList(
-            DecoderStage(
-                (decoder_block if index < 3 else conv3x3)(narrowing[index], narrowing[index + 1]),
-                narrowing[index + 1],
-                deepest=index == 0,
-            )
-            for index in range(5)
+            DecoderStage(make(wide, narrow), norm_layer(norm, narrow), deepest=index == 0)
+            for index, (make, (wide, narrow)) in enumerate(zip(makers, widths, strict=True))
         )
         self.head = nn.Conv2d(channels[0], self.num_classes, 1)
 
@@ -145,11 +140,6 @@ class SixStageUNet(SegmentationModel):
         for stage, skip in zip(self.decoder, reversed(skips), strict=True):
             x = stage(x, skip.shape[-2:]) + skip
         return x, []
-
-
-def channel_spatial_bridge(channels: Sequence[int]) -> nn.Module:
-    """Return MALUNet's bridge over the five skips of a network with these six widths."""
-    return ChannelSpatialAttentionBridge(channels[:5])
 
 
 def initialise(model: SixStageUNet) -> None:

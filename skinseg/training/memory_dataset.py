@@ -5,6 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import torch
+from rich.console import Console
 from rich.progress import track
 
 from skinseg.data.datasets import SegmentationDataset
@@ -46,7 +47,8 @@ class MemoryDataset:
 
         with ThreadPoolExecutor() as pool:
             done = pool.map(load, range(len(dataset)))
-            for _ in track(done, "decoding", len(dataset), disable=not progress):
+            console = Console(stderr=True)
+            for _ in track(done, "decoding", len(dataset), console=console, disable=not progress):
                 pass
 
     def __len__(self) -> int:

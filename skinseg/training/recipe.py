@@ -65,6 +65,8 @@ class Recipe:
         for name, least in (("epochs", 1), ("size", 32), ("batch_size", 1)):
             if getattr(self, name) < least:
                 raise ValueError(f"{name} must be at least {least}, not {getattr(self, name)}")
+        if self.learning_rate <= 0:
+            raise ValueError(f"learning_rate must be above 0, not {self.learning_rate}")
         if not self.size / 2 <= self.small_size <= self.size and self.small_epochs:
             raise ValueError(
                 f"small_size must be from {self.size / 2:g} to {self.size}, not {self.small_size}"
