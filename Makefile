@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: demo test test-slow lint format docs clean
+.PHONY: demo test test-slow lint format tables docs clean
 
 demo: .venv/installed
 	$(BIN)/skinseg synth demo/lesion --count 1 --size 512 --seed 9
@@ -24,6 +24,9 @@ lint: .venv/installed-dev
 format: .venv/installed-dev
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+
+tables: .venv/installed-dev
+	$(BIN)/python benchmarks/paper_tables.py
 
 docs: .venv/installed-dev
 	$(BIN)/python docs/tables.py

@@ -28,10 +28,16 @@ def summary(thing: object) -> str:
     return inspect.getdoc(thing).splitlines()[0]
 
 
+def published() -> list[str]:
+    """The networks themselves, without the rows of ablation tables."""
+    ablations = skinseg.list_models(module="ablations")
+    return [name for name in skinseg.list_models() if name not in ablations]
+
+
 def networks() -> str:
-    """Every network with its size, and what its default weights score."""
+    """Every published network with its size, and what its default weights score."""
     rows = []
-    for name in skinseg.list_models():
+    for name in published():
         parameters = sum(p.numel() for p in skinseg.create_model(name).parameters())
         cfg = skinseg.get_pretrained_cfg(name)
         scores = cfg.metrics[0] if cfg else None
@@ -51,12 +57,18 @@ def networks() -> str:
 
 
 def entrypoints() -> str:
-    """Every network with its one-line description."""
-    names = skinseg.list_models()
-    return table(
-        ["network", "what it is"],
-        [[f"`{name}`", summary(skinseg.model_entrypoint(name))] for name in names],
-    )
+    """Every published network with its one-line description."""
+    return descriptions(published())
+
+
+def ablations() -> str:
+    """Every row of an ablation table with its one-line description."""
+    return descriptions(skinseg.list_models(module="ablations"))
+
+
+def descriptions(names: list[str]) -> str:
+    rows = [[f"`{name}`", summary(skinseg.model_entrypoint(name))] for name in names]
+    return table(["network", "what it is"], rows)
 
 
 def weights() -> str:
@@ -90,7 +102,7 @@ def blocks() -> str:
     )
 
 
-TABLES = {f.__name__: f for f in (networks, entrypoints, weights, blocks)}
+TABLES = {f.__name__: f for f in (networks, entrypoints, ablations, weights, blocks)}
 
 
 def filled(text: str) -> str:

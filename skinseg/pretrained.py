@@ -8,7 +8,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from skinseg.registry import is_model, matches, model_names, near_matches, split_name
+from skinseg.registry import (
+    is_model,
+    matches,
+    model_entrypoint,
+    model_names,
+    near_matches,
+    split_name,
+)
 
 BUNDLED = Path(__file__).parent / "weights"
 FOLDER_VARIABLE = "SKINSEG_WEIGHTS"
@@ -156,6 +163,7 @@ def list_pretrained(filter: str | list[str] = "*") -> list[str]:
 def list_models(
     filter: str | list[str] = "*",
     *,
+    module: str = "",
     pretrained: bool = False,
     exclude_filters: str | list[str] = (),
     include_tags: bool | None = None,
@@ -164,13 +172,15 @@ def list_models(
 
     Args:
         filter: Wildcard pattern, or several; a pattern is compared with the name as listed.
+        module: Only networks registered in the module of this name, such as ``"malunet"``, or
+            ``"ablations"`` for the rows of the papers' tables.
         pretrained: Only what has weights.
         exclude_filters: Patterns of names to leave out.
         include_tags: List ``arch.tag`` for each set of weights instead of ``arch``; by default
             where ``pretrained`` is set, as timm does.
 
     Example:
-        >>> list_models("lmsa*")
+        >>> list_models("lmsa*", module="lmsaunet")
         ['lmsaunet', 'lmsaunet_n8']
         >>> list_models("*.isic2017", pretrained=True)  # doctest: +ELLIPSIS
         [...]
@@ -181,6 +191,8 @@ def list_models(
     names = [arch for arch in model_names() if not pretrained or arch in with_weights]
     if include_tags:
         names = [arch for arch in names if arch not in with_weights] + tagged
+    if module:
+        names = [n for n in names if model_entrypoint(n).__module__.split(".")[-1] == module]
     return sorted(n for n in names if matches(n, filter) and not matches(n, exclude_filters))
 
 

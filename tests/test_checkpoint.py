@@ -84,7 +84,7 @@ def test_loading_is_strict_and_all_or_nothing(tmp_path, network):
 
 def test_weights_of_another_network(tmp_path, network):
     torch.save({"features.0.weight": torch.zeros(3)}, tmp_path / "vgg.pth")
-    with pytest.raises(skinseg.CheckpointError, match="no weight in .*vgg.pth has a name"):
+    with pytest.raises(skinseg.CheckpointError, match=r"no weight in .*vgg.pth has a name"):
         skinseg.load_checkpoint(network, tmp_path / "vgg.pth")
     with pytest.raises(skinseg.CheckpointError, match="do not fit MALUNet"):
         skinseg.create_model("malunet", checkpoint_path=tmp_path / "vgg.pth")

@@ -77,7 +77,7 @@ def test_other_input_channels_adapt_the_first_convolution(weights, in_chans):
 def test_a_file_of_another_hash_is_refused(weights):
     network, file = weights
     save_file({k: v + 1 for k, v in network.state_dict().items()}, file)
-    with pytest.raises(skinseg.CheckpointError, match="sha256 is .* the record says"):
+    with pytest.raises(skinseg.CheckpointError, match=r"sha256 is .* the record says"):
         skinseg.create_model("basic_unet.mine", pretrained=True)
 
 

@@ -19,7 +19,8 @@ def own_network(monkeypatch):
 
 
 def test_wildcards():
-    assert skinseg.list_models("lmsa*") == ["lmsaunet", "lmsaunet_n8"]
+    assert skinseg.list_models(module="lmsaunet") == ["lmsaunet", "lmsaunet_n8"]
+    assert "lmsaunet_n4" in skinseg.list_models("lmsa*")
     assert skinseg.list_models(["egeunet", "mal*"]) == ["egeunet", "malunet"]
     assert "malunet" not in skinseg.list_models("*unet", exclude_filters="mal*")
     assert skinseg.list_models("resnet*") == []
@@ -29,7 +30,7 @@ def test_a_network_from_outside(own_network):
     assert skinseg.is_model("outside_net")
     assert skinseg.model_entrypoint("outside_net") is own_network
     assert skinseg.create_model("outside_net", num_classes=5).out_channels == 5
-    with pytest.raises(TypeError, match="'num_class'.*num_classes"):
+    with pytest.raises(TypeError, match=r"'num_class'.*num_classes"):
         skinseg.create_model("outside_net", num_class=5)
 
 

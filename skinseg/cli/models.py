@@ -71,9 +71,12 @@ def _headline(record: "PretrainedCfg | None") -> str:
 
 def info(
     name: Annotated[str, typer.Argument(help="arch, arch.tag, or local-dir:FOLDER.")],
+    size: Annotated[
+        int | None, typer.Option(help="Side of the image that costs are counted for.", min=32)
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
 ) -> None:
-    """Describe a network and its weights."""
+    """Describe a network, its weights and its costs."""
     import json
 
     import skinseg
@@ -82,19 +85,22 @@ def info(
         # A folder or a repository is known by its files alone, and comes with its weights.
         record = None if ":" in name else skinseg.get_pretrained_cfg(name)
         network = _build(name, record)
-    facts = _facts(name, network)
+    facts = _facts(name, network, size)
     if as_json:
         say(json.dumps(facts, indent=2, ensure_ascii=False))
     else:
         _print_facts(facts)
 
 
-def _facts(name: str, network: "nn.Module") -> dict[str, Any]:
+def _facts(name: str, network: "nn.Module", size: int | None) -> dict[str, Any]:
+    from skinseg.complexity import model_complexity
     from skinseg.registry import model_entrypoint
 
     record = network.pretrained_cfg
     entrypoint = model_entrypoint(record.architecture if record else name)
     features = getattr(network, "feature_info", None)
+    trained = record.input_size[1:] if record else (256, 256)
+    input_size = (getattr(network, "in_chans", 3), *((size, size) if size else trained))
     return {
         "name": record.name if record else name,
         "summary": (inspect.getdoc(entrypoint) or "").partition("\n")[0],
@@ -102,6 +108,7 @@ def _facts(name: str, network: "nn.Module") -> dict[str, Any]:
         "parameters": _parameters(network),
         "feature_maps": features.get_dicts() if features else None,
         "weights": record.to_dict() if record else None,
+        "cost": model_complexity(network, input_size).to_dict(),
     }
 
 
@@ -112,6 +119,33 @@ def _print_facts(facts: dict[str, Any]) -> None:
     for label, value in _lines(facts):
         table.add_row(label, value)
     stdout.print(table, markup=False, highlight=False)
+    stdout.print(_costs(facts["cost"]), markup=False, highlight=False)
+    stdout.print(_block_costs(facts["cost"]), markup=False, highlight=False)
+
+
+def _costs(cost: dict[str, Any]) -> Table:
+    """Counts of the whole network, each with its counter."""
+    size = "x".join(str(n) for n in cost["input_size"])
+    table = Table("cost for one image", "counted", title=f"\ncosts at {size}")
+    table.columns[1].justify = "right"
+    for kind, count in cost["parameters"].items():
+        table.add_row(f"parameters, {kind}", f"{count:,}")
+    for counter, macs in cost["macs"].items():
+        table.add_row(f"multiply-accumulates, {counter}", f"{macs / 1e6:,.2f} M")
+    memory = cost["peak_activation_bytes"] / 2**20
+    table.add_row("peak activation memory", f"{memory:.1f} MiB")
+    return table
+
+
+def _block_costs(cost: dict[str, Any]) -> Table:
+    """What each block costs; a line includes the lines of its parts."""
+    table = Table("block", "class", "parameters", "M MACs", "ms", title="\nby block")
+    for column in table.columns[2:]:
+        column.justify = "right"
+    for block in cost["blocks"]:
+        numbers = (f"{block['macs'] / 1e6:.2f}", f"{block['milliseconds']:.2f}")
+        table.add_row(block["name"], block["kind"], f"{block['parameters']:,}", *numbers)
+    return table
 
 
 def _lines(facts: dict[str, Any]) -> list[tuple[str, str]]:

@@ -1,5 +1,6 @@
-"""One file a network family: its class, its registered variants, the names of its authors."""
+"""One file a network family: its class, its registered variants, its authors' names of weights."""
 
+from skinseg.models import ablations as ablations  # registers them
 from skinseg.models.base import SegmentationModel
 from skinseg.models.basic_unet import BasicUNet
 from skinseg.models.egeunet import EGEUNet

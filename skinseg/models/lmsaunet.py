@@ -131,33 +131,3 @@ def lmsaunet(**kwargs: Any) -> LMSAUNet:
 def lmsaunet_n8(**kwargs: Any) -> LMSAUNet:
     """LMSAUNet with N = 8: the paper's text and the released weights (476,738, two classes)."""
     return LMSAUNet(**{"compression": 8, **kwargs})
-
-
-@register_model
-def lmsaunet_n2(**kwargs: Any) -> LMSAUNet:
-    """LMSAUNet with N = 2: no depthwise convolution at all."""
-    return LMSAUNet(**{"compression": 2, **kwargs})
-
-
-@register_model
-def lmsaunet_n4(**kwargs: Any) -> LMSAUNet:
-    """LMSAUNet with N = 4."""
-    return LMSAUNet(**{"compression": 4, **kwargs})
-
-
-@register_model
-def lmsaunet_n16(**kwargs: Any) -> LMSAUNet:
-    """LMSAUNet with N = 16."""
-    return LMSAUNet(**{"compression": 16, **kwargs})
-
-
-@register_model
-def lmsaunet_no_attention(**kwargs: Any) -> LMSAUNet:
-    """LMSAUNet with N = 32 and no attention in its blocks."""
-    return LMSAUNet(**{"attention": False, **kwargs})
-
-
-@register_model
-def lmsaunet_n8_no_attention(**kwargs: Any) -> LMSAUNet:
-    """LMSAUNet with N = 8 and no attention in its blocks."""
-    return LMSAUNet(**{"compression": 8, "attention": False, **kwargs})

@@ -110,21 +110,3 @@ class MALUNet(SixStageUNet):
 def malunet(**kwargs: Any) -> MALUNet:
     """MALUNet as published: 177,943 parameters."""
     return MALUNet(**kwargs)
-
-
-@register_model
-def malunet_cab_sab(**kwargs: Any) -> MALUNet:
-    """MALUNet with the channel bridge first (Table V, third row)."""
-    return MALUNet(**{"bridge": "cab-sab", **kwargs})
-
-
-@register_model
-def malunet_dga_iea(**kwargs: Any) -> MALUNet:
-    """MALUNet with DGA before IEA (Table V, second row)."""
-    return MALUNet(**{"attention": "dga-iea", **kwargs})
-
-
-@register_model
-def malunet_dga_iea_cab_sab(**kwargs: Any) -> MALUNet:
-    """MALUNet with DGA before IEA and the channel bridge first (Table V, first row)."""
-    return MALUNet(**{"attention": "dga-iea", "bridge": "cab-sab", **kwargs})
