@@ -13,7 +13,7 @@ REFERENCES = [
     ("lmsaunet_n8", "lmsaunet_n8", {"num_classes": 2}),
     ("lmsaunet_n32", "lmsaunet", {"num_classes": 2}),
 ]
-GOLDEN = ["basic_unet", "egeunet", "lmsaunet", "lmsaunet_n8", "malunet"]
+GOLDEN = ["basic_unet", "egeunet", "lmsaunet", "lmsaunet_n8", "malunet", "unet"]
 
 
 @pytest.fixture(params=REFERENCES, ids=lambda reference: reference[0])

@@ -17,16 +17,7 @@ ABLATIONS_SLOWLY = [pytest.param(name, marks=pytest.mark.slow) for name in ABLAT
 sides = st.integers(32, 75)
 
 
-@pytest.mark.parametrize("name", NETWORKS)
-@settings(max_examples=4, deadline=None, derandomize=True)
-@given(
-    height=sides,
-    width=sides,
-    in_chans=st.integers(1, 5),
-    classes=st.integers(1, 4),
-    train=st.booleans(),
-)
-def test_any_size_channels_and_classes(name, height, width, in_chans, classes, train):
+def check(name, height, width, in_chans, classes, train):
     network = skinseg.create_model(name, in_chans=in_chans, num_classes=classes).train(train)
     x = torch.randn(2, in_chans, height, width, requires_grad=True)
     logits = network(x)
@@ -34,6 +25,29 @@ def test_any_size_channels_and_classes(name, height, width, in_chans, classes, t
     assert logits.isfinite().all()
     logits.square().sum().backward()
     assert x.grad.isfinite().all() and x.grad.any()
+
+
+anything = given(
+    height=sides,
+    width=sides,
+    in_chans=st.integers(1, 5),
+    classes=st.integers(1, 4),
+    train=st.booleans(),
+)
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+@settings(max_examples=6, deadline=None, derandomize=True)
+@anything
+def test_any_size_channels_and_classes(name, **arguments):
+    check(name, **arguments)
+
+
+@pytest.mark.parametrize("name", ABLATIONS)
+@settings(max_examples=2, deadline=None, derandomize=True)
+@anything
+def test_ablations_at_any_size_channels_and_classes(name, **arguments):
+    check(name, **arguments)
 
 
 @pytest.mark.parametrize("name", NETWORKS)
@@ -45,7 +59,7 @@ def test_every_weight_learns(name):
     assert not idle
 
 
-@pytest.mark.parametrize("name", NETWORKS)
+@pytest.mark.parametrize("name", FAMILIES)
 def test_auxiliary_logits_are_full_size_and_leave_the_output_alone(name):
     network = skinseg.create_model(name, num_classes=2).eval()
     x = torch.randn(1, 3, 64, 80)
@@ -65,7 +79,7 @@ def test_config_is_json_and_builds_the_network_again(name):
     }
 
 
-@pytest.mark.parametrize("name", NETWORKS)
+@pytest.mark.parametrize("name", FAMILIES)
 def test_reset_head(name):
     network = skinseg.create_model(name).double()
     network.reset_head(4)
@@ -83,7 +97,7 @@ def test_features_only(name):
     assert whole.forward_features(torch.randn(1, 3, 64, 96)).shape == maps[-1].shape
 
 
-@pytest.mark.parametrize("name", NETWORKS)
+@pytest.mark.parametrize("name", FAMILIES)
 def test_one_batch_is_as_good_as_two(name):
     network = skinseg.create_model(name).double().eval()
     x = torch.randn(2, 3, 64, 64, dtype=torch.float64)
