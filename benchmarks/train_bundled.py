@@ -16,10 +16,18 @@ from skinseg.data import ISIC2017
 from skinseg.files import write_json
 from skinseg.training import Recipe, train
 
-AUGMENTED = {"zoom": (0.7, 1.6), "white_balance": 0.15, "rotate": 1.0, "ema_decay": 0.998}
+# At 128 pixels these networks see large lesions whole. Trained at 128 and then, at a lower rate, at
+# 256, both lost 0.04 of pooled IoU on the validation images.
+COMMON = {
+    "size": 128,
+    "zoom": (0.7, 1.6),
+    "white_balance": 0.15,
+    "rotate": 1.0,
+    "ema_decay": 0.998,
+}
 RECIPES = {
-    "egeunet": Recipe(epochs=90, small_epochs=60, **AUGMENTED),
-    "malunet": Recipe(epochs=140, small_epochs=100, channels_last=True, **AUGMENTED),
+    "egeunet": Recipe(epochs=80, **COMMON),
+    "malunet": Recipe(epochs=120, channels_last=True, **COMMON),
 }
 
 
