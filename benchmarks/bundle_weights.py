@@ -20,7 +20,7 @@ TRAINING_DATA = {
     "name": "ISIC 2017 challenge, task 1: lesion segmentation",
     "split": "official training split; the official validation split chose the epoch",
     "images": 2000,
-    "preparation": "whole frames squeezed to 256x256",
+    "preparation": "whole frames squeezed to 256x256, and from there to the input size",
     "license": "CC0-1.0",
     "citation": "Codella et al., Skin lesion analysis toward melanoma detection, ISBI 2017 "
     "challenge, arXiv 1710.05006",

@@ -83,13 +83,14 @@ def weights() -> str:
                 f"{cfg.training_data['name']}; {cfg.training_data['split']}",
                 f"{cfg.metrics[0]['pooled_iou']:.4f} / {cfg.metrics[0]['pooled_dice']:.4f}",
                 f"{cfg.metrics[0]['sensitivity']:.3f} / {cfg.metrics[0]['specificity']:.3f}",
+                "x".join(str(side) for side in cfg.input_size[1:]),
                 f"{recipe['epochs']} epochs, seed {recipe['seed']}, {recipe['hours']} h on "
                 f"{recipe['hardware']} ({recipe['threads']} thread)",
                 f"`{cfg.commit[:8]}`",
             ]
         )
     head = ["weights", "training data", "pooled IoU / Dice", "sensitivity / specificity"]
-    return table([*head, "training", "code"], rows)
+    return table([*head, "input", "training", "code"], rows)
 
 
 def blocks() -> str:

@@ -6,6 +6,12 @@ import os
 from pathlib import Path
 
 from huggingface_hub import hf_hub_download
+from huggingface_hub.errors import (
+    HfHubHTTPError,
+    HFValidationError,
+    LocalEntryNotFoundError,
+    OfflineModeIsEnabled,
+)
 from safetensors.torch import save_file
 
 from skinseg.checkpoint import StateDict
@@ -14,6 +20,10 @@ from skinseg.pretrained import PretrainedCfg, file_hash
 
 CONFIG_NAME = "config.json"
 WEIGHTS_NAME = "model.safetensors"
+
+
+class HubError(OSError):
+    """A file of a Hub repository that cannot be had."""
 
 
 def read_local_dir(folder: str | os.PathLike[str]) -> PretrainedCfg:
@@ -54,6 +64,10 @@ def download(repo: str) -> PretrainedCfg:
 
     Args:
         repo: ``org/name`` or ``org/name@revision``.
+
+    Raises:
+        HubError: If the repository or the network is out of reach and the cache is empty.
+        ValueError: If the name is malformed, or the config cannot be read.
     """
     return _read_config(
         Path(_fetch(repo, CONFIG_NAME)), Path(_fetch(repo, WEIGHTS_NAME)), hub_id=repo
@@ -64,6 +78,7 @@ def download_weights(cfg: PretrainedCfg) -> PretrainedCfg:
     """Return the record with its weight file fetched from its Hub repository.
 
     Raises:
+        HubError: If the repository or the network is out of reach and the cache is empty.
         ValueError: If the record names no repository.
     """
     if cfg.hf_hub_id is None:
@@ -76,7 +91,15 @@ def download_weights(cfg: PretrainedCfg) -> PretrainedCfg:
 
 def _fetch(repo: str, filename: str) -> str:
     repo_id, _, revision = repo.partition("@")
-    return hf_hub_download(repo_id, filename, revision=revision or None, library_name="skinseg")
+    try:
+        return hf_hub_download(repo_id, filename, revision=revision or None, library_name="skinseg")
+    except (HfHubHTTPError, LocalEntryNotFoundError, OfflineModeIsEnabled) as error:
+        raise HubError(
+            f"hf-hub:{repo}: {filename} cannot be fetched: {error} Check the repository's name "
+            "and revision and the connection; a private or gated repository needs HF_TOKEN"
+        ) from error
+    except HFValidationError as error:
+        raise ValueError(f"hf-hub:{repo} is not org/name or org/name@revision: {error}") from error
 
 
 def _read_config(config: Path, weights: Path, hub_id: str | None = None) -> PretrainedCfg:

@@ -126,6 +126,14 @@ def test_local_dir_round_trip(tmp_path):
         skinseg.create_model(f"local-dir:{tmp_path}")
 
 
+def test_the_hub_out_of_reach(monkeypatch):
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    with pytest.raises(hub.HubError, match=r"hf-hub:nobody/nothing@v1: config.json cannot"):
+        skinseg.create_model("hf-hub:nobody/nothing@v1")
+    with pytest.raises(ValueError, match="hf-hub:a/b/c is not org/name"):
+        skinseg.create_model("hf-hub:a/b/c")
+
+
 def test_pretrained_and_a_checkpoint_exclude_each_other():
     with pytest.raises(ValueError, match="not both"):
         skinseg.create_model("malunet", pretrained=True, checkpoint_path="x.pth")
