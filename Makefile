@@ -15,7 +15,7 @@ test: .venv/installed-dev lint
 	$(BIN)/python -m pytest -q -n auto -m "not slow"
 
 test-slow: .venv/installed-dev
-	$(BIN)/python -m pytest -q -m slow
+	$(BIN)/python -m pytest -q -n auto -m slow
 
 lint: .venv/installed-dev
 	$(BIN)/ruff format --check --quiet .
@@ -29,6 +29,7 @@ tables: .venv/installed-dev
 	$(BIN)/python benchmarks/paper_tables.py
 
 docs: .venv/installed-dev
+	$(BIN)/python docs/demo_picture.py
 	$(BIN)/python docs/tables.py
 
 clean:

@@ -6,12 +6,14 @@ Stopped, it goes on where it was when started again.
 """
 
 import argparse
+import json
 from pathlib import Path
 
 import torch
 from provenance import provenance
 
 import skinseg
+from skinseg import hub
 from skinseg.data import ISIC2017
 from skinseg.files import write_json
 from skinseg.training import Recipe, train
@@ -27,25 +29,38 @@ COMMON = {
 }
 RECIPES = {
     "egeunet": Recipe(epochs=80, **COMMON),
+    "egeunet-continued": Recipe(
+        epochs=45, learning_rate=7e-4, dice_per_image=False, **{**COMMON, "zoom": (0.7, 2.0)}
+    ),
     "malunet": Recipe(epochs=120, channels_last=True, **COMMON),
 }
 
 
+def initial_run(folder: str | None) -> dict | None:
+    """What the record must say of the run that another one begins with."""
+    if folder is None:
+        return None
+    origin = json.loads((Path(folder) / "provenance.json").read_text())
+    return {"commit": origin["commit"], "recipe": hub.read_local_dir(folder).recipe}
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("model", choices=RECIPES)
+    parser.add_argument("recipe", choices=RECIPES)
     parser.add_argument("--data", required=True, help="folder with the ISIC 2017 folders")
     parser.add_argument("--output", required=True, help="folder of the run")
+    parser.add_argument("--initial", help="folder of a run whose weights to begin with")
     parser.add_argument("--device", default="cpu")
     arguments = parser.parse_args()
-    recipe = RECIPES[arguments.model]
+    recipe = RECIPES[arguments.recipe]
     origin = Path(arguments.output) / "provenance.json"
     if not origin.is_file():
         origin.parent.mkdir(parents=True, exist_ok=True)
-        write_json(origin, provenance())
+        write_json(origin, {**provenance(), "initial": initial_run(arguments.initial)})
     torch.manual_seed(recipe.seed)
+    initial = arguments.initial and f"local-dir:{arguments.initial}"
     train(
-        skinseg.create_model(arguments.model),
+        skinseg.create_model(initial or arguments.recipe),
         ISIC2017(arguments.data, "train"),
         ISIC2017(arguments.data, "val"),
         arguments.output,

@@ -17,6 +17,16 @@ def test_dice_loss_is_a_mean_over_images():
     torch.testing.assert_close(dice_loss(logits, target), apart)
 
 
+def test_dice_loss_of_the_batch_weighs_pixels_not_images():
+    large, small = torch.ones(1, 1, 8, 8), torch.zeros(1, 1, 8, 8)
+    small[..., 0, 0] = 1
+    target = torch.cat([large, small])
+    only_large_is_found = torch.cat([large * 200 - 100, torch.full_like(small, -100)])
+    pooled = dice_loss(only_large_is_found, target, per_image=False)
+    assert pooled.item() == pytest.approx(1 - (2 * 64 + 1) / (64 + 65 + 1), abs=1e-6)
+    assert pooled < dice_loss(only_large_is_found, target)
+
+
 def test_two_empty_masks_agree():
     assert dice_loss(torch.full((1, 1, 4, 4), -100.0), torch.zeros(1, 1, 4, 4)) == 0
 

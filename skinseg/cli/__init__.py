@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from skinseg.cli.datasets import check, synth
+from skinseg.cli.evaluate import evaluate
 from skinseg.cli.models import info, list_networks
 from skinseg.cli.predict import predict
 from skinseg.cli.train import train
@@ -42,6 +43,7 @@ app.command()(predict)
 app.command("list")(list_networks)
 app.command()(info)
 app.command()(train)
+app.command()(evaluate)
 app.command()(check)
 app.command()(synth)
 

@@ -30,6 +30,8 @@ class Recipe:
         white_balance: Strength of a random change of each colour channel's brightness.
         ema_decay: Decay a step of the average of the weights that is validated and kept; None
             keeps the weights themselves.
+        dice_per_image: Whether the Dice loss is of each image, as in the papers, or of the batch,
+            which weighs large lesions as pooled scores do.
         aux_weights: Weights of the auxiliary outputs, coarsest first.
         normalization: How pixels become the input.
         channels_last: Memory layout. On a CPU it makes MALUNet faster and EGE-UNet slower.
@@ -56,6 +58,7 @@ class Recipe:
     zoom: tuple[float, float] = (1.0, 1.0)
     white_balance: float = 0.0
     ema_decay: float | None = None
+    dice_per_image: bool = True
     aux_weights: tuple[float, ...] = AUX_WEIGHTS
     normalization: Normalization = dataclasses.field(default_factory=Normalization)
     channels_last: bool = False

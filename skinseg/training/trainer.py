@@ -171,7 +171,13 @@ class Trainer:
     def _learn(self, images: torch.Tensor, masks: torch.Tensor) -> torch.Tensor:
         x = self.recipe.normalization(images).contiguous(memory_format=self.layout)
         logits, aux = self.model(x, return_aux=True)
-        loss = deep_supervision_loss(logits, aux, masks.float(), self.recipe.aux_weights)
+        loss = deep_supervision_loss(
+            logits,
+            aux,
+            masks.float(),
+            self.recipe.aux_weights,
+            per_image=self.recipe.dice_per_image,
+        )
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()
         self.optimizer.step()

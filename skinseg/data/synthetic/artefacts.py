@@ -29,28 +29,64 @@ def add_hairs(rng: np.random.Generator, image: np.ndarray, count: int) -> np.nda
     direction, spread = rng.uniform(0, 2 * math.pi), rng.uniform(0.15, 0.9)
     mean_length = rng.choice([0.12, 0.45, 0.9], p=[0.25, 0.35, 0.4])
     thickness = rng.uniform(0.002, 0.0065)
-    canvas, draw, unit = _canvas(image.shape[:2])
+    cover = hair_cover(rng, image.shape[:2], count, direction, spread, mean_length, thickness)
+    return lay_hairs(image, cover, colour, rng.uniform(0.65, 0.95))
+
+
+def hair_cover(
+    rng: np.random.Generator,
+    shape: tuple[int, int],
+    count: int,
+    direction: float,
+    spread: float,
+    mean_length: float,
+    thickness: float,
+) -> np.ndarray:
+    """Draws hairs; of a larger count from the same stream, the first are the same.
+
+    Args:
+        rng: Where places, bends and single lengths come from.
+        shape: `(H, W)`.
+        count: The number of hairs.
+        direction: Where most of them point, in radians.
+        spread: Standard deviation of their directions, in radians.
+        mean_length: In units of the image's shorter side, as is `thickness`.
+        thickness: At the root.
+
+    Returns:
+        `uint8` `(H, W)`, 255 where a hair covers the pixel.
+    """
+    canvas, draw, unit = open_canvas(shape)
     for _ in range(count):
         start = rng.uniform(-0.1, 1.1, 2) * (canvas.width, canvas.height)
         heading = direction + rng.normal(0, spread)
         length = mean_length * rng.lognormal(0, 0.35)
         _draw_hair(rng, draw, start, heading, length, thickness * rng.uniform(0.6, 1.2), unit)
-    cover = _reduced(canvas)
+    return reduced_canvas(canvas)
+
+
+def lay_hairs(
+    image: np.ndarray, cover: np.ndarray, colour: np.ndarray, opacity: float
+) -> np.ndarray:
+    """Lays hairs of one colour, with their soft shadow, over a `float32` `(H, W, 3)` image."""
     shadow = np.asarray(
         Image.fromarray(cover).filter(ImageFilter.GaussianBlur(0.006 * min(cover.shape)))
     )
-    cover = np.float32(rng.uniform(0.65, 0.95) / 255) * cover[..., None]
+    cover = np.float32(opacity / 255) * cover[..., None]
     shaded = image * (1 - np.float32(0.25 / 255) * shadow[..., None])
     return shaded * (1 - cover) + colour.astype(np.float32) * cover
 
 
-def add_bubbles(rng: np.random.Generator, image: np.ndarray, count: int) -> np.ndarray:
+def add_bubbles(
+    rng: np.random.Generator, image: np.ndarray, count: int, largest: float = 0.045
+) -> np.ndarray:
     """Puts bubbles of immersion gel on an image: a dark rim with a bright one, and a glint.
 
     Args:
         rng: Where places and sizes come from.
         image: `float32` `(H, W, 3)`, 0 to 1.
-        count: The number of bubbles.
+        count: The number of bubbles; of a larger count, the first lie at the same places.
+        largest: Radius of the largest, in units of the image's shorter side.
 
     Returns:
         A new image.
@@ -60,7 +96,7 @@ def add_bubbles(rng: np.random.Generator, image: np.ndarray, count: int) -> np.n
     light = rng.uniform(0, 2 * math.pi)
     near = rng.uniform(0, 1, 2)
     for _ in range(count):
-        radius = math.exp(rng.uniform(math.log(0.008), math.log(0.045)))
+        radius = math.exp(rng.uniform(math.log(0.008), math.log(largest)))
         # Bubbles come in clusters.
         middle_x, middle_y = (near + rng.normal(0, 0.16, 2)) % 1 * (x[0, -1], y[-1, 0])
         rows = np.flatnonzero(np.abs(y[:, 0] - middle_y) < 1.3 * radius)
@@ -76,27 +112,64 @@ def add_bubbles(rng: np.random.Generator, image: np.ndarray, count: int) -> np.n
 
 def add_ruler(rng: np.random.Generator, image: np.ndarray) -> np.ndarray:
     """Draws a millimetre scale near one border of an image."""
-    canvas, draw, unit = _canvas(image.shape[:2])
-    length, step = rng.uniform(0.3, 0.75) * unit, rng.uniform(0.02, 0.04) * unit
+    length, step = rng.uniform(0.3, 0.75), rng.uniform(0.02, 0.04)
     turn = rng.choice([0, math.pi / 2]) + rng.normal(0, 0.12)
+    edge = rng.uniform(0.06, 0.14)
+    edge = edge if rng.random() < 0.5 else 1 - edge
+    pen = rng.uniform(0.002, 0.005)
+    cover = ruler_cover(image.shape[:2], length, step, turn, edge, pen, line=rng.random() < 0.7)
+    return lay_ruler(image, cover, rng.uniform(0.5, 0.9), rng.uniform(0.05, 0.2))
+
+
+def ruler_cover(
+    shape: tuple[int, int],
+    length: float,
+    step: float,
+    turn: float,
+    edge: float,
+    pen: float,
+    *,
+    line: bool,
+    tick: float = 0.018,
+) -> np.ndarray:
+    """Draws a scale; lengths are in units of the image's shorter side.
+
+    Args:
+        shape: `(H, W)`.
+        length: From end to end.
+        step: Between two ticks; every fifth is about twice as long.
+        turn: Its direction in radians: about 0 lies along the width, about pi / 2 along the height.
+        edge: Where it lies across that direction, 0 to 1 from border to border.
+        pen: Width of the lines.
+        line: Whether a line joins the ticks.
+        tick: Length of a short tick.
+
+    Returns:
+        `uint8` `(H, W)`, 255 where there is ink.
+    """
+    canvas, draw, unit = open_canvas(shape)
+    length, step = length * unit, step * unit
     towards, aside = (
         np.array([math.cos(turn), math.sin(turn)]),
         np.array([-math.sin(turn), math.cos(turn)]),
     )
     size = np.array([canvas.width, canvas.height])
-    edge = rng.uniform(0.06, 0.14)
-    edge = edge if rng.random() < 0.5 else 1 - edge
     middle = size * (np.array([0.5, edge]) if abs(towards[0]) > 0.5 else np.array([edge, 0.5]))
-    pen = max(1, round(rng.uniform(0.002, 0.005) * unit))
+    width = max(1, round(pen * unit))
     ends = [tuple(middle + sign * length / 2 * towards) for sign in (-1, 1)]
-    if rng.random() < 0.7:
-        draw.line(ends, fill=255, width=pen)
+    if line:
+        draw.line(ends, fill=255, width=width)
     for number in range(int(length / step) + 1):
         foot = middle + (number * step - length / 2) * towards
-        tick = (0.035 if number % 5 == 0 else 0.018) * unit
-        draw.line([tuple(foot), tuple(foot + tick * aside)], fill=255, width=pen)
-    cover = np.float32(rng.uniform(0.5, 0.9) / 255) * _reduced(canvas)[..., None]
-    return image * (1 - cover) + np.float32(rng.uniform(0.05, 0.2)) * cover
+        reach = (35 / 18 if number % 5 == 0 else 1) * tick * unit
+        draw.line([tuple(foot), tuple(foot + reach * aside)], fill=255, width=width)
+    return reduced_canvas(canvas)
+
+
+def lay_ruler(image: np.ndarray, cover: np.ndarray, opacity: float, grey: float) -> np.ndarray:
+    """Prints a scale of one grey, 0 to 1, on a `float32` `(H, W, 3)` image."""
+    cover = np.float32(opacity / 255) * cover[..., None]
+    return image * (1 - cover) + np.float32(grey) * cover
 
 
 def add_uneven_light(rng: np.random.Generator, image: np.ndarray) -> np.ndarray:
@@ -112,15 +185,28 @@ def add_uneven_light(rng: np.random.Generator, image: np.ndarray) -> np.ndarray:
 
 def add_vignette(rng: np.random.Generator, image: np.ndarray, mask: np.ndarray) -> np.ndarray:
     """Darkens the corners: softly, or down to a black ring if that hides nothing of the lesion."""
-    x, y = coordinates(image.shape[:2])
-    off = rng.normal(0, 0.025, 2)
-    # The corners of a square lie at 0.71 of its side from the middle.
-    distance = np.hypot(x - x.mean() - off[0], y - y.mean() - off[1]) / max(x.max(), y.max())
+    distance = distance_from_middle(image.shape[:2], rng.normal(0, 0.025, 2))
     edge, softness = rng.uniform(0.54, 0.68), rng.uniform(0.004, 0.02)
     if rng.random() < 0.6 and distance[mask].max() < edge - softness:
         left = 1 - rng.uniform(0.88, 0.99) * smoothstep(edge - softness, edge + softness, distance)
         return image * left[..., None]
-    fall = rng.uniform(0.25, 0.6) * smoothstep(0.3, 0.78, distance)
+    return darken_corners(image, distance, rng.uniform(0.25, 0.6))
+
+
+def distance_from_middle(shape: tuple[int, int], off: np.ndarray) -> np.ndarray:
+    """Distance of each pixel from the optical axis, `(H, W)`, in units of the longer side.
+
+    The corners of a square lie at 0.71. `off` is how far the axis lies from the middle, (x, y).
+    """
+    x, y = coordinates(shape)
+    return np.hypot(x - x.mean() - off[0], y - y.mean() - off[1]) / max(x.max(), y.max())
+
+
+def darken_corners(
+    image: np.ndarray, distance: np.ndarray, strength: float, start: float = 0.3
+) -> np.ndarray:
+    """Takes light away from the distance `start` on; `strength` of it, 0 to 1, in the corners."""
+    fall = strength * smoothstep(start, 0.78, distance)
     return image * (1 - fall)[..., None]
 
 
@@ -142,14 +228,15 @@ def add_camera(rng: np.random.Generator, image: np.ndarray) -> np.ndarray:
     return np.clip(soft + 0.5, 0, 255).astype(np.uint8)
 
 
-def _canvas(shape: tuple[int, int]) -> tuple[Image.Image, ImageDraw.ImageDraw, int]:
+def open_canvas(shape: tuple[int, int]) -> tuple[Image.Image, ImageDraw.ImageDraw, int]:
     """A black canvas, a pen, and the length of the image's shorter side on it."""
     height, width = (side * _OVERSAMPLING for side in shape)
     canvas = Image.new("L", (width, height))
     return canvas, ImageDraw.Draw(canvas), min(height, width)
 
 
-def _reduced(canvas: Image.Image) -> np.ndarray:
+def reduced_canvas(canvas: Image.Image) -> np.ndarray:
+    """The canvas at the image's size, `uint8` `(H, W)`."""
     return np.asarray(canvas.reduce(_OVERSAMPLING))
 
 

@@ -1,8 +1,10 @@
-"""Scores of binary masks, pooled over all pixels and averaged over images: always both, named."""
+"""Scores collected batch by batch, as the trainer and the weight records have them."""
 
 import dataclasses
 
 import torch
+
+from skinseg.metrics.overlap import overlap_scores
 
 
 @dataclasses.dataclass(frozen=True)
@@ -76,22 +78,17 @@ class ConfusionCounts:
         """
         if not self._batches:
             raise ValueError("no image has been scored")
-        per_image = torch.cat(self._batches).double()
-        tp, fp, fn, tn = per_image.sum(0)
-        image_tp, image_fp, image_fn, _ = per_image.unbind(1)
-        union = image_tp + image_fp + image_fn
+        per_image = torch.cat(self._batches)
+        each = overlap_scores(per_image.numpy())
+        pooled = overlap_scores(per_image.sum(0).numpy())
         return SegmentationScores(
-            pooled_iou=_ratio(tp, tp + fp + fn).item(),
-            pooled_dice=_ratio(2 * tp, 2 * tp + fp + fn).item(),
-            accuracy=_ratio(tp + tn, tp + fp + fn + tn).item(),
-            sensitivity=_ratio(tp, tp + fn).item(),
-            specificity=_ratio(tn, tn + fp).item(),
-            mean_iou=_ratio(image_tp, union).mean().item(),
-            mean_dice=_ratio(2 * image_tp, union + image_tp).mean().item(),
+            pooled_iou=float(pooled["iou"]),
+            pooled_dice=float(pooled["dice"]),
+            accuracy=float(pooled["accuracy"]),
+            sensitivity=float(pooled["sensitivity"]),
+            specificity=float(pooled["specificity"]),
+            # torch's sum, as NumPy's may differ in the last digit of scores that are on record.
+            mean_iou=torch.from_numpy(each["iou"]).mean().item(),
+            mean_dice=torch.from_numpy(each["dice"]).mean().item(),
             images=len(per_image),
         )
-
-
-def _ratio(part: torch.Tensor, whole: torch.Tensor) -> torch.Tensor:
-    """``part / whole``, and 1 where there is nothing to find and nothing was found."""
-    return torch.where(whole > 0, part / whole.clamp(min=1), torch.ones_like(whole))

@@ -1,0 +1,134 @@
+"""``skinseg evaluate``: a network's masks scored on images with masks."""
+
+import enum
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from skinseg.cli.console import FAILURE, faults_reported, printable, say, stdout, stop
+
+if TYPE_CHECKING:
+    from skinseg.evaluation import EvaluationReport
+
+
+class ScoredSize(str, enum.Enum):
+    """Sizes that images are scored at."""
+
+    both = "both"
+    own = "own"
+    model = "model"
+
+
+def evaluate(
+    data: Annotated[
+        str,
+        typer.Option(
+            help="Folder with images/ and masks/; or isic2016:DIR:SPLIT, isic2017:..., "
+            "isic2018:... with train, val, test or train+val; or ph2:DIR."
+        ),
+    ],
+    model: Annotated[
+        str, typer.Option("--model", "-m", help="Network: arch, arch.tag, local-dir:FOLDER.")
+    ] = "egeunet",
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", help="Folder for evaluation.json, .md and gallery.html."),
+    ] = None,
+    masks: Annotated[
+        Path | None, typer.Option(help="Folder of the masks, if they lie elsewhere.")
+    ] = None,
+    split_file: Annotated[
+        Path | None, typer.Option(help="Text file with one id a line: these images alone.")
+    ] = None,
+    size: Annotated[
+        ScoredSize, typer.Option(help="At the images' own size, the network's, or both.")
+    ] = ScoredSize.both,
+    threshold: Annotated[
+        float | None,
+        typer.Option(help="Probability from which a pixel is lesion; the weights' own if absent."),
+    ] = None,
+    tolerance: Annotated[
+        float | None,
+        typer.Option(help="Of the surface Dice, in pixels; 1 % of the diagonal if absent."),
+    ] = None,
+    tta: Annotated[
+        bool, typer.Option("--tta", help="Average over the four flips; four times the time.")
+    ] = False,
+    batch_size: Annotated[int, typer.Option(help="Images at once.")] = 8,
+    device: Annotated[str, typer.Option(help="cpu, cuda, cuda:1, mps, ...")] = "cpu",
+    bootstrap: Annotated[
+        int, typer.Option(min=0, help="Resamples that 95 % intervals come from; 0 for none.")
+    ] = 1000,
+    seed: Annotated[int, typer.Option(min=0, help="Of the resampling.")] = 0,
+    gallery: Annotated[
+        int, typer.Option(min=0, help="Best, median and worst cases to show, of each.")
+    ] = 4,
+    quiet: Annotated[
+        bool, typer.Option("--quiet", "-q", help="No progress bar and no table.")
+    ] = False,
+) -> None:
+    """Score a network's masks against true ones: per image and pooled, with intervals.
+
+    Exit status: 0 if all images were scored, 1 if a file or the device failed, 2 if the command
+    is wrong.
+    """
+    from skinseg.data import ImageError
+    from skinseg.evaluation import SIZES, open_dataset
+    from skinseg.evaluation import evaluate as run
+    from skinseg.inference import Predictor
+
+    if output is not None:
+        _require_writable(output)
+    with faults_reported():
+        dataset = open_dataset(data, masks=masks, split_file=split_file)
+        predictor = Predictor(
+            model, threshold=threshold, tta=tta, batch_size=batch_size, device=device
+        )
+        try:
+            report = run(
+                predictor,
+                dataset,
+                sizes=SIZES if size is ScoredSize.both else (size.value,),
+                tolerance=tolerance,
+                bootstrap=bootstrap,
+                seed=seed,
+                gallery=gallery if output is not None else 0,
+                model=printable(model),
+                data=printable(data if split_file is None else f"{data}, {split_file}"),
+                progress=not quiet,
+            )
+        except ImageError as error:
+            stop(str(error), FAILURE)
+        files = report.write(output) if output is not None else []
+    if not quiet:
+        _show(report)
+        if files:
+            say(f"Written: {', '.join(map(str, files))}")
+
+
+def _require_writable(folder: Path) -> None:
+    """Find out now that results cannot be written, not after the last image."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        tempfile.TemporaryFile(dir=folder).close()
+    except OSError as error:
+        stop(
+            f"cannot write to the output folder '{folder}': {error.strerror}. Choose a folder "
+            "that can be written to, on a disk with space left.",
+            FAILURE,
+        )
+
+
+def _show(report: "EvaluationReport") -> None:
+    from rich.table import Table
+
+    say(f"{report.model} on {report.data}: {report.images} images")
+    for table in report.tables():
+        shown = Table(title=table.title, title_justify="left", title_style="bold")
+        for index, name in enumerate(table.header):
+            shown.add_column(name, justify="right" if index else "left")
+        for row in table.rows:
+            shown.add_row(*row)
+        stdout.print(shown)

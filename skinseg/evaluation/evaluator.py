@@ -1,0 +1,221 @@
+"""A network's masks for a data set, scored."""
+
+import os
+from collections import deque
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from rich.console import Console
+from rich.progress import track
+
+from skinseg.data import DatasetError, Sample, SegmentationDataset
+from skinseg.data.transforms import resize_images, resize_masks
+from skinseg.evaluation.case import Case, score_case
+from skinseg.evaluation.gallery import Picture, choose, draw
+from skinseg.evaluation.report import EvaluationReport
+from skinseg.evaluation.summary import by_lesion_size, summarise
+from skinseg.inference import Prediction, Predictor
+from skinseg.inference.ahead import map_ahead
+from skinseg.pretrained import PretrainedCfg
+
+SIZES = ("own", "model")
+"""Sizes that images can be scored at: their own, and the network's input size."""
+
+_WORKERS = min(4, os.cpu_count() or 1)
+
+
+def evaluate(
+    predictor: Predictor,
+    dataset: SegmentationDataset,
+    *,
+    sizes: Sequence[str] = SIZES,
+    tolerance: float | None = None,
+    bootstrap: int = 1000,
+    seed: int = 0,
+    gallery: int = 4,
+    model: str = "",
+    data: str = "",
+    progress: bool = True,
+) -> EvaluationReport:
+    """Score a network's masks, image by image and pooled over all pixels.
+
+    At size ``"own"`` the predictor's mask is compared with the true mask as it is. At size
+    ``"model"`` image and true mask are resized to the predictor's input size first; an image of
+    that size already is scored once for both.
+
+    Args:
+        predictor: Network with threshold, size and test-time augmentation.
+        dataset: Images with masks.
+        sizes: ``"own"``, ``"model"`` or both.
+        tolerance: Of the surface Dice in pixels; 1 % of each image's diagonal if None.
+        bootstrap: Resamples of the images that 95 % intervals come from; 0 for no intervals.
+        seed: Of the resampling. Two networks scored on the same images with the same seed get the
+            same resamples.
+        gallery: Number of best, of median and of worst cases to draw; 0 for none.
+        model: What the report calls the network.
+        data: What the report calls the data set.
+        progress: Show a progress bar on standard error.
+
+    Raises:
+        ValueError: If an argument is out of range, or the data set is empty.
+        DatasetError: If an image has no mask, or one of another size.
+        ImageError: If a file cannot be read: no score is given for a part of the images.
+
+    Example:
+        >>> import skinseg
+        >>> predictor = Predictor(skinseg.create_model("malunet"))
+        >>> dataset = skinseg.data.SyntheticDermoscopy(2, 64)
+        >>> report = evaluate(predictor, dataset, gallery=0, progress=False)
+        >>> report.images, list(report.summaries), len(report.cases["own"])
+        (2, ['own', 'model'], 2)
+    """
+    _check(dataset, sizes, tolerance, bootstrap, gallery)
+    cases: dict[str, list[Case]] = {size: [] for size in sizes}
+    scored = _scored(predictor, dataset, tuple(sizes), tolerance)
+    console = Console(stderr=True)
+    for done in track(scored, "evaluating", len(dataset), console=console, disable=not progress):
+        for size, case in done.items():
+            cases[size].append(case)
+    resampling = {"bootstrap": bootstrap, "seed": seed}
+    return EvaluationReport(
+        model=model or type(predictor.model).__name__,
+        data=data or repr(dataset),
+        images=len(dataset),
+        settings={
+            "weights_sha256": _weights_hash(predictor),
+            "input_size": list(predictor.input_size),
+            "normalization": predictor.normalization.to_dict(),
+            "threshold": predictor.threshold,
+            "tta": predictor.tta,
+            "device": str(predictor.device),
+            "surface_tolerance": tolerance,
+            **resampling,
+        },
+        summaries={size: summarise(cases[size], **resampling) for size in sizes},
+        lesion_sizes={size: by_lesion_size(cases[size], **resampling) for size in sizes},
+        cases=cases,
+        gallery=_pictures(predictor, dataset, cases[sizes[0]], gallery),
+    )
+
+
+def _weights_hash(predictor: Predictor) -> str | None:
+    # Networks of other libraries may keep something else under that name.
+    record = getattr(predictor.model, "pretrained_cfg", None)
+    return record.sha256 if isinstance(record, PretrainedCfg) else None
+
+
+class _Job(NamedTuple):
+    """An image at one size, and the names of the sizes that this is."""
+
+    id: str
+    image: np.ndarray
+    truth: np.ndarray
+    lesion_fraction: float
+    sizes: tuple[str, ...]
+    last: bool
+
+
+def _scored(
+    predictor: Predictor,
+    dataset: SegmentationDataset,
+    sizes: tuple[str, ...],
+    tolerance: float | None,
+) -> Iterator[dict[str, Case]]:
+    """Yield each image's case at each size, in the order of the data set."""
+
+    def score(item: tuple[_Job, Prediction]) -> tuple[_Job, Case]:
+        job, prediction = item
+        return job, score_case(
+            job.id,
+            prediction.probability,
+            prediction.mask,
+            job.truth,
+            lesion_fraction=job.lesion_fraction,
+            tolerance=tolerance,
+        )
+
+    predicted = _predicted(predictor, dataset, sizes)
+    of_image: dict[str, Case] = {}
+    for job, case in map_ahead(score, predicted, ahead=_WORKERS, workers=_WORKERS):
+        of_image.update(dict.fromkeys(job.sizes, case))
+        if job.last:
+            yield of_image
+            of_image = {}
+
+
+def _predicted(
+    predictor: Predictor, dataset: SegmentationDataset, sizes: tuple[str, ...]
+) -> Iterator[tuple[_Job, Prediction]]:
+    waiting: deque[_Job] = deque()
+
+    def images() -> Iterator[np.ndarray]:
+        indices = range(len(dataset))
+        for sample in map_ahead(dataset.__getitem__, indices, ahead=_WORKERS, workers=_WORKERS):
+            for job in _jobs(sample, sizes, predictor.input_size):
+                waiting.append(job)
+                yield job.image
+
+    for prediction in predictor.stream(images()):
+        yield waiting.popleft(), prediction
+
+
+def _jobs(sample: Sample, sizes: tuple[str, ...], input_size: tuple[int, int]) -> list[_Job]:
+    fraction = float(sample.mask.mean())
+    # Reports are UTF-8; the file systems that names come from need not be.
+    id = sample.id.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+    own = (id, sample.image, sample.mask, fraction)
+    if sample.mask.shape == tuple(input_size):
+        return [_Job(*own, sizes=sizes, last=True)]
+    jobs = [_Job(*own, sizes=("own",), last="model" not in sizes)] if "own" in sizes else []
+    if "model" in sizes:
+        image, mask = _resized(sample, input_size)
+        jobs.append(_Job(id, image, mask, fraction, sizes=("model",), last=True))
+    return jobs
+
+
+def _resized(sample: Sample, size: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
+    """Image and mask as the trainer resizes them."""
+    image = torch.from_numpy(np.require(sample.image, requirements=["C", "W"]))
+    mask = torch.from_numpy(np.require(sample.mask, requirements=["C", "W"]))
+    image = resize_images(image.permute(2, 0, 1)[None], size)[0].permute(1, 2, 0)
+    return image.contiguous().numpy(), resize_masks(mask[None, None], size)[0, 0].numpy()
+
+
+def _pictures(
+    predictor: Predictor, dataset: SegmentationDataset, cases: list[Case], number: int
+) -> dict[str, list[Picture]]:
+    """Predict the chosen images once more: holding all of them until now would fill the memory."""
+    pictures = {}
+    for kind, chosen in choose(cases, number).items():
+        samples = [(cases[index], dataset[index]) for index in chosen]
+        pictures[kind] = [draw(case, s, predictor(s.image).mask) for case, s in samples]
+    return pictures
+
+
+def _check(
+    dataset: SegmentationDataset,
+    sizes: Sequence[str],
+    tolerance: float | None,
+    bootstrap: int,
+    gallery: int,
+) -> None:
+    if not sizes or set(sizes) - set(SIZES) or len(set(sizes)) < len(sizes):
+        raise ValueError(f"sizes must be 'own', 'model' or both, not {sizes!r}")
+    if tolerance is not None and not tolerance >= 0:
+        raise ValueError(f"tolerance must be 0 or more pixels, not {tolerance}")
+    if bootstrap < 0 or gallery < 0:
+        raise ValueError(f"bootstrap ({bootstrap}) and gallery ({gallery}) must be 0 or more")
+    if not len(dataset):
+        raise ValueError("the data set has no images")
+    unmasked = [
+        str(dataset.image_path(index))
+        for index in range(len(dataset))
+        if dataset.image_path(index) is not None and dataset.mask_path(index) is None
+    ]
+    if unmasked:
+        raise DatasetError(
+            f"{len(unmasked)} of {len(dataset)} images have no mask, the first '{unmasked[0]}'. "
+            "Add the masks, or leave the images out with a split file."
+        )

@@ -1,0 +1,39 @@
+"""The bundled weights score on real images what their records say."""
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import skinseg
+from skinseg.data import synthetic_lesion
+
+ROOT = Path(__file__).parents[1]
+NAMES = skinseg.list_pretrained("*.isic2017")
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_synthetic_lesions_are_found(name):
+    predictor = skinseg.Predictor(name)
+    samples = [synthetic_lesion(seed) for seed in range(12)]
+    masks = [prediction.mask for prediction in predictor([image for image, _ in samples])]
+    overlap = sum(np.sum(mask & truth) for mask, (_, truth) in zip(masks, samples, strict=True))
+    union = sum(np.sum(mask | truth) for mask, (_, truth) in zip(masks, samples, strict=True))
+    assert overlap / union > 0.6
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", NAMES)
+def test_scores_on_the_validation_images_are_those_of_the_record(name, shared_dir, monkeypatch):
+    monkeypatch.syspath_prepend(str(ROOT / "benchmarks"))
+    monkeypatch.delitem(sys.modules, "validation_scores", raising=False)
+    from validation_scores import measure
+
+    measured = measure(name, str(shared_dir / "data" / "isic2017_256"))
+    recorded = skinseg.get_pretrained_cfg(name).metrics[0]
+    assert measured["pooled_iou"] > 0.74
+    for key, value in measured.items():
+        # Rounding differs between processors, and with it a few pixels in ten million.
+        expected = pytest.approx(value, abs=1e-4) if isinstance(value, float) else value
+        assert recorded[key] == expected, key
