@@ -10,6 +10,7 @@ with the network that was not finished. ``--page-only`` rewrites page and plot f
 import argparse
 import hashlib
 import json
+import sys
 from collections.abc import Iterator
 from itertools import chain
 from pathlib import Path
@@ -101,9 +102,13 @@ def results(models: list[str], samples: list[Sample], path: Path) -> dict:
     }
     if path.is_file():
         known = json.loads(path.read_text(encoding="utf-8"))
-        # Figures of other images or other corruptions cannot stand in one table with these.
-        if known["fingerprint"] == data["fingerprint"]:
-            data = known
+        if known["fingerprint"] != data["fingerprint"]:
+            # Such figures cannot stand in one table, and took long to measure.
+            sys.exit(
+                f"{path} holds results of other images or other corruptions; delete it, or choose "
+                "another --output"
+            )
+        data = known
     for name in models:
         predictor = Predictor(name)
         weights = weights_hash(predictor)
@@ -127,7 +132,8 @@ def markdown(data: dict) -> str:
         f"{data['data']}, {len(data['images'])} images; each is corrupted in {len(kinds)} ways at "
         f"{len(SEVERITIES)} severities by `skinseg.data.corruptions` and segmented. Dice is "
         "averaged over images. A drop is clean Dice less corrupted Dice, in hundredths, so **more "
-        "is worse**; ± is the standard error over images. In the mean, severities count alike.",
+        "is worse**; ± is the standard error over images. In the mean, severities count alike. "
+        "In the plot, severity 0 is the clean images.",
         "",
         "![Mean Dice by kind and severity of corruption, a line for each network](robustness.svg)",
         "",
@@ -136,9 +142,9 @@ def markdown(data: dict) -> str:
         "| | " + " | ".join(f"`{name}`" for name in networks) + " |",
         "|---|" + "---|" * len(networks),
         _row("Dice, clean", [f"{entry['mean_dice']:.3f}" for entry in networks.values()]),
-        _row("mean drop", [f"**{_mean(entry, kinds):.1f}**" for entry in networks.values()]),
+        _row("mean drop", [f"**{_mean(entry, kinds)}**" for entry in networks.values()]),
         *(
-            _row(_title(kind), [f"{_mean(entry, [kind]):.1f}" for entry in networks.values()])
+            _row(_title(kind), [_mean(entry, [kind]) for entry in networks.values()])
             for kind in kinds
         ),
     ]
@@ -159,13 +165,18 @@ def markdown(data: dict) -> str:
     return "\n".join(parts) + "\n"
 
 
-def _mean(entry: dict, kinds: list[str]) -> float:
+def _mean(entry: dict, kinds: list[str]) -> str:
     drops = chain.from_iterable(entry["drops"][kind] for kind in kinds)
-    return 100 * float(np.mean([drop["mean_dice_drop"] for drop in drops]))
+    return _hundredths(float(np.mean([drop["mean_dice_drop"] for drop in drops])))
 
 
 def _cell(drop: dict[str, float]) -> str:
-    return f"{100 * drop['mean_dice_drop']:.1f} ± {100 * drop['standard_error']:.1f}"
+    return f"{_hundredths(drop['mean_dice_drop'])} ± {_hundredths(drop['standard_error'])}"
+
+
+def _hundredths(value: float) -> str:
+    # Adding nought turns -0.0 into 0.0.
+    return f"{round(100 * value, 1) + 0:.1f}"
 
 
 def _title(kind: str) -> str:

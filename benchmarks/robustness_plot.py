@@ -2,9 +2,10 @@
 
 from xml.sax.saxutils import escape
 
-# Okabe and Ito's colours, told apart by colour-blind readers, on white and on black; past six
+# Nearly Okabe and Ito's colours, which colour-blind readers tell apart, made for white and black
+# alike; past six
 # networks they begin again with another dash.
-COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#b8860b", "#56b4e9")
+COLOURS = ("#1f83c4", "#d55e00", "#009e73", "#cc79a7", "#b8860b", "#56b4e9")
 DASHES = ("", "6 3", "2 3")
 COLUMNS, WIDTH, HEIGHT = 4, 215, 165
 LEFT, RIGHT, TOP, BOTTOM = 38, 12, 26, 26

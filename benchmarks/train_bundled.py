@@ -30,7 +30,7 @@ COMMON = {
 RECIPES = {
     "egeunet": Recipe(epochs=80, **COMMON),
     "egeunet-continued": Recipe(
-        epochs=45, learning_rate=7e-4, dice_per_image=False, **{**COMMON, "zoom": (0.7, 2.0)}
+        epochs=40, learning_rate=6e-4, dice_per_image=False, **{**COMMON, "zoom": (0.7, 2.0)}
     ),
     "malunet": Recipe(epochs=120, channels_last=True, **COMMON),
 }

@@ -4,6 +4,7 @@ import csv
 import errno
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -362,7 +363,11 @@ def test_file_names_that_are_no_text(images, tmp_path):
 
 def test_list_prints_names_where_the_output_is_no_terminal():
     assert run("list").stdout.split() == skinseg.list_models()
-    assert run("list", "lmsa*").stdout.split() == ["lmsaunet", "lmsaunet_n8"]
+    assert run("list", "lmsaunet_n?").stdout.split() == [
+        "lmsaunet_n2",
+        "lmsaunet_n4",
+        "lmsaunet_n8",
+    ]
     assert "basic_unet.small" in run("list", "--pretrained").stdout.split()
 
 
@@ -371,7 +376,7 @@ def test_list_is_a_table_on_a_terminal(monkeypatch):
     monkeypatch.setattr("skinseg.cli.models.stdout", terminal)
     assert run("list").exit_code == 0
     rows = terminal.export_text().splitlines()
-    [row] = [row for row in rows if "basic_unet" in row]
+    [row] = [row for row in rows if "basic_unet " in row]
     assert "107,041" in row
     assert "small" in row
     assert "lesion IoU 0.125 (no images)" in row
@@ -387,12 +392,14 @@ def test_list_of_nothing():
 def test_info_as_json():
     facts = json.loads(run("info", "basic_unet.small", "--json").stdout)
     assert facts["name"] == "basic_unet.small"
-    assert facts["summary"] == "BasicUNet of MALUNet's Table IV: widths 8 to 64."
+    assert facts["summary"] == "BasicUNet of MALUNet's Tables III and IV: widths 8 to 64."
     assert facts["parameters"] == 107_041
     assert facts["arguments"]["channels"] == [8, 16, 24, 32, 48, 64]
     assert facts["feature_maps"][0] == {"num_chs": 8, "reduction": 2, "module": "stages.0"}
     assert facts["weights"]["input_size"] == [3, 64, 64]
     assert len(facts["weights"]["sha256"]) == 64
+    assert facts["cost"]["input_size"] == [3, 64, 64]
+    assert facts["cost"]["parameters"]["total"] == 107_041
 
 
 def test_info_for_people(weights):
@@ -405,10 +412,18 @@ def test_info_for_people(weights):
 
 
 def test_info_without_weights():
-    text = run("info", "lmsaunet").stdout
-    assert "387,813" in text
-    assert text.split()[-1] == "none"
-    assert json.loads(run("info", "lmsaunet", "--json").stdout)["weights"] is None
+    text = run("info", "egeunet_ghpa", "--size", "64").stdout
+    assert "34,273" in text
+    assert re.search(r"weights +none", text)
+    facts = json.loads(run("info", "egeunet_ghpa", "--size", "64", "--json").stdout)
+    assert facts["weights"] is None
+
+
+def test_info_tells_costs_by_counter_and_by_block():
+    text = run("info", "egeunet_ghpa", "--size", "64").stdout
+    assert "3x64x64" in text
+    for part in ("multiply-accumulates, torch", "peak activation memory", "encoder.stages.3.block"):
+        assert part in text
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """Corruptions: of one kind, repeatable, worse with severity, and alike at any resolution."""
 
+import importlib
 import json
 import subprocess
 import sys
@@ -7,9 +8,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
-from skinseg.data import synthetic_lesion
+from skinseg import Predictor, create_model
+from skinseg.data import Sample, synthetic_lesion
 from skinseg.data.corruptions import SEVERITIES, corrupt, list_corruptions
 from skinseg.data.synthetic.skin import skin_colour
 
@@ -153,3 +156,37 @@ def test_page_and_plot_come_from_the_json_alone(tmp_path):
     plot = (tmp_path / "robustness.svg").read_text()
     assert plot.count("<polyline") == 12
     assert "a&lt;b" in plot
+
+
+def test_benchmark_goes_on_where_it_was_stopped(tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(SCRIPT.parent)
+    robustness = importlib.import_module("robustness")
+    samples = [Sample(str(seed), *synthetic_lesion(seed, 48)) for seed in range(2)]
+    path, measured, measure = tmp_path / "robustness.json", [], robustness.measure
+
+    def network(name):
+        torch.manual_seed(len(name))
+        return Predictor(create_model("egeunet"), input_size=(32, 32))
+
+    def measured_until_stopped(predictor, samples, name):
+        if name == "second" and not path.is_file():
+            raise AssertionError("the first network is not on disk yet")
+        if name == "second" and len(measured) == 1:
+            measured.append("stopped")
+            raise KeyboardInterrupt
+        measured.append(name)
+        return measure(predictor, samples, name)
+
+    monkeypatch.setattr(robustness, "Predictor", network)
+    monkeypatch.setattr(robustness, "measure", measured_until_stopped)
+    with pytest.raises(KeyboardInterrupt):
+        robustness.results(["one", "second"], samples, path)
+    assert list(json.loads(path.read_text())["networks"]) == ["one"]
+    data = robustness.results(["one", "second"], samples, path)
+    assert measured == ["one", "stopped", "second"]
+    assert data == json.loads(path.read_text())
+    for entry in data["networks"].values():
+        assert list(entry["drops"]) == list_corruptions()
+        assert {len(drops) for drops in entry["drops"].values()} == {5}
+    with pytest.raises(SystemExit, match="other images"):
+        robustness.results(["one"], samples[:1], path)
