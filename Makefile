@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: demo test test-slow lint format tables docs clean
+.PHONY: demo test test-slow lint format tables docs site clean
 
 demo: .venv/installed
 	$(BIN)/skinseg synth demo/lesion --count 1 --size 512 --seed 9
@@ -31,6 +31,10 @@ tables: .venv/installed-dev
 docs: .venv/installed-dev
 	$(BIN)/python docs/demo_picture.py
 	$(BIN)/python docs/tables.py
+
+site: .venv/installed
+	$(INSTALL) --editable '.[docs]'
+	$(BIN)/mkdocs build --strict --site-dir build/site
 
 clean:
 	rm -rf .venv demo
