@@ -21,7 +21,7 @@ def own_network(monkeypatch):
 def test_wildcards():
     assert skinseg.list_models(module="lmsaunet") == ["lmsaunet", "lmsaunet_n8"]
     assert "lmsaunet_n4" in skinseg.list_models("lmsa*")
-    assert skinseg.list_models(["egeunet", "mal*"]) == ["egeunet", "malunet"]
+    assert skinseg.list_models(["egeunet", "malu*t"]) == ["egeunet", "malunet"]
     assert "malunet" not in skinseg.list_models("*unet", exclude_filters="mal*")
     assert skinseg.list_models("resnet*") == []
 
