@@ -14,7 +14,7 @@ from provenance import provenance
 
 import skinseg
 from skinseg import hub
-from skinseg.data import ISIC2017
+from skinseg.data import ISIC2017, SegmentationDataset
 from skinseg.files import write_json
 from skinseg.training import Recipe, train
 
@@ -34,6 +34,12 @@ RECIPES = {
     ),
     "malunet": Recipe(epochs=120, channels_last=True, **COMMON),
 }
+
+
+def training_images(folder: str) -> SegmentationDataset:
+    """The official training split without the picture that the validation split has, too."""
+    dataset = ISIC2017(folder, "train")
+    return dataset.subset([name for name in dataset.ids if name != "ISIC_0012970"])
 
 
 def initial_run(folder: str | None) -> dict | None:
@@ -61,7 +67,7 @@ def main() -> None:
     initial = arguments.initial and f"local-dir:{arguments.initial}"
     train(
         skinseg.create_model(initial or arguments.recipe),
-        ISIC2017(arguments.data, "train"),
+        training_images(arguments.data),
         ISIC2017(arguments.data, "val"),
         arguments.output,
         recipe,

@@ -82,6 +82,7 @@ def weights() -> str:
                 f"`{name}`",
                 f"{cfg.training_data['name']}; {cfg.training_data['split']}",
                 f"{cfg.metrics[0]['pooled_iou']:.4f} / {cfg.metrics[0]['pooled_dice']:.4f}",
+                f"{cfg.metrics[1]['pooled_iou']:.4f} / {cfg.metrics[1]['pooled_dice']:.4f}",
                 f"{cfg.metrics[0]['sensitivity']:.3f} / {cfg.metrics[0]['specificity']:.3f}",
                 "x".join(str(side) for side in cfg.input_size[1:]),
                 f"{recipe['epochs']} epochs, seed {recipe['seed']}, {recipe['hours']} h on "
@@ -89,7 +90,8 @@ def weights() -> str:
                 f"`{cfg.commit[:8]}`",
             ]
         )
-    head = ["weights", "training data", "pooled IoU / Dice", "sensitivity / specificity"]
+    head = ["weights", "training data", "pooled IoU / Dice", "without the duplicate"]
+    head.append("sensitivity / specificity")
     return table([*head, "input", "training", "code"], rows)
 
 
