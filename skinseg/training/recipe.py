@@ -34,7 +34,7 @@ class Recipe:
             which weighs large lesions as pooled scores do.
         aux_weights: Weights of the auxiliary outputs, coarsest first.
         normalization: How pixels become the input.
-        channels_last: Memory layout. On a CPU it makes MALUNet faster and EGE-UNet slower.
+        channels_last: Memory layout. On a CPU it makes MALUNet faster; EGE-UNet gains nothing.
         seed: Of initial weights, order and augmentation.
 
     Raises:
