@@ -42,7 +42,7 @@ from skinseg.files import write_json
 from skinseg.inference import Predictor
 from skinseg.metrics import ConfusionCounts, bootstrap_weights, overlap_scores, percentile_interval
 from skinseg.pretrained import PretrainedCfg, file_hash
-from skinseg.training.evaluate import evaluate as evaluate_in_training
+from skinseg.training import validate
 from skinseg.training.memory_dataset import MemoryDataset
 
 SIZES = [(64, 64), (60, 96), (120, 80), (90, 90), (64, 100), (77, 50)]
@@ -121,7 +121,7 @@ def test_own_size_scores_the_predictors_masks(report, folder, predictor):
 
 def test_model_size_scores_as_the_trainer_does(report, folder, predictor):
     memory = MemoryDataset(FolderDataset(folder), 64, progress=False)
-    expected = evaluate_in_training(predictor.model, memory, predictor.normalization)
+    expected = validate(predictor.model, memory, predictor.normalization)
     for name in ("pooled_iou", "pooled_dice", "mean_iou", "mean_dice"):
         assert report.score(name, "model") == pytest.approx(getattr(expected, name))
     assert report.score("pooled_iou", "model") != report.score("pooled_iou", "own")

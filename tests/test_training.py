@@ -7,7 +7,7 @@ import torch
 
 import skinseg
 from skinseg.data import SyntheticDermoscopy
-from skinseg.training import MemoryDataset, Recipe, evaluate, train
+from skinseg.training import MemoryDataset, Recipe, train, validate
 
 SMALL = {"size": 48, "batch_size": 4}
 
@@ -39,7 +39,7 @@ def test_it_learns(lesions, tmp_path, name):
     data = MemoryDataset(lesions[1], 48, progress=False)
     loaded = skinseg.create_model(f"local-dir:{tmp_path}")
     for trained in (model, loaded):
-        assert evaluate(trained, data, Recipe().normalization).pooled_iou == pytest.approx(best)
+        assert validate(trained, data, Recipe().normalization).pooled_iou == pytest.approx(best)
     assert loaded.pretrained_cfg.metrics[0]["pooled_iou"] == best
     assert loaded.pretrained_cfg.input_size == (3, 48, 48)
 

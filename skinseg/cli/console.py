@@ -1,8 +1,10 @@
 """What the commands say, and how they end."""
 
+import tempfile
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, NoReturn
 
 import typer
@@ -31,6 +33,19 @@ def stop(text: str, code: int = WRONG_USE) -> NoReturn:
     """Print an error message and end with an exit status."""
     complain(text)
     raise typer.Exit(code)
+
+
+def make_output_folder(path: Path) -> None:
+    """Make a folder for results; end now, not after the last image, if none can be written."""
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        tempfile.TemporaryFile(dir=path).close()
+    except OSError as error:
+        stop(
+            f"cannot write to the output folder '{path}': {error.strerror}. Choose a folder that "
+            "can be written to, on a disk with space left.",
+            FAILURE,
+        )
 
 
 def printable(text: str) -> str:

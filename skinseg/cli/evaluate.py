@@ -1,13 +1,20 @@
 """``skinseg evaluate``: a network's masks scored on images with masks."""
 
 import enum
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from skinseg.cli.console import FAILURE, faults_reported, printable, say, stdout, stop
+from skinseg.cli.console import (
+    FAILURE,
+    faults_reported,
+    make_output_folder,
+    printable,
+    say,
+    stdout,
+    stop,
+)
 
 if TYPE_CHECKING:
     from skinseg.evaluation import EvaluationReport
@@ -80,7 +87,7 @@ def evaluate(
     from skinseg.inference import Predictor
 
     if output is not None:
-        _require_writable(output)
+        make_output_folder(output)
     with faults_reported():
         dataset = open_dataset(data, masks=masks, split_file=split_file)
         predictor = Predictor(
@@ -106,19 +113,6 @@ def evaluate(
         _show(report)
         if files:
             say(f"Written: {', '.join(map(str, files))}")
-
-
-def _require_writable(folder: Path) -> None:
-    """Find out now that results cannot be written, not after the last image."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        tempfile.TemporaryFile(dir=folder).close()
-    except OSError as error:
-        stop(
-            f"cannot write to the output folder '{folder}': {error.strerror}. Choose a folder "
-            "that can be written to, on a disk with space left.",
-            FAILURE,
-        )
 
 
 def _show(report: "EvaluationReport") -> None:

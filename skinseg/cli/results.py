@@ -3,11 +3,10 @@
 import csv
 import dataclasses
 import enum
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
-from skinseg.cli.console import FAILURE, printable, stop
+from skinseg.cli.console import FAILURE, make_output_folder, printable, stop
 
 if TYPE_CHECKING:
     from skinseg.inference import Prediction
@@ -51,16 +50,7 @@ class ResultFolder:
         self.path = path
         self.overlay = overlay
         self.probability = probability
-        try:
-            path.mkdir(parents=True, exist_ok=True)
-            # Find out now that the folder cannot be written to, not after the first image.
-            tempfile.TemporaryFile(dir=path).close()
-        except OSError as error:
-            stop(
-                f"cannot write to the output folder '{path}': {error.strerror}. Choose a folder "
-                "that can be written to, on a disk with space left.",
-                FAILURE,
-            )
+        make_output_folder(path)
 
     def write(self, file: Path, prediction: "Prediction") -> Row:
         """Write one image's pictures.

@@ -1,8 +1,8 @@
 """The reference trainer: recipe, loop, and the folder of a run."""
 
-from skinseg.training.evaluate import evaluate
 from skinseg.training.memory_dataset import MemoryDataset
 from skinseg.training.recipe import Recipe
 from skinseg.training.trainer import train
+from skinseg.training.validate import validate
 
-__all__ = ["MemoryDataset", "Recipe", "evaluate", "train"]
+__all__ = ["MemoryDataset", "Recipe", "train", "validate"]

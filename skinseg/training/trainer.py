@@ -21,10 +21,10 @@ from skinseg.data.transforms import RandomGeometry, RandomWhiteBalance
 from skinseg.losses import deep_supervision_loss
 from skinseg.models.base import SegmentationModel
 from skinseg.pretrained import PretrainedCfg
-from skinseg.training.evaluate import evaluate
 from skinseg.training.memory_dataset import MemoryDataset
 from skinseg.training.recipe import Recipe
 from skinseg.training.run_folder import RunFolder
+from skinseg.training.validate import validate
 
 
 def train(
@@ -121,7 +121,7 @@ class Trainer:
             task = bar.add_task("training", total=steps, completed=self._step(train_data, log))
             while len(log) < self.recipe.epochs:
                 entry = self._epoch(train_data, len(log), lambda: bar.advance(task))
-                scores = evaluate(self.kept, val_data, self.recipe.normalization)
+                scores = validate(self.kept, val_data, self.recipe.normalization)
                 entry["validation"] = scores.to_dict()
                 best = max((e["validation"]["pooled_iou"] for e in log), default=-1.0)
                 log.append(entry)

@@ -7,7 +7,7 @@ from skinseg.training.memory_dataset import MemoryDataset
 
 
 @torch.inference_mode()
-def evaluate(
+def validate(
     model: nn.Module,
     dataset: MemoryDataset,
     normalization: Normalization,
