@@ -38,9 +38,11 @@ def register_model(entrypoint: F) -> F:
     name = entrypoint.__name__
     known = _entrypoints.get(name)
     # A module run twice (as a doctest, or reloaded in a notebook) registers its own again.
-    if known is not None and known.__qualname__ != entrypoint.__qualname__:
-        raise ValueError(f"a network named {name!r} is registered already, by {known.__module__}")
-    if known is not None and known.__module__ != entrypoint.__module__:
+    again = known is not None and (known.__module__, known.__qualname__) == (
+        entrypoint.__module__,
+        entrypoint.__qualname__,
+    )
+    if known is not None and not again:
         raise ValueError(f"a network named {name!r} is registered already, by {known.__module__}")
     _entrypoints[name] = entrypoint
     return entrypoint

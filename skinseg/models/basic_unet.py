@@ -6,7 +6,8 @@ from typing import Any
 from torch import nn
 
 from skinseg.blocks import create_block
-from skinseg.models.six_stage import CHANNELS, SixStageUNet, StageBlock, block, conv3x3, initialise
+from skinseg.models.base import init_conv
+from skinseg.models.six_stage import CHANNELS, SixStageUNet, StageBlock, block, conv3x3
 from skinseg.registry import register_model
 
 
@@ -81,7 +82,7 @@ class BasicUNet(SixStageUNet):
             decoder_block=decoder_block,
             bridge=create_block(bridge, channels[:5]) if bridge else None,
         )
-        initialise(self)
+        self.apply(init_conv)
 
 
 @register_model

@@ -8,8 +8,9 @@ import torch
 from torch import nn
 
 from skinseg.blocks import create_block
+from skinseg.models.base import init_conv
 from skinseg.models.keymap import SIX_STAGE_RULES, Rule, StateDict, numbered, rename
-from skinseg.models.six_stage import CHANNELS, SixStageUNet, block, conv3x3, initialise
+from skinseg.models.six_stage import CHANNELS, SixStageUNet, block, conv3x3
 from skinseg.registry import register_model
 
 AUTHORS_NAMES: list[Rule] = [
@@ -108,7 +109,7 @@ class EGEUNet(SixStageUNet):
         self.aux_heads = nn.ModuleList(
             nn.Conv2d(width, 1, 1) for width in deepest_first[1 : self.num_aux + 1]
         )
-        initialise(self)
+        self.apply(init_conv)
 
     def decode(self, features: list[torch.Tensor]) -> tuple[torch.Tensor, list[torch.Tensor]]:
         """Climb from the deepest map, adding at each stage its skip as GAB aggregates it."""

@@ -6,8 +6,9 @@ from typing import Any
 from torch import nn
 
 from skinseg.blocks import create_block
+from skinseg.models.base import init_conv
 from skinseg.models.keymap import SIX_STAGE_RULES, Rule, StateDict, numbered, rename
-from skinseg.models.six_stage import CHANNELS, SixStageUNet, StageBlock, initialise
+from skinseg.models.six_stage import CHANNELS, SixStageUNet, StageBlock
 from skinseg.registry import register_model
 
 AUTHORS_NAMES: list[Rule] = [
@@ -98,7 +99,7 @@ class MALUNet(SixStageUNet):
             decoder_block=decoder_block,
             bridge=create_block("scab", channels[:5], order=bridge),
         )
-        initialise(self)
+        self.apply(init_conv)
 
     @classmethod
     def convert_authors_weights(cls, state: StateDict) -> StateDict:

@@ -11,7 +11,7 @@ from torch.nn import functional as F
 
 from skinseg.blocks import create_block
 from skinseg.blocks.channels import norm_groups
-from skinseg.models.base import SegmentationModel, init_conv, upsample
+from skinseg.models.base import SegmentationModel, upsample
 from skinseg.models.features import FeatureInfo
 
 CHANNELS = (8, 16, 24, 32, 48, 64)
@@ -140,8 +140,3 @@ class SixStageUNet(SegmentationModel):
         for stage, skip in zip(self.decoder, reversed(skips), strict=True):
             x = stage(x, skip.shape[-2:]) + skip
         return x, []
-
-
-def initialise(model: SixStageUNet) -> None:
-    """Draw a six-stage network's first weights as the authors do."""
-    model.apply(init_conv)

@@ -117,8 +117,9 @@ class Trainer:
         train_data = MemoryDataset(train_set, self.recipe.size, progress=progress)
         val_data = MemoryDataset(val_set, self.recipe.size, progress=progress)
         with _progress_bar(progress) as bar:
-            steps = self._steps_per_epoch(train_data) * self.recipe.epochs
-            task = bar.add_task("training", total=steps, completed=self._step(train_data, log))
+            steps = self._steps_per_epoch(train_data)
+            total, done = steps * self.recipe.epochs, steps * len(log)
+            task = bar.add_task("training", total=total, completed=done)
             while len(log) < self.recipe.epochs:
                 entry = self._epoch(train_data, len(log), lambda: bar.advance(task))
                 scores = validate(self.kept, val_data, self.recipe.normalization)
@@ -134,9 +135,6 @@ class Trainer:
 
     def _steps_per_epoch(self, data: MemoryDataset) -> int:
         return -(-len(data) // self.recipe.batch_size)
-
-    def _step(self, data: MemoryDataset, log: list[dict[str, Any]]) -> int:
-        return self._steps_per_epoch(data) * len(log)
 
     def _epoch(self, data: MemoryDataset, epoch: int, advance: Any) -> dict[str, Any]:
         """Learn from every image once."""
