@@ -1,6 +1,12 @@
-"""Losses for lesion segmentation, on logits."""
+"""Losses for lesion segmentation, on logits.
 
-from collections.abc import Sequence
+Every loss is made of sums over images. Where several processes share a batch, ``across`` adds the
+sums of all of them, and each process gets the loss of the whole batch and the gradient of its own
+part; added up, these are the gradient of one process with that batch.
+"""
+
+import math
+from collections.abc import Callable, Sequence
 
 import torch
 from torch.nn import functional as F
@@ -8,15 +14,23 @@ from torch.nn import functional as F
 # EGE-UNet's weights of the auxiliary outputs, coarsest first (arXiv 2307.08473, Section 2).
 AUX_WEIGHTS = (0.1, 0.2, 0.3, 0.4, 0.5)
 
+LOSSES = ("bce_dice", "ce_iou")
+
+Across = Callable[[torch.Tensor], torch.Tensor]
+
 
 def dice_loss(
-    logits: torch.Tensor, target: torch.Tensor, *, smooth: float = 1.0, per_image: bool = True
+    logits: torch.Tensor,
+    target: torch.Tensor,
+    *,
+    smooth: float = 1.0,
+    per_image: bool = True,
 ) -> torch.Tensor:
     """One minus the soft Dice coefficient of each image, averaged over the batch.
 
     Args:
         logits: (B, 1, H, W).
-        target: (B, 1, H, W), 0 or 1, floating point.
+        target: (B, 1, H, W), 0..1, floating point.
         smooth: Added to numerator and denominator; it makes two empty masks agree.
         per_image: Whether each image has a coefficient of its own, as in the papers, or the batch
             has one, in which large lesions count for more, as they do in pooled scores.
@@ -29,32 +43,57 @@ def dice_loss(
         >>> bool(dice_loss(target * 20, target) < 1e-3)
         True
     """
-    rows = len(logits) if per_image else 1
-    probability, target = logits.sigmoid().reshape(rows, -1), target.reshape(rows, -1)
-    overlap = (probability * target).sum(1)
-    total = probability.sum(1) + target.sum(1)
-    return 1 - ((2 * overlap + smooth) / (total + smooth)).mean()
+    return _dice(*_areas(logits, target, per_image), smooth).mean()
 
 
-def bce_dice_loss(
-    logits: torch.Tensor, target: torch.Tensor, *, per_image: bool = True
+def iou_loss(
+    logits: torch.Tensor,
+    target: torch.Tensor,
+    *,
+    smooth: float = 1.0,
+    per_image: bool = True,
 ) -> torch.Tensor:
-    """Binary cross entropy plus Dice loss: the loss of MALUNet and EGE-UNet.
+    """One minus the soft intersection over union; arguments as in :func:`dice_loss`.
+
+    Example:
+        >>> target = torch.ones(2, 1, 4, 4)
+        >>> bool(iou_loss(target * 20, target) < 1e-3)
+        True
+    """
+    return _iou(*_areas(logits, target, per_image), smooth).mean()
+
+
+def segmentation_loss(
+    logits: torch.Tensor,
+    target: torch.Tensor,
+    *,
+    kind: str = "bce_dice",
+    per_image: bool = True,
+    across: Across | None = None,
+) -> torch.Tensor:
+    """The loss of one output.
 
     Args:
         logits: (B, 1, H, W).
-        target: (B, 1, H, W), 0 or 1, floating point.
+        target: (B, 1, H, W), 0..1, floating point.
+        kind: ``"bce_dice"``, binary cross entropy plus Dice, of MALUNet and EGE-UNet; or
+            ``"ce_iou"``, 0.25 cross entropy plus 0.75 IoU loss, of LMSAUNet.
         per_image: As in :func:`dice_loss`.
+        across: Adds a tensor up over all processes, keeping the gradient of the own part.
 
     Returns:
-        A scalar.
+        A scalar, the same in every process.
+
+    Raises:
+        ValueError: If ``kind`` is unknown.
 
     Example:
-        >>> float(bce_dice_loss(torch.zeros(1, 1, 2, 2), torch.ones(1, 1, 2, 2))) > 0.69
+        >>> float(segmentation_loss(torch.zeros(1, 1, 2, 2), torch.ones(1, 1, 2, 2))) > 0.69
         True
     """
-    entropy = F.binary_cross_entropy_with_logits(logits, target)
-    return entropy + dice_loss(logits, target, per_image=per_image)
+    return deep_supervision_loss(
+        logits, (), target, (), kind=kind, per_image=per_image, across=across
+    )
 
 
 def deep_supervision_loss(
@@ -63,31 +102,80 @@ def deep_supervision_loss(
     target: torch.Tensor,
     aux_weights: Sequence[float] = AUX_WEIGHTS,
     *,
+    kind: str = "bce_dice",
     per_image: bool = True,
+    across: Across | None = None,
 ) -> torch.Tensor:
-    """BCE + Dice of the output, plus weighted the same of each auxiliary output.
+    """The loss of the output, plus weighted that of each auxiliary output.
 
     Args:
         logits: (B, 1, H, W).
         aux: Auxiliary logits, coarsest first; may be empty.
-        target: (B, 1, H, W), 0 or 1, floating point.
+        target: (B, 1, H, W), 0..1, floating point.
         aux_weights: One weight an auxiliary output, in their order.
+        kind: As in :func:`segmentation_loss`.
         per_image: As in :func:`dice_loss`.
+        across: As in :func:`segmentation_loss`.
 
     Returns:
         A scalar.
 
     Raises:
-        ValueError: If there are auxiliary outputs, but not as many as weights.
+        ValueError: If there are auxiliary outputs, but not as many as weights, or ``kind`` is
+            unknown.
 
     Example:
         >>> out = torch.zeros(1, 1, 2, 2)
-        >>> float(deep_supervision_loss(out, [], out)) == float(bce_dice_loss(out, out))
+        >>> float(deep_supervision_loss(out, [], out)) == float(segmentation_loss(out, out))
         True
     """
     if aux and len(aux) != len(aux_weights):
         raise ValueError(f"{len(aux)} auxiliary outputs, but {len(aux_weights)} weights for them")
-    loss = bce_dice_loss(logits, target, per_image=per_image)
-    for weight, output in zip(aux_weights, aux, strict=False):
-        loss = loss + weight * bce_dice_loss(output, target, per_image=per_image)
-    return loss
+    if kind not in LOSSES:
+        raise ValueError(f"kind must be one of {', '.join(LOSSES)}, not {kind!r}")
+    outputs = [logits, *aux]
+    sums = torch.stack([_sums(output, target, kind, per_image) for output in outputs])
+    if across is not None:
+        sums = across(sums)
+    losses = _combined(sums, kind, per_image, math.prod(target.shape[1:]))
+    return losses[0] + sum(w * loss for w, loss in zip(aux_weights, losses[1:], strict=False))
+
+
+def _dice(overlap: torch.Tensor, total: torch.Tensor, smooth: float = 1.0) -> torch.Tensor:
+    return 1 - (2 * overlap + smooth) / (total + smooth)
+
+
+def _iou(overlap: torch.Tensor, total: torch.Tensor, smooth: float = 1.0) -> torch.Tensor:
+    return 1 - (overlap + smooth) / (total - overlap + smooth)
+
+
+def _areas(
+    logits: torch.Tensor, target: torch.Tensor, per_image: bool
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Soft overlap and sum of both areas, of each image or of the batch."""
+    probability = logits.sigmoid().flatten(1 if per_image else 0)
+    target = target.flatten(1 if per_image else 0)
+    return (probability * target).sum(-1), probability.sum(-1) + target.sum(-1)
+
+
+_REGION = {"bce_dice": _dice, "ce_iou": _iou}
+
+
+def _sums(logits: torch.Tensor, target: torch.Tensor, kind: str, per_image: bool) -> torch.Tensor:
+    """(5,): cross entropy, images' region losses, overlap, area, pixels; each a sum over images.
+
+    Either the region losses or overlap and area are of use, as ``per_image`` says.
+    """
+    entropy = F.binary_cross_entropy_with_logits(logits, target, reduction="sum")
+    overlap, area = _areas(logits, target, per_image)
+    region = _REGION[kind](overlap, area).sum()
+    pixels = torch.full_like(region, target.numel())
+    return torch.stack([entropy, region, overlap.sum(), area.sum(), pixels])
+
+
+def _combined(sums: torch.Tensor, kind: str, per_image: bool, image_size: int) -> torch.Tensor:
+    """The loss of each output (rows of ``sums``)."""
+    entropy, region, overlap, area, pixels = sums.unbind(1)
+    region = region * image_size / pixels if per_image else _REGION[kind](overlap, area)
+    entropy = entropy / pixels
+    return entropy + region if kind == "bce_dice" else 0.25 * entropy + 0.75 * region

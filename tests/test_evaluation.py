@@ -121,7 +121,7 @@ def test_own_size_scores_the_predictors_masks(report, folder, predictor):
 
 def test_model_size_scores_as_the_trainer_does(report, folder, predictor):
     memory = MemoryDataset(FolderDataset(folder), 64, progress=False)
-    expected = validate(predictor.model, memory, predictor.normalization)
+    expected = validate(predictor.model, memory, predictor.normalization).scores
     for name in ("pooled_iou", "pooled_dice", "mean_iou", "mean_dice"):
         assert report.score(name, "model") == pytest.approx(getattr(expected, name))
     assert report.score("pooled_iou", "model") != report.score("pooled_iou", "own")

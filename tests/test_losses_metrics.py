@@ -1,7 +1,13 @@
 import pytest
 import torch
 
-from skinseg.losses import AUX_WEIGHTS, bce_dice_loss, deep_supervision_loss, dice_loss
+from skinseg.losses import (
+    AUX_WEIGHTS,
+    deep_supervision_loss,
+    dice_loss,
+    iou_loss,
+    segmentation_loss,
+)
 from skinseg.metrics import ConfusionCounts
 
 
@@ -27,6 +33,28 @@ def test_dice_loss_of_the_batch_weighs_pixels_not_images():
     assert pooled < dice_loss(only_large_is_found, target)
 
 
+def test_iou_loss_by_hand():
+    logits = torch.tensor([[[[100.0, 100.0, -100.0, -100.0]]]])
+    target = torch.tensor([[[[1.0, 0.0, 1.0, 0.0]]]])
+    assert iou_loss(logits, target).item() == pytest.approx(1 - (1 + 1) / (3 + 1))
+
+
+@pytest.mark.parametrize("per_image", [True, False])
+@pytest.mark.parametrize(("kind", "shares"), [("bce_dice", (1, 1)), ("ce_iou", (0.25, 0.75))])
+def test_the_loss_is_entropy_and_region(kind, shares, per_image):
+    logits, target = torch.randn(3, 1, 8, 8), (torch.rand(3, 1, 8, 8) > 0.5).float()
+    entropy = torch.nn.functional.binary_cross_entropy_with_logits(logits, target)
+    region = {"bce_dice": dice_loss, "ce_iou": iou_loss}[kind](logits, target, per_image=per_image)
+    expected = shares[0] * entropy + shares[1] * region
+    found = segmentation_loss(logits, target, kind=kind, per_image=per_image)
+    torch.testing.assert_close(found, expected)
+
+
+def test_an_unknown_loss():
+    with pytest.raises(ValueError, match="kind must be one of bce_dice, ce_iou, not 'focal'"):
+        segmentation_loss(torch.zeros(1, 1, 2, 2), torch.zeros(1, 1, 2, 2), kind="focal")
+
+
 def test_two_empty_masks_agree():
     assert dice_loss(torch.full((1, 1, 4, 4), -100.0), torch.zeros(1, 1, 4, 4)) == 0
 
@@ -35,8 +63,8 @@ def test_deep_supervision_weighs_the_finest_most():
     target = (torch.rand(2, 1, 8, 8) > 0.5).float()
     logits = torch.randn(2, 1, 8, 8)
     aux = [torch.randn(2, 1, 8, 8) for _ in AUX_WEIGHTS]
-    expected = bce_dice_loss(logits, target) + sum(
-        weight * bce_dice_loss(output, target)
+    expected = segmentation_loss(logits, target) + sum(
+        weight * segmentation_loss(output, target)
         for weight, output in zip((0.1, 0.2, 0.3, 0.4, 0.5), aux, strict=True)
     )
     torch.testing.assert_close(deep_supervision_loss(logits, aux, target), expected)

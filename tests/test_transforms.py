@@ -3,13 +3,20 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from skinseg.data import Augmentation
 from skinseg.data.normalization import Normalization
-from skinseg.data.transforms import (
-    RandomGeometry,
-    RandomWhiteBalance,
-    resize_images,
-    resize_masks,
-)
+from skinseg.data.transforms import resize_images, resize_masks
+
+STILL = {"flip": 0, "rotate": 0}
+
+
+def augment(images, masks, seed=0, size=None, **settings):
+    """Change a batch of bool masks, and return them as bool again."""
+    generator = torch.Generator().manual_seed(seed)
+    aspect = images.shape[-1] / images.shape[-2]
+    changes = Augmentation(**settings).draw(len(images), generator, aspect=aspect)
+    images, masks = changes.apply(images, masks.byte() * 255, size)
+    return images, masks > 0.5
 
 
 def disc(height, width):
@@ -24,9 +31,7 @@ def disc(height, width):
 @given(height=st.integers(64, 80), width=st.integers(64, 80), seed=st.integers(0, 99))
 def test_image_and_mask_move_together(height, width, seed):
     images, masks = disc(height, width)
-    generator = torch.Generator().manual_seed(seed)
-    moved, moved_masks = RandomGeometry(rotate=1)(images, masks, generator)
-    assert moved_masks.dtype == torch.bool
+    moved, moved_masks = augment(images, masks, seed, rotate=1)
     # Bilinear and nearest sampling may disagree on the rim, and nowhere else.
     assert ((moved[:, :1] > 127.5) != moved_masks).float().mean() < 0.01
     for mask in moved_masks[:, 0]:
@@ -36,29 +41,33 @@ def test_image_and_mask_move_together(height, width, seed):
 
 def test_every_sample_has_its_own_angle():
     images, masks = disc(96, 96)
-    _, moved = RandomGeometry(rotate=1)(images, masks, torch.Generator().manual_seed(0))
+    _, moved = augment(images, masks, rotate=1)
     assert len({tuple(mask.flatten().tolist()) for mask in moved}) == len(moved)
+
+
+def test_one_angle_for_all_where_asked():
+    images, masks = disc(96, 96)
+    _, moved = augment(images, masks, flip=0, rotate=1, rotate_by=90)
+    assert len({tuple(mask.flatten().tolist()) for mask in moved}) == 1
+    assert not torch.equal(moved, masks)
 
 
 def test_without_flip_and_rotation_nothing_moves():
     images, masks = disc(64, 80)
-    moved, moved_masks = RandomGeometry(flip=0, rotate=0)(images, masks, torch.Generator())
+    moved, moved_masks = augment(images, masks, **STILL)
     torch.testing.assert_close(moved, images.float(), atol=1e-2, rtol=0)
     assert torch.equal(moved_masks, masks)
 
 
 def test_zoom_scales_areas():
     images, masks = disc(96, 96)
-    zoom = RandomGeometry(flip=0, rotate=0, zoom=(1.5, 1.5))
-    _, moved = zoom(images, masks, torch.Generator())
+    _, moved = augment(images, masks, **STILL, zoom=(1.5, 1.5))
     assert moved[0].sum() / masks[0].sum() == pytest.approx(1.5**2, rel=0.05)
 
 
 def test_a_smaller_result_shows_the_same():
     images, masks = disc(96, 96)
-    small, small_masks = RandomGeometry(flip=0, rotate=0)(
-        images, masks, torch.Generator(), size=(48, 48)
-    )
+    small, small_masks = augment(images, masks, size=(48, 48), **STILL)
     assert small.shape[-2:] == small_masks.shape[-2:] == (48, 48)
     expected = torch.nn.functional.avg_pool2d(images.float(), 2)
     torch.testing.assert_close(small, expected, atol=1e-2, rtol=0)
@@ -66,10 +75,57 @@ def test_a_smaller_result_shows_the_same():
 
 def test_white_balance_changes_colours_and_not_shapes():
     images = torch.full((4, 3, 8, 8), 100.0)
-    changed = RandomWhiteBalance(strength=0.2)(images, torch.Generator().manual_seed(0))
+    generator = torch.Generator().manual_seed(0)
+    changed = Augmentation(white_balance=0.2).draw(4, generator).recolour(images)
     assert (changed >= 80).all() and (changed <= 120).all()
     assert len(changed[:, :, 0, 0].unique()) == 12
     assert (changed.amax((2, 3)) == changed.amin((2, 3))).all()
+
+
+def test_saturation_moves_colours_to_grey_and_light_keeps_black_and_white():
+    generator = torch.Generator().manual_seed(0)
+    images = torch.tensor([200.0, 100.0, 50.0]).view(1, 3, 1, 1).repeat(4, 1, 2, 2)
+    changed = Augmentation(saturation=0.9).draw(4, generator).recolour(images)
+    spread = changed.amax(1) - changed.amin(1)
+    assert len(spread[:, 0, 0].unique()) == 4 and (spread != 150).any()
+    ends = torch.tensor([0.0, 128.0, 255.0]).view(1, 1, 1, 3).repeat(4, 3, 1, 1)
+    changed = Augmentation(gamma=(0.5, 2.0)).draw(4, generator).recolour(ends)
+    torch.testing.assert_close(changed[..., 0::2], ends[..., 0::2])
+    assert (changed[..., 1] != 128).all()
+
+
+def test_soft_masks_stay_soft_and_others_become_hard():
+    images = torch.zeros(2, 3, 64, 64, dtype=torch.uint8)
+    masks = torch.full((2, 1, 64, 64), 51, dtype=torch.uint8)
+    changes = Augmentation().draw(2, torch.Generator().manual_seed(0))
+    torch.testing.assert_close(
+        changes.apply(images, masks, soft=True)[1], torch.full((2, 1, 64, 64), 0.2)
+    )
+    assert changes.apply(images, masks)[1].sum() == 0
+
+
+def test_changes_of_a_part_are_those_of_the_whole():
+    images, masks = torch.rand(5, 3, 32, 32) * 255, torch.zeros(5, 1, 32, 32)
+    everything = Augmentation(
+        rotate=1, zoom=(0.7, 2.0), white_balance=0.2, saturation=0.3, gamma=(0.7, 1.4)
+    ).draw(5, torch.Generator().manual_seed(0))
+    whole, _ = everything.apply(images, masks)
+    rows = slice(1, 4)
+    part, _ = everything.part(rows).apply(images[rows], masks[rows])
+    assert torch.equal(part, whole[rows])
+
+
+@pytest.mark.parametrize(
+    ("settings", "says"),
+    [
+        ({"flip": 2}, r"flip must be in 0..1"),
+        ({"zoom": (2.0, 1.0)}, "zoom must be a range above 0, low first"),
+        ({"gamma": (0.0, 1.0)}, "gamma must be a range above 0"),
+    ],
+)
+def test_impossible_augmentations(settings, says):
+    with pytest.raises(ValueError, match=says):
+        Augmentation(**settings)
 
 
 def test_resizing_keeps_kinds():

@@ -1,5 +1,6 @@
 """Lesion images and masks: from files, from data sets, checked, transformed, or synthetic."""
 
+from skinseg.data.augmentation import Augmentation
 from skinseg.data.checks import DatasetReport, Finding, check_dataset
 from skinseg.data.datasets import PairDataset, Sample, SegmentationDataset, read_split
 from skinseg.data.folder import FolderDataset
@@ -17,9 +18,9 @@ from skinseg.data.normalization import Normalization
 from skinseg.data.pairs import DatasetError, Pair
 from skinseg.data.ph2 import PH2
 from skinseg.data.synthetic import SyntheticDermoscopy, synthetic_lesion
-from skinseg.data.transforms import RandomGeometry, RandomWhiteBalance
 
 __all__ = [
+    "Augmentation",
     "ISIC2016",
     "ISIC2017",
     "ISIC2018",
@@ -32,8 +33,6 @@ __all__ = [
     "Normalization",
     "Pair",
     "PairDataset",
-    "RandomGeometry",
-    "RandomWhiteBalance",
     "Sample",
     "SegmentationDataset",
     "SyntheticDermoscopy",

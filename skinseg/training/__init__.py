@@ -1,8 +1,9 @@
-"""The reference trainer: recipe, loop, and the folder of a run."""
+"""The reference trainer: recipes, loop, and the folder of a run."""
 
 from skinseg.training.memory_dataset import MemoryDataset
 from skinseg.training.recipe import Recipe
+from skinseg.training.recipes import get_recipe, list_recipes
 from skinseg.training.trainer import train
 from skinseg.training.validate import validate
 
-__all__ = ["MemoryDataset", "Recipe", "train", "validate"]
+__all__ = ["MemoryDataset", "Recipe", "get_recipe", "list_recipes", "train", "validate"]

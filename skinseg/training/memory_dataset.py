@@ -1,6 +1,6 @@
 """A data set decoded once: training reads it from memory, not from JPEG files."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -18,44 +18,65 @@ class MemoryDataset:
     Attributes:
         ids: Names of the samples.
         images: uint8 (N, 3, size, size).
-        masks: bool (N, 1, size, size).
+        masks: uint8 (N, 1, size, size): 0 is skin, 255 lesion, between them where masks are soft.
     """
 
-    def __init__(self, dataset: SegmentationDataset, size: int, *, progress: bool = True) -> None:
+    def __init__(
+        self,
+        dataset: SegmentationDataset,
+        size: int,
+        *,
+        soft_masks: Mapping[str, torch.Tensor] | None = None,
+        soft_weight: float = 0.0,
+        device: str | torch.device = "cpu",
+        progress: bool = True,
+    ) -> None:
         """Decode and resize.
 
         Args:
             dataset: Where the samples come from.
             size: Side of the square that they are resized to.
+            soft_masks: For samples' names, uint8 (H, W): 255 times a teacher's lesion probability.
+            soft_weight: Share that the teacher has in the mask, 0..1.
+            device: Where the tensors are kept.
             progress: Show a progress bar.
 
         Raises:
-            ValueError: If the data set is empty.
+            ValueError: If the data set is empty, or a teacher has not seen one of its samples.
         """
         if not len(dataset):
             raise ValueError("the data set has no images")
         self.ids = list(dataset.ids)
-        self.images = torch.empty(len(dataset), 3, size, size, dtype=torch.uint8)
-        self.masks = torch.empty(len(dataset), 1, size, size, dtype=torch.bool)
+        missing = set(self.ids) - set(soft_masks or {}) if soft_weight else set()
+        if missing:
+            raise ValueError(
+                f"{len(missing)} images have no soft mask of the teacher, {min(missing)} among them"
+            )
+        images = torch.empty(len(dataset), 3, size, size, dtype=torch.uint8)
+        masks = torch.empty(len(dataset), 1, size, size, dtype=torch.uint8)
 
         def load(index: int) -> None:
             sample = dataset[index]
             image = torch.from_numpy(np.ascontiguousarray(sample.image)).permute(2, 0, 1)[None]
             mask = torch.from_numpy(np.ascontiguousarray(sample.mask))[None, None]
-            self.images[index] = resize_images(image, (size, size))[0]
-            self.masks[index] = resize_masks(mask, (size, size))[0]
+            images[index] = resize_images(image, (size, size))[0]
+            target = resize_masks(mask, (size, size))[0] * 255.0
+            if soft_weight:
+                soft = resize_images(soft_masks[sample.id][None, None], (size, size))[0]
+                target.lerp_(soft.float(), soft_weight).round_()
+            masks[index] = target.to(torch.uint8)
 
         with ThreadPoolExecutor() as pool:
             done = pool.map(load, range(len(dataset)))
             console = Console(stderr=True)
             for _ in track(done, "decoding", len(dataset), console=console, disable=not progress):
                 pass
+        self.images, self.masks = images.to(device), masks.to(device)
 
     def __len__(self) -> int:
         return len(self.images)
 
-    def batches(self, order: Sequence[int], batch_size: int) -> Iterator[tuple[torch.Tensor, ...]]:
-        """Yield (images, masks) of ``batch_size`` samples in the given order."""
-        for start in range(0, len(order), batch_size):
-            chosen = torch.as_tensor(order[start : start + batch_size])
-            yield self.images[chosen], self.masks[chosen]
+    @property
+    def device(self) -> torch.device:
+        """Where the tensors are."""
+        return self.images.device

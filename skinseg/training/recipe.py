@@ -1,41 +1,54 @@
 import dataclasses
 import math
+from collections.abc import Mapping
 from typing import Any
 
+from skinseg.data.augmentation import Augmentation
 from skinseg.data.normalization import Normalization
-from skinseg.losses import AUX_WEIGHTS
+from skinseg.losses import AUX_WEIGHTS, LOSSES
+
+KEEP = ("best", "lowest_loss", "last")
+PRECISIONS = ("float32", "bfloat16")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Recipe:
     """Settings of a training run; saved with it, and part of the record of its weights.
 
-    The defaults are those of MALUNet and EGE-UNet (BCE + Dice, AdamW, cosine, flips, rotation)
-    except that the angle of rotation is drawn afresh for every sample, where the authors' code
-    draws one a run, and that a validation split chooses the epoch, not the test split.
-
     Attributes:
         epochs: Passes over the training images.
         size: Side of the square that images are resized to.
-        batch_size: Images a step.
-        learning_rate: Of AdamW, at the beginning.
+        batch_size: Images a step, over all processes.
+        accumulate: Parts that a batch is handled in, one after the other, to save memory. The
+            step is that of the whole batch, save that a Dice loss of the batch and BatchNorm see
+            a part.
+        learning_rate: Of AdamW, at its highest.
         final_learning_rate: Where the cosine ends.
         weight_decay: Of AdamW.
+        warmup: Share of all steps in which the learning rate rises from 0.
+        cosine_epochs: Epochs in which the cosine falls; after as many it has risen again, and so
+            on. None lets it fall once, over the whole run.
+        loss: ``"bce_dice"`` or ``"ce_iou"``; see :func:`skinseg.losses.segmentation_loss`.
+        dice_per_image: Whether Dice (or IoU) is of each image, as in the papers, or of the batch,
+            which weighs large lesions as pooled scores do.
+        aux_weights: Weights of the auxiliary outputs, coarsest first.
+        augmentation: Random changes of the training images.
+        normalization: How pixels become the input.
         small_size: Side of the images in the first ``small_epochs`` epochs; not below half of
             ``size``. Small images cost a quarter, and most is learned from them.
         small_epochs: How many of the epochs see small images.
-        flip: Probability of each of the two flips.
-        rotate: Probability of a rotation by a random angle.
-        zoom: Range of a random zoom.
-        white_balance: Strength of a random change of each colour channel's brightness.
+        soft_weight: Share of a teacher's soft masks in the target, 0..1.
         ema_decay: Decay a step of the average of the weights that is validated and kept; None
             keeps the weights themselves.
-        dice_per_image: Whether the Dice loss is of each image, as in the papers, or of the batch,
-            which weighs large lesions as pooled scores do.
-        aux_weights: Weights of the auxiliary outputs, coarsest first.
-        normalization: How pixels become the input.
+        keep: Which weights remain: of the epoch with the ``"best"`` pooled lesion IoU or the
+            ``"lowest_loss"`` on the validation images, or of the ``"last"`` epoch.
+        select_on_test: The test images choose the epoch, as in the authors' code. Scores on them
+            are then too good; it is here to measure by how much.
+        early_stop: Epochs without a better validation score after which the run ends; None never
+            ends it early.
+        precision: ``"float32"`` or ``"bfloat16"``, of the network's arithmetic.
         channels_last: Memory layout. On a CPU it makes MALUNet faster; EGE-UNet gains nothing.
-        seed: Of initial weights, order and augmentation.
+        seed: Of order and augmentation.
 
     Raises:
         ValueError: If a value is out of range.
@@ -48,39 +61,58 @@ class Recipe:
     epochs: int = 100
     size: int = 256
     batch_size: int = 8
+    accumulate: int = 1
     learning_rate: float = 1e-3
     final_learning_rate: float = 1e-5
     weight_decay: float = 1e-2
-    small_size: int = 128
-    small_epochs: int = 0
-    flip: float = 0.5
-    rotate: float = 0.5
-    zoom: tuple[float, float] = (1.0, 1.0)
-    white_balance: float = 0.0
-    ema_decay: float | None = None
+    warmup: float = 0.0
+    cosine_epochs: int | None = None
+    loss: str = "bce_dice"
     dice_per_image: bool = True
     aux_weights: tuple[float, ...] = AUX_WEIGHTS
+    augmentation: Augmentation = dataclasses.field(default_factory=Augmentation)
     normalization: Normalization = dataclasses.field(default_factory=Normalization)
+    small_size: int = 128
+    small_epochs: int = 0
+    soft_weight: float = 0.0
+    ema_decay: float | None = None
+    keep: str = "best"
+    select_on_test: bool = False
+    early_stop: int | None = None
+    precision: str = "float32"
     channels_last: bool = False
     seed: int = 0
 
     def __post_init__(self) -> None:
-        for name, least in (("epochs", 1), ("size", 32), ("batch_size", 1)):
-            if getattr(self, name) < least:
-                raise ValueError(f"{name} must be at least {least}, not {getattr(self, name)}")
+        least = {"epochs": 1, "size": 32, "batch_size": 1, "accumulate": 1}
+        least |= {"cosine_epochs": 1, "early_stop": 1}
+        for name, low in least.items():
+            if getattr(self, name) is not None and getattr(self, name) < low:
+                raise ValueError(f"{name} must be at least {low}, not {getattr(self, name)}")
         if self.learning_rate <= 0:
             raise ValueError(f"learning_rate must be above 0, not {self.learning_rate}")
         if not self.size / 2 <= self.small_size <= self.size and self.small_epochs:
             raise ValueError(
                 f"small_size must be from {self.size / 2:g} to {self.size}, not {self.small_size}"
             )
-        for name in ("flip", "rotate", "white_balance"):
+        for name in ("warmup", "soft_weight"):
             if not 0 <= getattr(self, name) <= 1:
                 raise ValueError(f"{name} must be in 0..1, not {getattr(self, name)}")
+        choices = {"loss": LOSSES, "keep": KEEP, "precision": PRECISIONS}
+        for name, allowed in choices.items():
+            if getattr(self, name) not in allowed:
+                listed = ", ".join(allowed)
+                raise ValueError(f"{name} must be one of {listed}, not {getattr(self, name)!r}")
 
     def learning_rate_at(self, progress: float) -> float:
         """Return the learning rate after the share ``progress`` (0..1) of all steps."""
-        cosine = (1 + math.cos(math.pi * progress)) / 2
+        if progress < self.warmup:
+            return self.learning_rate * progress / self.warmup
+        if self.cosine_epochs is None:
+            turn = (progress - self.warmup) / (1 - self.warmup) if self.warmup < 1 else 1.0
+        else:
+            turn = (progress - self.warmup) * self.epochs / self.cosine_epochs
+        cosine = (1 + math.cos(math.pi * turn)) / 2
         return self.final_learning_rate + cosine * (self.learning_rate - self.final_learning_rate)
 
     def size_at(self, epoch: int) -> int:
@@ -91,6 +123,19 @@ class Recipe:
         """Return the settings as JSON data."""
         settings = dataclasses.asdict(self)
         settings["aux_weights"] = list(self.aux_weights)
-        settings["zoom"] = list(self.zoom)
         settings["normalization"] = self.normalization.to_dict()
+        for name in ("zoom", "gamma"):
+            settings["augmentation"][name] = list(getattr(self.augmentation, name))
         return settings
+
+    @classmethod
+    def from_dict(cls, settings: Mapping[str, Any]) -> "Recipe":
+        """Build from JSON data; unknown keys raise TypeError."""
+        values = dict(settings)
+        augmentation = dict(values.pop("augmentation"))
+        for name in ("zoom", "gamma"):
+            augmentation[name] = tuple(augmentation[name])
+        values["augmentation"] = Augmentation(**augmentation)
+        values["normalization"] = Normalization.from_dict(values["normalization"])
+        values["aux_weights"] = tuple(values["aux_weights"])
+        return cls(**values)

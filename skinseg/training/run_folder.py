@@ -17,7 +17,7 @@ class RunFolder:
 
     Attributes:
         path: The folder, with ``recipe.json``, ``log.json`` (one entry an epoch),
-            ``checkpoint.pt`` (everything to go on from), and the best epoch's weights as
+            ``checkpoint.pt`` (everything to go on from), and the weights that are kept as
             ``model.safetensors`` and ``config.json``, which ``create_model("local-dir:...")``
             loads.
     """
@@ -26,23 +26,31 @@ class RunFolder:
         self.path = Path(path)
         self.checkpoint = self.path / "checkpoint.pt"
 
-    def start(self, settings: dict[str, Any], *, resume: bool) -> dict[str, Any] | None:
+    def start(
+        self, settings: dict[str, Any], *, resume: bool, leads: bool = True
+    ) -> dict[str, Any] | None:
         """Make the folder ready and return the checkpoint to go on from, if any.
+
+        Args:
+            settings: What the run is made with.
+            resume: Whether there may be a run already.
+            leads: Whether this process is the one that writes.
 
         Raises:
             FileExistsError: If the folder holds a run and ``resume`` is not set.
             ValueError: If that run had other settings.
         """
-        self.path.mkdir(parents=True, exist_ok=True)
         if not self.checkpoint.is_file():
-            write_json(self.path / "recipe.json", settings)
+            if leads:
+                self.path.mkdir(parents=True, exist_ok=True)
+                write_json(self.path / "recipe.json", settings)
             return None
         if not resume:
             raise FileExistsError(
                 f"{self.path} holds a training run already; resume it, or choose another folder"
             )
         state = torch.load(self.checkpoint, map_location="cpu", weights_only=True)
-        changed = [key for key in settings if settings[key] != state["settings"].get(key)]
+        changed = _changed(settings, state["settings"])
         if changed:
             raise ValueError(
                 f"{self.path} was trained with another {', '.join(changed)}; resume it with the "
@@ -50,8 +58,8 @@ class RunFolder:
             )
         return state
 
-    def save_best(self, weights: StateDict, record: PretrainedCfg) -> None:
-        """Write the weights of the best epoch so far, with their record."""
+    def save_kept(self, weights: StateDict, record: PretrainedCfg) -> None:
+        """Write the weights that are kept so far, with their record."""
         hub.write_local_dir(self.path, record, weights)
 
     def save(self, state: dict[str, Any]) -> None:
@@ -59,6 +67,18 @@ class RunFolder:
         write_json(self.path / "log.json", state["log"])
         write_atomically(self.checkpoint, lambda temporary: torch.save(state, temporary))
 
-    def best_weights(self) -> StateDict:
-        """Return the weights of the best epoch."""
+    def kept_weights(self) -> StateDict:
+        """Return the weights that are kept."""
         return read_state_dict(self.path / hub.WEIGHTS_NAME)
+
+
+def _changed(settings: dict[str, Any], before: dict[str, Any]) -> list[str]:
+    """Names of the settings that differ, nested ones with dots."""
+    names = []
+    for key in sorted(settings.keys() | before.keys()):
+        new, old = settings.get(key), before.get(key)
+        if isinstance(new, dict) and isinstance(old, dict):
+            names += [f"{key}.{name}" for name in _changed(new, old)]
+        elif new != old:
+            names.append(key)
+    return names

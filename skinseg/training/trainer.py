@@ -1,227 +1,257 @@
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import torch
-from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    TextColumn,
-    TimeElapsedColumn,
-    TimeRemainingColumn,
-)
-from torch import nn
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from skinseg.data.datasets import SegmentationDataset
-from skinseg.data.transforms import RandomGeometry, RandomWhiteBalance
-from skinseg.losses import deep_supervision_loss
 from skinseg.models.base import SegmentationModel
 from skinseg.pretrained import PretrainedCfg
 from skinseg.training.memory_dataset import MemoryDataset
+from skinseg.training.processes import Processes
+from skinseg.training.progress import progress_bar
 from skinseg.training.recipe import Recipe
 from skinseg.training.run_folder import RunFolder
+from skinseg.training.step import Part, Step
 from skinseg.training.validate import validate
 
 
 def train(
     model: SegmentationModel,
     train_set: SegmentationDataset,
-    val_set: SegmentationDataset,
+    val_set: SegmentationDataset | None,
     output: str | os.PathLike[str],
     recipe: Recipe | None = None,
     *,
+    test_set: SegmentationDataset | None = None,
+    soft_masks: Mapping[str, torch.Tensor] | None = None,
     resume: bool = False,
     device: str | torch.device = "cpu",
     progress: bool = True,
+    on_epoch: Callable[[dict[str, Any]], None] | None = None,
 ) -> list[dict[str, Any]]:
     """Train a lesion segmentation network.
 
     Everything random comes from the recipe's seed and the number of the epoch, so that a run that
-    was stopped and resumed gives the weights of one that was not.
+    was killed and resumed gives the weights of one that was not. Started by ``torchrun``, all
+    processes train one network together, each on its part of every batch; the first one writes.
 
     Args:
-        model: Network with ``num_classes=1``; it holds the best epoch's weights at the end.
+        model: Network with one output (lesion) or two (skin and lesion); at the end it holds the
+            weights that were kept.
         train_set: Images to learn from.
-        val_set: Images that choose the best epoch, by pooled lesion IoU. They must not be those
-            that you report scores on.
-        output: Folder of the run; afterwards ``create_model("local-dir:<output>")`` loads the
-            best epoch.
+        val_set: Images that choose the epoch, as the recipe's ``keep`` says. They must not be
+            those that you report scores on. None if the last epoch is kept.
+        output: Folder of the run; afterwards ``create_model("local-dir:<output>")`` loads what
+            was kept.
         recipe: Settings; the defaults of :class:`Recipe` if None.
+        test_set: Images that choose the epoch in place of ``val_set`` where the recipe repeats
+            the authors' ``select_on_test``; of no use otherwise.
+        soft_masks: A teacher's lesion probabilities times 255, uint8 (H, W), by image name; with
+            the recipe's ``soft_weight``.
         resume: Go on with the run in ``output`` if there is one.
         device: Where to train.
         progress: Show progress bars.
+        on_epoch: Called with the entry of each epoch that has ended and is on disk.
 
     Returns:
-        The log: a dictionary an epoch with loss, learning rate, seconds and validation scores.
+        The log: a dictionary an epoch with loss, learning rate, seconds, images per second, and,
+        with validation images, validation scores.
 
     Raises:
-        ValueError: If the network has more than one output or was not made by ``create_model``,
-            a data set is empty, or both share images.
+        ValueError: If the network has more than two outputs or was not made by ``create_model``,
+            a data set is empty or missing, or images are both for training and for validation.
         FileExistsError: If ``output`` holds a run and ``resume`` is not set.
+        FloatingPointError: If the loss is no longer a number.
     """
-    trainer = Trainer(model, recipe or Recipe(), device)
-    return trainer.run(train_set, val_set, RunFolder(output), resume=resume, progress=progress)
+    recipe = recipe or Recipe()
+    chooses = test_set if recipe.select_on_test else val_set
+    _refuse_unusable(model, recipe, train_set, chooses)
+    trainer = Trainer(model, recipe, device)
+    settings = {"model": model.config, "recipe": recipe.to_dict()}
+    folder = RunFolder(output)
+    state = folder.start(settings, resume=resume, leads=trainer.processes.leads)
+    shown = progress and trainer.processes.leads
+
+    def load(dataset: SegmentationDataset, **soft: Any) -> MemoryDataset:
+        return MemoryDataset(dataset, recipe.size, device=device, progress=shown, **soft)
+
+    data = load(train_set, soft_masks=soft_masks, soft_weight=recipe.soft_weight)
+    val_data = load(chooses) if chooses is not None else None
+    log = trainer.run(data, val_data, folder, state, progress=shown, on_epoch=on_epoch)
+    trainer.processes.wait()
+    model.load_state_dict(folder.kept_weights())
+    return log
 
 
 class Trainer:
-    """A network, its optimiser, and the loop over epochs."""
+    """A network, its recipe, and the loop over epochs."""
 
     def __init__(
         self, model: SegmentationModel, recipe: Recipe, device: str | torch.device
     ) -> None:
-        if model.num_classes != 1:
-            raise ValueError(
-                f"the trainer learns lesion against skin, one output; this network has "
-                f"{model.num_classes}: create it with num_classes=1"
-            )
-        if not model.architecture:
-            raise ValueError(
-                f"this {type(model).__name__} has no registered name, under which its weights "
-                "could be loaded again; make it with skinseg.create_model"
-            )
         self.recipe = recipe
-        layout = torch.channels_last if recipe.channels_last else torch.contiguous_format
-        self.model = model.to(device, memory_format=layout)
-        self.layout = layout
         self.device = torch.device(device)
-        self.optimizer = torch.optim.AdamW(
-            model.parameters(), lr=recipe.learning_rate, weight_decay=recipe.weight_decay
-        )
-        # What is validated and kept: an average of the weights over time, or the weights.
-        self.kept: nn.Module = self.model
-        if recipe.ema_decay is not None:
-            average = get_ema_multi_avg_fn(recipe.ema_decay)
-            self.average = AveragedModel(self.model, multi_avg_fn=average, use_buffers=True)
-            self.kept = self.average.module
-        self.geometry = RandomGeometry(flip=recipe.flip, rotate=recipe.rotate, zoom=recipe.zoom)
-        self.white_balance = RandomWhiteBalance(strength=recipe.white_balance)
+        self.processes = Processes(self.device)
+        self.layout = torch.channels_last if recipe.channels_last else torch.contiguous_format
+        self.model = model.to(self.device, memory_format=self.layout).train()
+        self.step = Step(self.model, recipe, self.processes)
 
     def run(
         self,
-        train_set: SegmentationDataset,
-        val_set: SegmentationDataset,
+        data: MemoryDataset,
+        val_data: MemoryDataset | None,
         folder: RunFolder,
+        state: dict[str, Any] | None,
         *,
-        resume: bool,
         progress: bool,
+        on_epoch: Callable[[dict[str, Any]], None] | None,
     ) -> list[dict[str, Any]]:
         """Train epoch after epoch; see :func:`train`."""
-        _refuse_overlap(train_set, val_set)
-        settings = {"model": self.model.config, **self.recipe.to_dict()}
-        state = folder.start(settings, resume=resume)
-        log = self._restore(state) if state else []
-        train_data = MemoryDataset(train_set, self.recipe.size, progress=progress)
-        val_data = MemoryDataset(val_set, self.recipe.size, progress=progress)
-        with _progress_bar(progress) as bar:
-            steps = self._steps_per_epoch(train_data)
+        log: list[dict[str, Any]] = []
+        if state:
+            self.step.load_state_dict(state["step"])
+            log = state["log"]
+        steps = self._steps_per_epoch(data)
+        with progress_bar(shown=progress) as bar:
             total, done = steps * self.recipe.epochs, steps * len(log)
             task = bar.add_task("training", total=total, completed=done)
-            while len(log) < self.recipe.epochs:
-                entry = self._epoch(train_data, len(log), lambda: bar.advance(task))
-                scores = validate(self.kept, val_data, self.recipe.normalization)
-                entry["validation"] = scores.to_dict()
-                best = max((e["validation"]["pooled_iou"] for e in log), default=-1.0)
+            while len(log) < self.recipe.epochs and not self._ends_early(log):
+                entry = self._epoch(data, len(log), lambda: bar.advance(task))
+                note = f"epoch {len(log) + 1}, loss {entry['loss']:.4f}"
+                if val_data is not None:
+                    found = validate(self.step.kept, val_data, self.recipe.normalization)
+                    entry["validation"] = found.to_dict()
+                    note += f", IoU {found.scores.pooled_iou:.4f}"
+                bar.update(task, description=note)
                 log.append(entry)
-                bar.update(task, description=f"epoch {len(log)}, IoU {scores.pooled_iou:.4f}")
-                if scores.pooled_iou > best:
-                    folder.save_best(self.kept.state_dict(), self._record(settings, entry))
-                folder.save(self._state(settings, log))
-        self.model.load_state_dict(folder.best_weights())
+                if self.processes.leads:
+                    self._save(folder, log)
+                    if on_epoch is not None:
+                        on_epoch(entry)
         return log
 
     def _steps_per_epoch(self, data: MemoryDataset) -> int:
         return -(-len(data) // self.recipe.batch_size)
 
-    def _epoch(self, data: MemoryDataset, epoch: int, advance: Any) -> dict[str, Any]:
+    def _ends_early(self, log: list[dict[str, Any]]) -> bool:
+        return self.recipe.early_stop is not None and (
+            len(log) - _best(log, self.recipe.keep) > self.recipe.early_stop
+        )
+
+    def _epoch(
+        self, data: MemoryDataset, epoch: int, advance: Callable[[], None]
+    ) -> dict[str, Any]:
         """Learn from every image once."""
         started = time.perf_counter()
         losses = []
         steps = self._steps_per_epoch(data)
         self.model.train()
-        for step, (images, masks) in enumerate(self._batches(data, epoch)):
-            rate = self.recipe.learning_rate_at((epoch + step / steps) / self.recipe.epochs)
-            for group in self.optimizer.param_groups:
-                group["lr"] = rate
-            losses.append(self._learn(images, masks))
+        for number, batch in enumerate(self._batches(data, epoch)):
+            rate = self.recipe.learning_rate_at((epoch + number / steps) / self.recipe.epochs)
+            losses.append(self.step(batch, rate))
             advance()
+        loss = torch.stack(losses).mean().item()
+        if loss != loss:
+            raise FloatingPointError(
+                f"the loss is no longer a number in epoch {epoch + 1}; lower the learning rate "
+                f"({self.recipe.learning_rate:g}) or use precision float32"
+            )
+        seconds = time.perf_counter() - started
         return {
             "epoch": epoch + 1,
-            "loss": torch.stack(losses).mean().item(),
+            "loss": loss,
             "learning_rate": rate,
-            "seconds": round(time.perf_counter() - started, 2),
+            "seconds": round(seconds, 2),
+            "images_per_second": round(len(data) / seconds, 1),
         }
 
-    def _batches(
-        self, data: MemoryDataset, epoch: int
-    ) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+    def _batches(self, data: MemoryDataset, epoch: int) -> Iterator[Iterator[Part]]:
         generator = torch.Generator().manual_seed(self.recipe.seed * 1_000_003 + epoch)
-        size = (self.recipe.size_at(epoch),) * 2
-        order = torch.randperm(len(data), generator=generator).tolist()
-        for images, masks in data.batches(order, self.recipe.batch_size):
-            images, masks = images.to(self.device), masks.to(self.device)
-            images, masks = self.geometry(images, masks, generator, size)
-            yield self.white_balance(images, generator), masks
+        order = torch.randperm(len(data), generator=generator)
+        for rows in order.split(self.recipe.batch_size):
+            yield self._parts(data, rows, epoch, generator)
 
-    def _learn(self, images: torch.Tensor, masks: torch.Tensor) -> torch.Tensor:
-        x = self.recipe.normalization(images).contiguous(memory_format=self.layout)
-        logits, aux = self.model(x, return_aux=True)
-        loss = deep_supervision_loss(
-            logits,
-            aux,
-            masks.float(),
-            self.recipe.aux_weights,
-            per_image=self.recipe.dice_per_image,
+    def _parts(
+        self, data: MemoryDataset, rows: torch.Tensor, epoch: int, generator: torch.Generator
+    ) -> Iterator[Part]:
+        """This process's images of each part of a batch; the chance is that of the whole batch."""
+        _, channels, height, width = data.images.shape
+        changes = self.recipe.augmentation.draw(
+            len(rows), generator, channels=channels, aspect=width / height
         )
-        self.optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        self.optimizer.step()
-        if self.kept is not self.model:
-            self.average.update_parameters(self.model)
-        return loss.detach()
+        size = (self.recipe.size_at(epoch),) * 2
+        soft = self.recipe.soft_weight > 0
+        length = -(-len(rows) // self.recipe.accumulate)
+        for start in range(0, len(rows), length):
+            part = slice(start, min(start + length, len(rows)))
+            own = self.processes.part(part)
+            chosen = rows[own].to(data.device)
+            images, target = changes.part(own).apply(
+                data.images[chosen], data.masks[chosen], size, soft=soft
+            )
+            x = self.recipe.normalization(images).contiguous(memory_format=self.layout)
+            yield Part(x, target, (part.stop - part.start) / len(rows))
 
-    def _record(self, settings: dict[str, Any], entry: dict[str, Any]) -> PretrainedCfg:
+    def _save(self, folder: RunFolder, log: list[dict[str, Any]]) -> None:
+        if _best(log, self.recipe.keep) == len(log):
+            folder.save_kept(self.step.kept.state_dict(), self._record(log[-1]))
+        settings = {"model": self.model.config, "recipe": self.recipe.to_dict()}
+        folder.save({"settings": settings, "step": self.step.state_dict(), "log": log})
+
+    def _record(self, entry: dict[str, Any]) -> PretrainedCfg:
         """Record of the weights after an epoch."""
+        metrics = []
+        if "validation" in entry:
+            metrics = [{"data": "validation images of the run", **entry["validation"]}]
         return PretrainedCfg(
             architecture=self.model.architecture,
             model_args=self.model.config,
             num_params=sum(p.numel() for p in self.model.parameters()),
             input_size=(self.model.in_chans, self.recipe.size, self.recipe.size),
             normalization=self.recipe.normalization.to_dict(),
-            recipe={**settings, "epoch": entry["epoch"]},
-            metrics=[{"data": "validation images of the run", **entry["validation"]}],
+            recipe={**self.recipe.to_dict(), "epoch": entry["epoch"]},
+            metrics=metrics,
         )
 
-    def _state(self, settings: dict[str, Any], log: list[dict[str, Any]]) -> dict[str, Any]:
-        return {
-            "settings": settings,
-            "model_state_dict": self.model.state_dict(),
-            "optimizer": self.optimizer.state_dict(),
-            "average": self.average.state_dict() if self.kept is not self.model else None,
-            "log": log,
-        }
 
-    def _restore(self, state: dict[str, Any]) -> list[dict[str, Any]]:
-        self.model.load_state_dict(state["model_state_dict"])
-        self.optimizer.load_state_dict(state["optimizer"])
-        if self.kept is not self.model:
-            self.average.load_state_dict(state["average"])
-        return state["log"]
+def _best(log: list[dict[str, Any]], keep: str) -> int:
+    """Number of the epoch, from 1, whose weights are kept; the first one of equals."""
+    if keep == "last" or not log:
+        return len(log)
+    if keep == "lowest_loss":
+        return min(log, key=lambda entry: entry["validation"]["loss"])["epoch"]
+    return max(log, key=lambda entry: entry["validation"]["pooled_iou"])["epoch"]
 
 
-def _refuse_overlap(train_set: SegmentationDataset, val_set: SegmentationDataset) -> None:
-    shared = set(train_set.ids) & set(val_set.ids)
+def _refuse_unusable(
+    model: SegmentationModel,
+    recipe: Recipe,
+    train_set: SegmentationDataset,
+    chooses: SegmentationDataset | None,
+) -> None:
+    if model.num_classes > 2:
+        raise ValueError(
+            f"the trainer learns lesion against skin, one output or two; this network has "
+            f"{model.num_classes}: create it with num_classes=1"
+        )
+    if not model.architecture:
+        raise ValueError(
+            f"this {type(model).__name__} has no registered name, under which its weights could "
+            "be loaded again; make it with skinseg.create_model"
+        )
+    if chooses is None:
+        name = "test_set" if recipe.select_on_test else "val_set"
+        if recipe.keep != "last" or recipe.select_on_test:
+            raise ValueError(
+                f'the recipe keeps the epoch that is "{recipe.keep}" on {name}, and there is '
+                f'none; give {name}, or keep="last"'
+            )
+        return
+    shared = set(train_set.ids) & set(chooses.ids)
     if shared:
         raise ValueError(
             f"{len(shared)} images are both for training and for validation, {min(shared)} among "
             "them; the validation images must be others"
         )
-
-
-def _progress_bar(shown: bool) -> Progress:
-    columns = [TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn()]
-    columns += [TimeElapsedColumn(), TimeRemainingColumn()]
-    return Progress(*columns, console=Console(stderr=True), disable=not shown)

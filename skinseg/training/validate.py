@@ -1,9 +1,33 @@
+import dataclasses
+from typing import Any
+
 import torch
 from torch import nn
 
 from skinseg.data.normalization import Normalization
+from skinseg.losses import segmentation_loss
 from skinseg.metrics import ConfusionCounts, SegmentationScores
 from skinseg.training.memory_dataset import MemoryDataset
+
+
+@dataclasses.dataclass(frozen=True)
+class Validation:
+    """What a network does on a data set: its scores, and its mean BCE + Dice loss."""
+
+    scores: SegmentationScores
+    loss: float
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return scores and loss as JSON data."""
+        return {**self.scores.to_dict(), "loss": self.loss}
+
+
+def lesion_logits(logits: torch.Tensor) -> torch.Tensor:
+    """Return logits (B, 1, H, W) of lesion against skin, of a network with one or two outputs.
+
+    With two, skin and lesion, their difference: its sigmoid is the softmax of the lesion.
+    """
+    return logits if logits.shape[1] == 1 else logits[:, 1:] - logits[:, :1]
 
 
 @torch.inference_mode()
@@ -14,25 +38,29 @@ def validate(
     *,
     batch_size: int = 8,
     threshold: float = 0.5,
-) -> SegmentationScores:
+) -> Validation:
     """Score a network's lesion masks on a data set in memory, at that data set's size.
 
     Args:
-        model: Network with one output; it is put in evaluation mode and back.
+        model: Network with one output, or two; it is put in evaluation mode and back.
         dataset: Images and masks.
         normalization: How pixels become the input.
         batch_size: Images at once.
         threshold: Probability from which a pixel counts as lesion.
 
     Returns:
-        Pooled and per-image scores.
+        Pooled and per-image scores, and the mean loss of the batches' images.
     """
     training = model.training
     model.eval()
     device = next(model.parameters()).device
-    counts = ConfusionCounts()
-    for images, masks in dataset.batches(range(len(dataset)), batch_size):
-        logits = model(normalization(images.to(device)))
-        counts.update(logits.sigmoid() >= threshold, masks.to(device))
+    counts, loss = ConfusionCounts(), 0.0
+    for images, masks in zip(
+        dataset.images.split(batch_size), dataset.masks.split(batch_size), strict=True
+    ):
+        logits = lesion_logits(model(normalization(images.to(device))))
+        lesion = masks.to(device) > 127
+        counts.update(logits.sigmoid() >= threshold, lesion)
+        loss += len(images) * float(segmentation_loss(logits.float(), lesion.float()))
     model.train(training)
-    return counts.scores()
+    return Validation(counts.scores(), loss / len(dataset))

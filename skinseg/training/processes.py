@@ -1,0 +1,67 @@
+"""Several processes that train one network: each computes a part of every batch."""
+
+import os
+
+import torch
+import torch.distributed as dist
+from torch import nn
+
+
+class Processes:
+    """The processes of a run, started by ``torchrun``; one, alone, otherwise.
+
+    All of them draw the same order and the same augmentation, take their part of each batch, and
+    add their gradients up, so that every step is that of one process with the whole batch.
+
+    Args:
+        device: Where this process computes; it decides how processes talk (NCCL between GPUs,
+            Gloo between CPUs).
+
+    Attributes:
+        rank: Number of this process, from 0.
+        count: How many there are.
+    """
+
+    def __init__(self, device: torch.device) -> None:
+        if int(os.environ.get("WORLD_SIZE", "1")) > 1 and not dist.is_initialized():
+            dist.init_process_group("nccl" if device.type == "cuda" else "gloo")
+        self.joined = dist.is_initialized()
+        self.rank = dist.get_rank() if self.joined else 0
+        self.count = dist.get_world_size() if self.joined else 1
+
+    @property
+    def leads(self) -> bool:
+        """Whether this process writes the files and shows the progress."""
+        return self.rank == 0
+
+    def part(self, rows: slice) -> slice:
+        """Return this process's share of a batch's rows; the first processes get the rest."""
+        share, rest = divmod(rows.stop - rows.start, self.count)
+        start = rows.start + self.rank * share + min(self.rank, rest)
+        return slice(start, start + share + (self.rank < rest))
+
+    def total(self, values: torch.Tensor) -> torch.Tensor:
+        """Add a tensor up over all processes, keeping the gradient of the own part."""
+        if self.count == 1:
+            return values
+        everywhere = values.detach().clone()
+        dist.all_reduce(everywhere)
+        return values + (everywhere - values.detach())
+
+    def add_gradients(self, parameters: list[nn.Parameter]) -> None:
+        """Add the gradients of all processes up, in every one of them."""
+        if self.count == 1:
+            return
+        for parameter in parameters:
+            if parameter.grad is None:
+                parameter.grad = torch.zeros_like(parameter)
+        flat = torch.cat([parameter.grad.reshape(-1) for parameter in parameters])
+        dist.all_reduce(flat)
+        pieces = flat.split([parameter.numel() for parameter in parameters])
+        for parameter, piece in zip(parameters, pieces, strict=True):
+            parameter.grad.copy_(piece.view_as(parameter))
+
+    def wait(self) -> None:
+        """Let every process come to this point before one goes on."""
+        if self.count > 1:
+            dist.barrier()

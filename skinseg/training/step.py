@@ -1,0 +1,155 @@
+"""One step of learning: forward, loss, backward, optimiser, average of the weights."""
+
+import warnings
+from collections.abc import Iterable
+from typing import NamedTuple
+
+import torch
+from torch import nn
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+
+from skinseg.losses import deep_supervision_loss
+from skinseg.models.base import SegmentationModel
+from skinseg.training.processes import Processes
+from skinseg.training.recipe import Recipe
+from skinseg.training.validate import lesion_logits
+
+
+class Part(NamedTuple):
+    """A part of a batch.
+
+    Attributes:
+        x: (B, C, H, W), the network's input; empty if other processes have all its images.
+        target: (B, 1, H, W), 0..1.
+        share: The part's share of the batch's images, over all processes.
+    """
+
+    x: torch.Tensor
+    target: torch.Tensor
+    share: float
+
+
+class LossOf(nn.Module):
+    """A network and its loss as one module, from input to a scalar."""
+
+    def __init__(self, model: SegmentationModel, recipe: Recipe, processes: Processes) -> None:
+        super().__init__()
+        self.model = model
+        self.recipe = recipe
+        self.across = processes.total if processes.count > 1 else None
+
+    def forward(self, x: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
+        """Return the loss of ``x`` (B, C, H, W) with ``target`` (B, 1, H, W), 0..1."""
+        if len(x):
+            logits, aux = self._outputs(x)
+        else:
+            # Nothing to learn from here, but the other processes wait for the sums.
+            logits, *aux = [target.clone().requires_grad_() for _ in range(1 + self.model.num_aux)]
+        return deep_supervision_loss(
+            logits,
+            aux,
+            target,
+            self.recipe.aux_weights,
+            kind=self.recipe.loss,
+            per_image=self.recipe.dice_per_image,
+            across=self.across,
+        )
+
+    def _outputs(self, x: torch.Tensor) -> tuple[torch.Tensor, list[torch.Tensor]]:
+        reduced = self.recipe.precision == "bfloat16"
+        # Casts are not kept from step to step: a captured step would read outdated ones.
+        with torch.autocast(x.device.type, torch.bfloat16, enabled=reduced, cache_enabled=False):
+            logits, aux = self.model(x, return_aux=True)
+        return lesion_logits(logits).float(), [output.float() for output in aux]
+
+
+class Step:
+    """What is done with each batch.
+
+    Args:
+        model: The network, on its device, in training mode.
+        recipe: Settings.
+        processes: Who shares the batch.
+
+    Attributes:
+        kept: The network that is validated and kept: the average of the weights over time, or
+            the network itself.
+    """
+
+    def __init__(self, model: SegmentationModel, recipe: Recipe, processes: Processes) -> None:
+        self.model = model
+        self.recipe = recipe
+        self.processes = processes
+        self.parameters = [p for p in model.parameters() if p.requires_grad]
+        self.optimizer = torch.optim.AdamW(
+            self.parameters, lr=recipe.learning_rate, weight_decay=recipe.weight_decay, fused=True
+        )
+        self.kept: nn.Module = model
+        if recipe.ema_decay is not None:
+            average = get_ema_multi_avg_fn(recipe.ema_decay)
+            self.average = AveragedModel(model, multi_avg_fn=average, use_buffers=True)
+            self.kept = self.average.module
+        self.plain = LossOf(model, recipe, processes)
+        self.captured: dict[torch.Size, nn.Module] = {}
+
+    def __call__(self, parts: Iterable[Part], rate: float) -> torch.Tensor:
+        """Learn from a batch.
+
+        Args:
+            parts: The batch, in parts that are handled one after the other.
+            rate: Learning rate.
+
+        Returns:
+            The loss of the whole batch, a scalar on the device.
+        """
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate
+        self.optimizer.zero_grad(set_to_none=True)
+        losses = []
+        for x, target, share in parts:
+            loss = share * self._loss_of(x)(x, target)
+            loss.backward()
+            losses.append(loss.detach())
+        self.processes.add_gradients(self.parameters)
+        self.optimizer.step()
+        if self.kept is not self.model:
+            self.average.update_parameters(self.model)
+        return torch.stack(losses).sum()
+
+    def _loss_of(self, x: torch.Tensor) -> nn.Module:
+        """The loss; on a GPU captured as one graph, for the launches of small kernels cost most.
+
+        Batches of every other size than the first, the last of an epoch among them, run uncaptured.
+        """
+        if x.device.type != "cuda" or self.processes.count > 1:
+            return self.plain
+        if not self.captured:
+            self.captured[x.shape] = self._capture(x)
+        return self.captured.get(x.shape, self.plain)
+
+    def _capture(self, x: torch.Tensor) -> nn.Module:
+        loss = LossOf(self.model, self.recipe, self.processes)
+        target = x.new_zeros(len(x), 1, *x.shape[2:])
+        try:
+            return torch.cuda.make_graphed_callables(loss, (x.clone(), target))
+        except RuntimeError as error:
+            warnings.warn(
+                f"the step cannot be captured as a CUDA graph and runs slower: {error}",
+                stacklevel=2,
+            )
+            return self.plain
+
+    def state_dict(self) -> dict[str, object]:
+        """Everything that the next step depends on."""
+        return {
+            "model_state_dict": self.model.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "average": self.average.state_dict() if self.kept is not self.model else None,
+        }
+
+    def load_state_dict(self, state: dict[str, object]) -> None:
+        """Go on from :meth:`state_dict`."""
+        self.model.load_state_dict(state["model_state_dict"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        if self.kept is not self.model:
+            self.average.load_state_dict(state["average"])
