@@ -44,6 +44,11 @@ def _runs() -> dict[str, Run]:
             runs[f"paper73-{network}-paper-{seed}"] = Run(network, "paper73", paper)
             ours = get_recipe("skinseg", epochs=100, keep="last", seed=seed, **layout)
             runs[f"paper73-{network}-skinseg-{seed}"] = Run(network, "paper73", ours)
+        for seed in SEEDS:
+            taught = get_recipe(
+                "skinseg", epochs=80, keep="last", seed=seed, soft_weight=0.6, **layout
+            )
+            runs[f"paper73-{network}-taught-{seed}"] = Run(network, "paper73", taught, teacher=True)
     return runs
 
 

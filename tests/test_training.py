@@ -7,7 +7,7 @@ import torch
 
 import skinseg
 from skinseg.data import SyntheticDermoscopy
-from skinseg.training import MemoryDataset, Recipe, train, validate
+from skinseg.training import MemoryDataset, Recipe, get_recipe, list_recipes, train, validate
 
 SMALL = {"size": 48, "batch_size": 4}
 
@@ -30,6 +30,18 @@ def run(lesions, folder, *, name="basic_unet", **settings):
     return model, train(model, *lesions, folder, recipe, progress=False)
 
 
+def apart(one, other, start):
+    """Distance of two networks' weights, divided by how far they have come.
+
+    AdamW moves weights whose gradient is nothing but rounding, too; they make up little of it.
+    """
+    distance, way = (
+        sum((a[key] - b[key]).square().sum() for key in start)
+        for a, b in ((one, other), (one, start))
+    )
+    return float((distance / way).sqrt())
+
+
 @pytest.mark.parametrize("name", ["basic_unet", "egeunet"])
 def test_it_learns(lesions, tmp_path, name):
     model, log = run(lesions, tmp_path, name=name, epochs=12, learning_rate=1e-2)
@@ -39,7 +51,8 @@ def test_it_learns(lesions, tmp_path, name):
     data = MemoryDataset(lesions[1], 48, progress=False)
     loaded = skinseg.create_model(f"local-dir:{tmp_path}")
     for trained in (model, loaded):
-        assert validate(trained, data, Recipe().normalization).pooled_iou == pytest.approx(best)
+        found = validate(trained, data, Recipe().normalization)
+        assert found.scores.pooled_iou == pytest.approx(best)
     assert loaded.pretrained_cfg.metrics[0]["pooled_iou"] == best
     assert loaded.pretrained_cfg.input_size == (3, 48, 48)
 
@@ -48,9 +61,9 @@ def test_a_resumed_run_is_the_uninterrupted_run(lesions, tmp_path, monkeypatch):
     settings = {"epochs": 3, "small_size": 32, "small_epochs": 1, "ema_decay": 0.9}
     whole, _ = run(lesions, tmp_path / "whole", **settings)
 
-    from skinseg.training.trainer import Trainer
+    from skinseg.training.step import Step
 
-    learn, steps = Trainer._learn, []
+    learn, steps = Step.__call__, []
 
     def dies_in_the_second_epoch(self, *batch):
         steps.append(1)
@@ -58,7 +71,7 @@ def test_a_resumed_run_is_the_uninterrupted_run(lesions, tmp_path, monkeypatch):
             raise KeyboardInterrupt
         return learn(self, *batch)
 
-    monkeypatch.setattr(Trainer, "_learn", dies_in_the_second_epoch)
+    monkeypatch.setattr(Step, "__call__", dies_in_the_second_epoch)
     with pytest.raises(KeyboardInterrupt):
         run(lesions, tmp_path / "cut", **settings)
     monkeypatch.undo()
@@ -85,20 +98,154 @@ def test_learning_rate_falls_along_a_cosine():
     )
 
 
+def test_learning_rate_warms_up_first():
+    recipe = Recipe(warmup=0.25)
+    rates = [recipe.learning_rate_at(progress) for progress in (0, 0.125, 0.25, 1)]
+    assert rates == pytest.approx([0, 5e-4, 1e-3, recipe.final_learning_rate])
+
+
+def test_the_papers_cosine_rises_again():
+    recipe = get_recipe("paper-egeunet")
+    assert recipe.epochs == 300
+    rates = [recipe.learning_rate_at(epoch / 300) for epoch in (0, 50, 100, 150)]
+    assert rates == pytest.approx([1e-3, 1e-5, 1e-3, 1e-5])
+
+
+@pytest.mark.parametrize("name", list_recipes())
+def test_recipes_by_name(name):
+    recipe = get_recipe(name, epochs=7)
+    assert recipe.epochs == 7
+    assert Recipe.from_dict(json.loads(json.dumps(recipe.to_dict()))) == recipe
+    with pytest.raises(TypeError, match="no_such_setting"):
+        get_recipe(name, no_such_setting=1)
+
+
+def test_no_such_recipe():
+    with pytest.raises(ValueError, match=r"no recipe 'best'; choose one of .*skinseg"):
+        get_recipe("best")
+
+
+def test_two_outputs_learn_lesion_against_skin(lesions, tmp_path):
+    torch.manual_seed(0)
+    model = skinseg.create_model("basic_unet", channels=(4, 4, 8, 8, 8, 8), num_classes=2)
+    recipe = Recipe(**SMALL, epochs=12, learning_rate=1e-2, loss="ce_iou")
+    log = train(model, *lesions, tmp_path, recipe, progress=False)
+    assert log[-1]["loss"] < 0.7 * log[0]["loss"]
+
+
+def test_parts_of_a_batch_add_up_to_the_batch(lesions, tmp_path):
+    whole, one = run(lesions, tmp_path / "whole", epochs=1)
+    parts, three = run(lesions, tmp_path / "parts", epochs=1, accumulate=3)
+    assert one[0]["loss"] == pytest.approx(three[0]["loss"], rel=1e-4)
+    assert apart(parts.state_dict(), whole.state_dict(), network().state_dict()) < 0.02
+
+
+def test_bfloat16_learns_about_the_same(lesions, tmp_path):
+    _, exact = run(lesions, tmp_path / "float32", epochs=2)
+    _, reduced = run(lesions, tmp_path / "bfloat16", epochs=2, precision="bfloat16")
+    assert reduced[-1]["loss"] != exact[-1]["loss"]
+    assert reduced[-1]["loss"] == pytest.approx(exact[-1]["loss"], rel=0.05)
+
+
+def test_it_stops_early(lesions, tmp_path):
+    # Without learning, no epoch is better than the first.
+    settings = {"learning_rate": 1e-12, "final_learning_rate": 0.0, "early_stop": 2}
+    _, log = run(lesions, tmp_path, epochs=20, **settings)
+    assert len(log) == 3
+    again = train(
+        network(),
+        *lesions,
+        tmp_path,
+        Recipe(**SMALL, epochs=20, **settings),
+        resume=True,
+        progress=False,
+    )
+    assert len(again) == 3
+
+
+@pytest.mark.parametrize(
+    ("keep", "choose"),
+    [
+        ("best", lambda log: max(log, key=lambda e: e["validation"]["pooled_iou"])),
+        ("lowest_loss", lambda log: min(log, key=lambda e: e["validation"]["loss"])),
+        ("last", lambda log: log[-1]),
+    ],
+)
+def test_the_recipe_says_which_epoch_is_kept(lesions, tmp_path, keep, choose):
+    _, log = run(lesions, tmp_path, epochs=5, learning_rate=3e-2, keep=keep)
+    record = skinseg.create_model(f"local-dir:{tmp_path}").pretrained_cfg
+    assert record.recipe["epoch"] == choose(log)["epoch"]
+
+
+def test_the_last_epoch_needs_no_validation_images(lesions, tmp_path):
+    train_set, _ = lesions
+    log = train(
+        network(),
+        train_set,
+        None,
+        tmp_path,
+        Recipe(**SMALL, epochs=1, keep="last"),
+        progress=False,
+    )
+    assert "validation" not in log[0]
+    assert skinseg.create_model(f"local-dir:{tmp_path}").pretrained_cfg.metrics == []
+    with pytest.raises(ValueError, match='"best" on val_set, and there is none'):
+        train(network(), train_set, None, tmp_path / "other", Recipe(**SMALL))
+
+
+def test_the_authors_slip_lets_the_test_images_choose(lesions, tmp_path):
+    train_set, val_set = lesions
+    recipe = Recipe(**SMALL, epochs=1, select_on_test=True)
+    with pytest.raises(ValueError, match="test_set, and there is none"):
+        train(network(), train_set, val_set, tmp_path, recipe)
+    test_set = SyntheticDermoscopy(3, size=48, seed=99)
+    log = train(network(), train_set, val_set, tmp_path, recipe, test_set=test_set, progress=False)
+    assert log[0]["validation"]["images"] == 3
+
+
+def test_soft_masks_of_a_teacher(lesions, tmp_path):
+    train_set, val_set = lesions
+    recipe = Recipe(**SMALL, epochs=1, soft_weight=0.5)
+    with pytest.raises(ValueError, match="12 images have no soft mask"):
+        train(network(), train_set, val_set, tmp_path, recipe, progress=False)
+    soft = {name: torch.full((20, 24), 255, dtype=torch.uint8) for name in train_set.ids}
+    data = MemoryDataset(train_set, 48, soft_masks=soft, soft_weight=0.5, progress=False)
+    assert sorted(data.masks.unique().tolist()) == [128, 255]
+    log = train(network(), train_set, val_set, tmp_path, recipe, soft_masks=soft, progress=False)
+    assert log[0]["loss"] > 0
+
+
+def test_each_epoch_is_told_once_it_is_on_disk(lesions, tmp_path):
+    told = []
+
+    def told_of(entry):
+        told.append(entry["epoch"])
+        assert len(json.loads((tmp_path / "log.json").read_text())) == entry["epoch"]
+
+    recipe = Recipe(**SMALL, epochs=2)
+    train(network(), *lesions, tmp_path, recipe, progress=False, on_epoch=told_of)
+    assert told == [1, 2]
+
+
+def test_a_loss_that_explodes_ends_the_run(lesions, tmp_path):
+    with pytest.raises(FloatingPointError, match="no longer a number in epoch"):
+        run(lesions, tmp_path, epochs=3, learning_rate=1e30)
+
+
 def test_a_used_folder_is_not_overwritten(lesions, tmp_path):
     run(lesions, tmp_path, epochs=1)
     with pytest.raises(FileExistsError, match="holds a training run already"):
         run(lesions, tmp_path, epochs=1)
-    with pytest.raises(ValueError, match="trained with another epochs"):
+    with pytest.raises(ValueError, match=r"trained with another recipe\.epochs"):
         recipe = Recipe(**SMALL, epochs=2)
         train(network(), *lesions, tmp_path, recipe, resume=True, progress=False)
 
 
 def test_what_cannot_be_trained(lesions, tmp_path):
     train_set, val_set = lesions
-    two = skinseg.create_model("basic_unet", num_classes=2)
+    three = skinseg.create_model("basic_unet", num_classes=3)
     with pytest.raises(ValueError, match="num_classes=1"):
-        train(two, train_set, val_set, tmp_path)
+        train(three, train_set, val_set, tmp_path)
     with pytest.raises(ValueError, match="no registered name"):
         train(skinseg.models.BasicUNet(), train_set, val_set, tmp_path)
     with pytest.raises(ValueError, match="12 images are both"):
@@ -112,7 +259,11 @@ def test_what_cannot_be_trained(lesions, tmp_path):
         ({"size": 16}, "size must be at least 32"),
         ({"size": 256, "small_size": 64, "small_epochs": 1}, "small_size must be from 128 to 256"),
         ({"learning_rate": 0}, "learning_rate must be above 0"),
-        ({"flip": 2}, r"flip must be in 0..1"),
+        ({"warmup": 2}, r"warmup must be in 0..1"),
+        ({"accumulate": 0}, "accumulate must be at least 1"),
+        ({"loss": "focal"}, "loss must be one of bce_dice, ce_iou, not 'focal'"),
+        ({"keep": "first"}, "keep must be one of best, lowest_loss, last"),
+        ({"precision": "float8"}, "precision must be one of float32, bfloat16"),
     ],
 )
 def test_impossible_recipes(settings, says):

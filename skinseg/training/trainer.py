@@ -137,7 +137,7 @@ class Trainer:
 
     def _ends_early(self, log: list[dict[str, Any]]) -> bool:
         return self.recipe.early_stop is not None and (
-            len(log) - _best(log, self.recipe.keep) > self.recipe.early_stop
+            len(log) - _best(log, self.recipe.keep) >= self.recipe.early_stop
         )
 
     def _epoch(
