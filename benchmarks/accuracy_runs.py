@@ -14,6 +14,8 @@ import torch
 from provenance import provenance
 from safetensors.torch import load_file
 
+from taught_images import Blends, Both
+
 import skinseg
 from skinseg.data import ISIC2017, PairDataset, read_split
 from skinseg.files import write_json
@@ -29,7 +31,7 @@ class Run:
     network: str
     split: str
     recipe: Recipe
-    teacher: bool = False
+    teacher: str | None = None  # "soft" masks of the images, or "mixed" images as well
 
 
 def _runs() -> dict[str, Run]:
@@ -48,7 +50,12 @@ def _runs() -> dict[str, Run]:
             taught = get_recipe(
                 "skinseg", epochs=80, keep="last", seed=seed, soft_weight=0.6, **layout
             )
-            runs[f"paper73-{network}-taught-{seed}"] = Run(network, "paper73", taught, teacher=True)
+            runs[f"paper73-{network}-taught-{seed}"] = Run(network, "paper73", taught, "soft")
+            # With 3,000 blends an epoch is three times as long.
+            mixed = dataclasses.replace(taught, epochs=28)
+            runs[f"paper73-{network}-mixed-{seed}"] = Run(network, "paper73", mixed, "mixed")
+        shipped = get_recipe("skinseg", epochs=28, soft_weight=0.6, **layout)
+        runs[f"official-{network}-mixed"] = Run(network, "official", shipped, "mixed")
     return runs
 
 
@@ -81,7 +88,7 @@ def main() -> None:
         "--data", type=Path, required=True, help="folder with the ISIC 2017 folders"
     )
     parser.add_argument("--output", type=Path, required=True, help="folder of all runs")
-    parser.add_argument("--soft-masks", help="safetensors file of the teachers' masks")
+    parser.add_argument("--teachers", type=Path, help="folder written by teachers.py")
     parser.add_argument("--device", default="cpu")
     arguments = parser.parse_args()
     run = RUNS[arguments.run]
@@ -90,6 +97,13 @@ def main() -> None:
         output.mkdir(parents=True, exist_ok=True)
         write_json(output / "provenance.json", {"run": arguments.run, **provenance()})
     learned, held_out = images(run.split, arguments.data)
+    soft_masks = None
+    if run.teacher:
+        soft_masks = load_file(arguments.teachers / "soft_masks.safetensors")
+    if run.teacher == "mixed":
+        blends = Blends(load_file(arguments.teachers / "blends.safetensors"))
+        soft_masks |= blends.soft_masks()
+        learned = Both(learned, blends)
     torch.manual_seed(run.recipe.seed)
     train(
         skinseg.create_model(run.network),
@@ -97,7 +111,7 @@ def main() -> None:
         held_out if run.recipe.keep != "last" else None,
         output,
         run.recipe,
-        soft_masks=load_file(arguments.soft_masks) if run.teacher else None,
+        soft_masks=soft_masks,
         resume=True,
         device=arguments.device,
     )

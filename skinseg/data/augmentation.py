@@ -52,6 +52,10 @@ class Changes(NamedTuple):
             Images (B, C, h, w) as float32, values 0..255, and masks (B, 1, h, w) as float32, 0..1.
         """
         shape = [len(images), 1, *(size or images.shape[-2:])]
+        if not len(images):
+            return images.new_zeros(0, images.shape[1], *shape[2:]).float(), masks.new_zeros(
+                shape
+            ).float()
         grid = F.affine_grid(self.matrices, shape, align_corners=False).to(images.device)
         sample = {"padding_mode": "reflection", "align_corners": False}
         moved = F.grid_sample(images.float(), grid, mode="bilinear", **sample)
