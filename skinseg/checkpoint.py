@@ -19,6 +19,29 @@ _WRAPPERS = ("model_state_dict", "state_dict", "model")
 _PROFILER_LEFTOVERS = ("total_ops", "total_params")
 
 
+class _Ignored:
+    """Stands for a numpy number, such as a loss, that a training script left beside the weights.
+
+    The number is not needed, and so no code of numpy runs on what an untrusted file says of it.
+    """
+
+    def __init__(self, *_: Any) -> None:
+        pass
+
+    def __setstate__(self, _: Any) -> None:
+        pass
+
+
+_IGNORED = [
+    type(name, (_Ignored,), {"__module__": module})
+    for module, name in [
+        ("numpy", "dtype"),
+        ("numpy.core.multiarray", "scalar"),
+        ("numpy._core.multiarray", "scalar"),
+    ]
+]
+
+
 class CheckpointError(ValueError):
     """Weights that cannot be read, or do not fit the network."""
 
@@ -58,7 +81,8 @@ def _read_safetensors(path: Path) -> StateDict:
 
 def _read_pickle(path: Path) -> Any:
     try:
-        return torch.load(path, map_location="cpu", weights_only=True)
+        with torch.serialization.safe_globals(_IGNORED):
+            return torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         raise CheckpointError(
             f"{path} is refused: it is not a plain file of tensors but a pickle that may run "

@@ -70,7 +70,7 @@ def create_model(
     arguments = {**(cfg.model_args if cfg and pretrained else {}), **kwargs}
     model = _build(arch, arguments)
     if pretrained:
-        load_pretrained(model, cfg)
+        cfg = load_pretrained(model, cfg)
     elif checkpoint_path is not None:
         load_checkpoint(model, checkpoint_path)
     model.architecture = split_name(arch)[0]
@@ -127,8 +127,11 @@ def _accepted(entrypoint: Any) -> set[str] | None:
     return None
 
 
-def load_pretrained(model: nn.Module, cfg: PretrainedCfg) -> None:
+def load_pretrained(model: nn.Module, cfg: PretrainedCfg) -> PretrainedCfg:
     """Load the weights of a record into a network, adapted to its channels and classes.
+
+    Returns:
+        The record, with the place of the file that was loaded.
 
     Raises:
         CheckpointError: If the file's hash is not the record's, or the weights do not fit.
@@ -145,6 +148,7 @@ def load_pretrained(model: nn.Module, cfg: PretrainedCfg) -> None:
     if isinstance(model, SegmentationModel):
         _adapt(model, state)
     fill(model, state, cfg.file)
+    return cfg
 
 
 def _adapt(model: SegmentationModel, state: StateDict) -> None:

@@ -4,10 +4,12 @@ from typing import Annotated
 
 import typer
 
+from skinseg.cli.convert import convert
 from skinseg.cli.datasets import check, synth
 from skinseg.cli.evaluate import evaluate
 from skinseg.cli.models import info, list_networks
 from skinseg.cli.predict import predict
+from skinseg.cli.push import push
 from skinseg.cli.train import train
 
 app = typer.Typer(
@@ -46,6 +48,8 @@ app.command()(train)
 app.command()(evaluate)
 app.command()(check)
 app.command()(synth)
+app.command()(push)
+app.command()(convert)
 
 
 def main() -> None:

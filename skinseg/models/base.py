@@ -1,6 +1,7 @@
 """What every segmentation network of the zoo has in common."""
 
 import math
+import os
 import types
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -17,7 +18,7 @@ MIN_SIZE = 32
 
 
 class SegmentationModel(nn.Module):
-    """Base class: an encoder, a way back to the input's size, and a 1x1 convolution as the head.
+    """Base class: an encoder, a way back to the input's size, and a convolution as the head.
 
     A subclass sets :attr:`encoder` (a module that returns its feature maps as a list),
     :attr:`feature_info`, and :attr:`head`, and implements :meth:`decode`.
@@ -133,9 +134,44 @@ class SegmentationModel(nn.Module):
         if num_classes < 1:
             raise ValueError(f"num_classes must be a positive integer, not {num_classes!r}")
         old = self.head
-        self.head = nn.Conv2d(old.in_channels, num_classes, 1).to(old.weight)
+        self.head = nn.Conv2d(
+            old.in_channels, num_classes, old.kernel_size, padding=old.padding
+        ).to(old.weight)
         init_conv(self.head)
         self.config["num_classes"] = num_classes
+
+    def save_pretrained(
+        self, folder: str | os.PathLike[str], *, record: "PretrainedCfg | None" = None
+    ) -> None:
+        """Write the network into a folder, as :func:`skinseg.push_to_hub` publishes it.
+
+        ``model.safetensors`` holds the weights, ``config.json`` their record, ``README.md`` the
+        model card. ``create_model("local-dir:FOLDER")`` loads the folder.
+
+        What :attr:`pretrained_cfg` says of training and scores is written only if the weights
+        are still those of its file; of changed ones it tells nothing.
+
+        Args:
+            folder: Made if it does not exist; the three files are replaced.
+            record: What is known of the weights, in place of :attr:`pretrained_cfg`. Architecture,
+                arguments, number of parameters and hash are filled in.
+
+        Raises:
+            TypeError: If the network was not made by :func:`skinseg.create_model`.
+            OSError: If the folder cannot be written to.
+
+        Example:
+            >>> import skinseg, tempfile
+            >>> net = skinseg.create_model("egeunet", pretrained=True)
+            >>> with tempfile.TemporaryDirectory() as folder:
+            ...     net.save_pretrained(folder)
+            ...     skinseg.create_model(f"local-dir:{folder}").pretrained_cfg.name
+            'egeunet.isic2017'
+        """
+        # The hub stands above the networks, so it is not imported with them.
+        from skinseg.hub import save_pretrained
+
+        save_pretrained(self, folder, record=record)
 
     @classmethod
     def convert_authors_weights(cls, state: StateDict) -> StateDict:

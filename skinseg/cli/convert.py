@@ -1,0 +1,33 @@
+"""``skinseg convert``: a checkpoint of a network's authors becomes a folder for ``local-dir:``."""
+
+import shlex
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from skinseg.cli.console import faults_reported, say
+
+
+def convert(
+    checkpoint: Annotated[Path, typer.Argument(help="The .pth file.")],
+    to: Annotated[Path, typer.Option("--to", help="Folder to make.")],
+    model: Annotated[
+        str | None,
+        typer.Option("--model", "-m", help="Network, instead of telling it from the weights."),
+    ] = None,
+) -> None:
+    """Convert a .pth file of the code of MALUNet's, EGE-UNet's or LMSAUNet's authors.
+
+    The file is opened without running any code in it. Exit status: 0 if the folder was written,
+    1 if the file or the folder cannot be used, 2 if the command is wrong.
+    """
+    from skinseg.convert import convert_checkpoint
+
+    with faults_reported():
+        cfg = convert_checkpoint(checkpoint, to, architecture=model)
+    arguments = ", ".join(f"{key}={value}" for key, value in cfg.model_args.items())
+    say(f"{cfg.architecture} ({arguments}), {cfg.num_params:,} parameters: {to}")
+    say("What it was trained on is unknown, and so are its scores; the record says so.")
+    source = shlex.quote(f"local-dir:{to}")
+    say(f"Use it: skinseg predict IMAGES --model {source} --output MASKS")

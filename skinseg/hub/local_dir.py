@@ -1,0 +1,64 @@
+"""A network in a folder: its record as ``config.json``, its weights as ``model.safetensors``."""
+
+import dataclasses
+import json
+import os
+from pathlib import Path
+
+from safetensors.torch import save_file
+
+from skinseg.checkpoint import StateDict
+from skinseg.files import write_atomically, write_json
+from skinseg.pretrained import PretrainedCfg, file_hash
+
+CONFIG_NAME = "config.json"
+WEIGHTS_NAME = "model.safetensors"
+
+
+def read_local_dir(folder: str | os.PathLike[str]) -> PretrainedCfg:
+    """Read the record of a folder that holds ``config.json`` and ``model.safetensors``.
+
+    Raises:
+        ValueError: If one of the two is missing, or the config cannot be read.
+    """
+    folder = Path(folder).expanduser()
+    for name in (CONFIG_NAME, WEIGHTS_NAME):
+        if not (folder / name).is_file():
+            raise ValueError(
+                f"local-dir:{folder} has no {name}; it needs both {CONFIG_NAME} and {WEIGHTS_NAME}"
+            )
+    cfg = read_config(folder / CONFIG_NAME, str(folder / CONFIG_NAME))
+    return dataclasses.replace(cfg, file=str(folder / WEIGHTS_NAME))
+
+
+def read_config(path: Path, source: str) -> PretrainedCfg:
+    """Read ``config.json``; ``source`` is what errors call it.
+
+    Raises:
+        ValueError: If it is no JSON object, has an unknown key, or names no architecture.
+    """
+    try:
+        record = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ValueError(f"{source} is not readable JSON: {error}") from error
+    if not isinstance(record, dict):
+        raise ValueError(f"{source} must hold a JSON object, not {type(record).__name__}")
+    return PretrainedCfg.from_dict(record, source)
+
+
+def write_local_dir(
+    folder: str | os.PathLike[str], cfg: PretrainedCfg, state: StateDict | None = None
+) -> None:
+    """Write ``config.json``, and before it ``model.safetensors`` where weights are given.
+
+    Args:
+        folder: Existing folder.
+        cfg: Record to write; its hash is filled in where weights are given.
+        state: Weights by name.
+    """
+    folder = Path(folder)
+    if state is not None:
+        weights = {key: value.cpu().contiguous() for key, value in state.items()}
+        write_atomically(folder / WEIGHTS_NAME, lambda temporary: save_file(weights, temporary))
+        cfg = dataclasses.replace(cfg, sha256=file_hash(folder / WEIGHTS_NAME))
+    write_json(folder / CONFIG_NAME, cfg.to_dict())

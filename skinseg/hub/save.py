@@ -1,0 +1,102 @@
+"""Networks into folders, with what may truthfully be said of their weights."""
+
+import dataclasses
+import os
+import shutil
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from skinseg.checkpoint import CheckpointError, read_state_dict
+from skinseg.files import write_atomically
+from skinseg.hub.card import model_card
+from skinseg.hub.local_dir import WEIGHTS_NAME, read_local_dir, write_local_dir
+from skinseg.models.base import SegmentationModel
+from skinseg.pretrained import PretrainedCfg, file_hash
+
+CARD_NAME = "README.md"
+
+
+def save_pretrained(
+    model: nn.Module, folder: str | os.PathLike[str], *, record: PretrainedCfg | None = None
+) -> None:
+    """Write a network into a folder; see :meth:`skinseg.models.SegmentationModel.save_pretrained`.
+
+    Raises:
+        TypeError: If the model is not one of :func:`skinseg.create_model`.
+        OSError: If the folder cannot be written to.
+    """
+    save_for(model, folder, "local-dir:path/to/this/folder", record)
+
+
+def save_for(
+    model: nn.Module, folder: str | os.PathLike[str], source: str, record: PretrainedCfg | None
+) -> None:
+    """Write config, weights and model card; ``source`` is the name that the card loads it by."""
+    _check(model)
+    folder = Path(folder).expanduser()
+    folder.mkdir(parents=True, exist_ok=True)
+    known = model.pretrained_cfg
+    unchanged = known is not None and _has_weights_of(model, known)
+    cfg = _record(model, known, unchanged) if record is None else record
+    cfg = dataclasses.replace(
+        cfg,
+        architecture=model.architecture,
+        model_args=model.config,
+        num_params=sum(parameter.numel() for parameter in model.parameters()),
+    )
+    if unchanged:
+        # The same bytes, and so the recorded hash, whatever version of safetensors is here.
+        write_atomically(folder / WEIGHTS_NAME, lambda copy: shutil.copyfile(known.file, copy))
+        write_local_dir(folder, dataclasses.replace(cfg, sha256=known.sha256))
+    else:
+        write_local_dir(folder, cfg, model.state_dict())
+    card = model_card(read_local_dir(folder), source)  # as written, with the hash
+    write_atomically(folder / CARD_NAME, lambda path: path.write_text(card, encoding="utf-8"))
+
+
+def _check(model: nn.Module) -> None:
+    if not isinstance(model, SegmentationModel) or not model.architecture:
+        raise TypeError(
+            f"a {type(model).__name__} cannot be saved with its config: only a whole network of "
+            "skinseg.create_model can be made again by name. Save its state_dict() instead"
+        )
+
+
+def _record(
+    model: SegmentationModel, known: PretrainedCfg | None, unchanged: bool
+) -> PretrainedCfg:
+    """What holds for these weights: all of the known record, or only how images are prepared.
+
+    Training data, scores and the like belong to the file of the record's hash. A network that
+    was trained further, got a new head, or never loaded that file has none of them.
+    """
+    if known is None:
+        return PretrainedCfg(architecture=model.architecture, input_size=(model.in_chans, 256, 256))
+    if unchanged:
+        return known
+    return PretrainedCfg(
+        architecture=model.architecture,
+        input_size=(model.in_chans, *known.input_size[1:]),
+        normalization=known.normalization,
+        threshold=known.threshold,
+    )
+
+
+def _has_weights_of(model: nn.Module, cfg: PretrainedCfg) -> bool:
+    if cfg.sha256 is None or cfg.file is None or not cfg.file.endswith(".safetensors"):
+        return False
+    try:
+        recorded = read_state_dict(cfg.file)
+    except CheckpointError:
+        return False  # It lay in a folder or a cache that is gone.
+    own = model.state_dict()
+    return (
+        own.keys() == recorded.keys()
+        and all(
+            value.dtype == own[key].dtype and torch.equal(value, own[key].cpu())
+            for key, value in recorded.items()
+        )
+        and file_hash(cfg.file) == cfg.sha256
+    )

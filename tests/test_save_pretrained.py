@@ -1,0 +1,152 @@
+"""Networks saved into folders: what is written, what its record may say, and its model card."""
+
+import dataclasses
+import re
+
+import pytest
+import torch
+from huggingface_hub import ModelCard
+from PIL import Image
+
+import skinseg
+from skinseg.hub import read_local_dir
+from skinseg.pretrained import BUNDLED, PretrainedCfg, file_hash
+
+
+@pytest.fixture(scope="module")
+def egeunet():
+    return skinseg.create_model("egeunet", pretrained=True).eval()
+
+
+@torch.no_grad()
+def outputs(network):
+    image = torch.rand(1, network.in_chans, 64, 64, generator=torch.Generator().manual_seed(0))
+    return network.eval()(image)
+
+
+def saved(network, folder, **options):
+    network.save_pretrained(folder, **options)
+    assert sorted(p.name for p in folder.iterdir()) == [
+        "README.md",
+        "config.json",
+        "model.safetensors",
+    ]
+    assert torch.equal(outputs(skinseg.create_model(f"local-dir:{folder}")), outputs(network))
+    return read_local_dir(folder)
+
+
+def test_save_and_load_a_folder(tmp_path, egeunet):
+    record = saved(egeunet, tmp_path / "new" / "folder")
+    assert record.to_dict() == egeunet.pretrained_cfg.to_dict()
+    assert file_hash(record.file) == record.sha256
+
+
+def test_changed_weights_lose_what_was_said_of_the_old_ones(tmp_path):
+    network = skinseg.create_model("egeunet.isic2017", pretrained=True)
+    with torch.no_grad():
+        network.head.bias += 1e-3
+    record = saved(network, tmp_path)
+    known = skinseg.get_pretrained_cfg("egeunet.isic2017")
+    assert (record.tag, record.metrics, record.training_data, record.license) == ("", [], {}, None)
+    assert (record.input_size, record.normalization) == (known.input_size, known.normalization)
+    assert record.sha256 == file_hash(tmp_path / "model.safetensors") != known.sha256
+    card = (tmp_path / "README.md").read_text()
+    assert "0.75" not in card
+    assert "None recorded" in card
+
+
+def test_a_network_that_never_had_the_weights_makes_no_claim(tmp_path):
+    assert saved(skinseg.create_model("egeunet.isic2017"), tmp_path).metrics == []
+
+
+def test_a_new_head_makes_no_claim(tmp_path):
+    network = skinseg.create_model("egeunet", pretrained=True, num_classes=3, in_chans=1)
+    record = saved(network, tmp_path)
+    assert (record.metrics, record.input_size) == ([], (1, 128, 128))
+    assert "Predictor" not in (tmp_path / "README.md").read_text()
+
+
+def test_a_file_without_a_hash_makes_no_claim(tmp_path):
+    overlay = {"file": str(BUNDLED / "egeunet.isic2017.safetensors")}
+    network = skinseg.create_model("egeunet", True, pretrained_cfg_overlay=overlay)
+    assert saved(network, tmp_path).metrics == []
+
+
+def test_a_record_of_ones_own(tmp_path):
+    network = skinseg.create_model("egeunet")
+    mine = PretrainedCfg(
+        architecture="egeunet",
+        tag="mine",
+        license="CC-BY-NC-4.0",
+        training_data={"name": "My data: part 1"},
+        metrics=[{"data": "my test set", "pooled_iou": 0.25, "images": 7}],
+        limitations="Only ever saw my arm.",
+    )
+    record = saved(network, tmp_path, record=mine)
+    assert record.num_params == 53_374
+    assert record.metrics == mine.metrics
+    card = ModelCard.load(tmp_path / "README.md")
+    assert card.data.license == "cc-by-nc-4.0"
+    assert card.data.datasets == ["my-data"]
+    assert "Only ever saw my arm." in card.text
+
+
+def test_the_hash_of_a_record_of_ones_own_is_filled_in(tmp_path, egeunet):
+    stale = dataclasses.replace(egeunet.pretrained_cfg, tag="mine")
+    record = saved(skinseg.create_model("egeunet"), tmp_path, record=stale)
+    assert record.sha256 == file_hash(tmp_path / "model.safetensors") != stale.sha256
+    card = (tmp_path / "README.md").read_text()
+    assert record.sha256 in card
+    assert stale.sha256 not in card
+
+
+def test_saving_over_its_own_folder(tmp_path):
+    saved(skinseg.create_model("basic_unet"), tmp_path)
+    network = skinseg.create_model(f"local-dir:{tmp_path}")
+    assert saved(network, tmp_path).sha256 == network.pretrained_cfg.sha256
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: torch.nn.Conv2d(3, 1, 1),
+        skinseg.models.MALUNet,
+        lambda: skinseg.create_model("malunet", features_only=True),
+    ],
+)
+def test_what_no_name_makes_again_is_refused(make, tmp_path):
+    with pytest.raises(TypeError, match=r"only a whole network of skinseg.create_model"):
+        skinseg.hub.save_pretrained(make(), tmp_path / "x")
+    assert not (tmp_path / "x").exists()
+
+
+# --- model card ----------------------------------------------------------------------------------
+
+
+def test_model_card(egeunet, tmp_path):
+    egeunet.save_pretrained(tmp_path)
+    card = ModelCard.load(tmp_path / "README.md")
+    data = card.data.to_dict()
+    assert data["library_name"] == "skinseg"
+    assert data["pipeline_tag"] == "image-segmentation"
+    assert data["license"] == "apache-2.0"
+    assert data["datasets"] == ["isic-2017-challenge"]
+    record = egeunet.pretrained_cfg
+    scores = {(r.dataset_name, r.metric_type): r.metric_value for r in card.data.eval_results}
+    for entry in record.metrics:
+        assert scores[entry["data"], "pooled_iou"] == round(entry["pooled_iou"], 4)
+    for heading in ("Use", "Intended use", "Training", "Scores", "Limits and failure cases"):
+        assert f"\n## {heading}\n" in card.text
+    for said in (record.limitations, record.sha256, record.commit, "Not a medical device"):
+        assert said in card.text
+
+
+def test_the_example_of_the_card_runs(egeunet, tmp_path, monkeypatch):
+    folder = tmp_path / "path" / "to" / "this" / "folder"
+    egeunet.save_pretrained(folder)
+    Image.fromarray(skinseg.data.synthetic_lesion(0, 64)[0]).save(tmp_path / "image.jpg")
+    monkeypatch.chdir(tmp_path)
+    code = re.search(r"```python\n(.*?)```", (folder / "README.md").read_text(), re.S)[1]
+    names = {}
+    exec(code, names)
+    assert names["found"].mask.shape == (64, 64)
