@@ -13,7 +13,6 @@ from pathlib import Path
 import torch
 from provenance import provenance
 from safetensors.torch import load_file
-
 from taught_images import Blends, Both
 
 import skinseg

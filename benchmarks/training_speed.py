@@ -1,0 +1,158 @@
+"""Images a second of the trainer and of a plain training loop, side by side.
+
+    python benchmarks/training_speed.py --data FOLDER
+
+The plain loop is what a script usually does: a DataLoader that decodes, resizes, flips and rotates
+image by image with Pillow, then forward, loss, backward and AdamW in the default layout. Both
+learn with the paper's recipe at 256x256, in batches of 8, on all cores; the trainer also with one
+process a core. Writes docs/results/training_speed.json and .md.
+"""
+
+import argparse
+import json
+import os
+import random
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+from provenance import provenance
+from torch.utils.data import DataLoader, Dataset
+
+import skinseg
+from skinseg.data import ISIC2017, PairDataset
+from skinseg.files import write_atomically, write_json
+from skinseg.losses import deep_supervision_loss
+from skinseg.training import get_recipe, train
+
+RESULTS = Path(__file__).parents[1] / "docs" / "results" / "training_speed"
+NETWORKS = ("malunet", "egeunet", "basic_unet")
+SIZE, BATCH = 256, 8
+PLAIN, ONE, MANY = "plain loop", "trainer, one process", "trainer, one process a core"
+
+
+class PlainImages(Dataset):
+    """Images and masks, decoded and changed one by one with Pillow."""
+
+    def __init__(self, dataset: PairDataset) -> None:
+        self.dataset = dataset
+
+    def __len__(self) -> int:
+        return len(self.dataset)
+
+    def __getitem__(self, index: int) -> tuple[torch.Tensor, torch.Tensor]:
+        image = Image.open(self.dataset.image_path(index)).convert("RGB")
+        mask = Image.open(self.dataset.mask_path(index)).convert("L")
+        image, mask = image.resize((SIZE, SIZE)), mask.resize((SIZE, SIZE))
+        for flip in (Image.Transpose.FLIP_LEFT_RIGHT, Image.Transpose.FLIP_TOP_BOTTOM):
+            if random.random() < 0.5:
+                image, mask = image.transpose(flip), mask.transpose(flip)
+        if random.random() < 0.5:
+            angle = random.uniform(0, 360)
+            image, mask = image.rotate(angle, Image.Resampling.BILINEAR), mask.rotate(angle)
+        x = torch.from_numpy(np.asarray(image, np.float32)).permute(2, 0, 1)
+        x = (x - x.min()) / (x.max() - x.min()) * 255
+        return x, torch.from_numpy(np.asarray(mask) > 127)[None].float()
+
+
+def plain_loop(network: str, dataset: PairDataset) -> float:
+    """Images a second of the second epoch."""
+    model = skinseg.create_model(network).train()
+    optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3, weight_decay=1e-2)
+    loader = DataLoader(PlainImages(dataset), batch_size=BATCH, shuffle=True)
+    for _ in range(2):
+        started = time.perf_counter()
+        for x, target in loader:
+            logits, aux = model(x, return_aux=True)
+            loss = deep_supervision_loss(logits, aux, target)
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            loss.item()
+    return len(dataset) / (time.perf_counter() - started)
+
+
+def trainer(network: str, dataset: PairDataset, output: str) -> float:
+    """Images a second of the second epoch."""
+    recipe = get_recipe(
+        "paper-egeunet" if network == "egeunet" else "paper-malunet",
+        epochs=2,
+        cosine_epochs=None,
+        keep="last",
+    )
+    model = skinseg.create_model(network)
+    return train(model, dataset, None, output, recipe, progress=False)[-1]["images_per_second"]
+
+
+def in_processes(arguments: argparse.Namespace, network: str) -> float:
+    """The same with one process a core, each with one thread."""
+    with tempfile.TemporaryDirectory() as output:
+        command = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
+        command += [f"--nproc-per-node={os.cpu_count()}", __file__, "--data", str(arguments.data)]
+        command += ["--images", str(arguments.images), "--only", network, "--output", output]
+        environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+        subprocess.run(command, check=True, env=environment, capture_output=True)
+        return json.loads((Path(output) / "log.json").read_text())[-1]["images_per_second"]
+
+
+def page(results: dict) -> str:
+    """The table for reading."""
+    lines = [
+        "# Training speed",
+        "",
+        "Written by `benchmarks/training_speed.py`. Images a second with the papers' recipe",
+        f"({SIZE}x{SIZE}, batches of {BATCH}), median of {results['rounds']} rounds that take "
+        "turns,",
+        f"on {results['provenance']['hardware']}; in brackets the ratio to the plain loop.",
+        "",
+        f"| network | {PLAIN} | {ONE} | {MANY} |",
+        "|---|---|---|---|",
+    ]
+    for network, speeds in results["images_per_second"].items():
+        medians = {name: statistics.median(values) for name, values in speeds.items()}
+        cells = [f"{medians[name]:.1f} ({medians[name] / medians[PLAIN]:.2f})" for name in medians]
+        lines.append(f"| {network} | " + " | ".join(cells) + " |")
+    return "\n".join(lines) + "\n"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--data", type=Path, required=True, help="folder of ISIC 2017")
+    parser.add_argument("--images", type=int, default=64)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--only", choices=NETWORKS, help="the trainer alone, into --output")
+    parser.add_argument("--output")
+    arguments = parser.parse_args()
+    dataset = ISIC2017(arguments.data, "val")
+    dataset = dataset.subset(dataset.ids[: arguments.images])
+    if arguments.only:
+        trainer(arguments.only, dataset, arguments.output)
+        return
+    speeds = {network: {PLAIN: [], ONE: [], MANY: []} for network in NETWORKS}
+    for _ in range(arguments.rounds):
+        for network, found in speeds.items():
+            found[PLAIN].append(round(plain_loop(network, dataset), 2))
+            with tempfile.TemporaryDirectory() as output:
+                found[ONE].append(trainer(network, dataset, output))
+            found[MANY].append(in_processes(arguments, network))
+            print(network, {name: values[-1] for name, values in found.items()})
+    results = {
+        "provenance": provenance(),
+        "images": len(dataset),
+        "rounds": arguments.rounds,
+        "images_per_second": speeds,
+    }
+    write_json(RESULTS.with_suffix(".json"), results)
+    write_atomically(
+        RESULTS.with_suffix(".md"), lambda copy: copy.write_text(page(results), encoding="utf-8")
+    )
+
+
+if __name__ == "__main__":
+    main()
