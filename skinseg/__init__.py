@@ -2,6 +2,7 @@
 
 from skinseg import data as data
 from skinseg import models as models  # registers the networks
+from skinseg import surgery as surgery
 from skinseg.blocks import create_block, list_blocks
 from skinseg.checkpoint import CheckpointError, load_checkpoint
 from skinseg.convert import convert_checkpoint

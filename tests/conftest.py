@@ -2,6 +2,9 @@ from pathlib import Path
 
 import pytest
 import torch
+from torchvision_operators import declare_missing_operators
+
+declare_missing_operators()
 
 SHARED = Path(__file__).parents[2] / "shared"
 

@@ -1,0 +1,27 @@
+"""Put blocks into networks that are not this package's: any torch module, by its own weights.
+
+:func:`replace` takes modules out and blocks in; :func:`insert` puts a block behind or before a
+module. Where, is told by :func:`by_name`, :func:`by_type` or :func:`conv_run`. Both work on a copy
+unless ``inplace=True``, run the network once before and once after, refuse with the reason what
+would change a shape, and return a :class:`SurgeryReport`.
+"""
+
+from skinseg.surgery.fit import SurgeryError
+from skinseg.surgery.insert import insert
+from skinseg.surgery.replace import replace
+from skinseg.surgery.report import Change, Refusal, SurgeryReport
+from skinseg.surgery.select import Selector, by_name, by_type
+from skinseg.surgery.structure import conv_run
+
+__all__ = [
+    "Change",
+    "Refusal",
+    "Selector",
+    "SurgeryError",
+    "SurgeryReport",
+    "by_name",
+    "by_type",
+    "conv_run",
+    "insert",
+    "replace",
+]

@@ -1,0 +1,124 @@
+"""Whether a block fits: what flows at a place, the block made for it, and a first try on zeros."""
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import nn
+from torch.utils._pytree import tree_map
+
+from skinseg.blocks import BLOCKS, create_block
+from skinseg.complexity.evaluation_mode import evaluation_mode
+from skinseg.registry import near_matches
+from skinseg.surgery.trace import Trace, Use, Value
+
+Maker = Callable[..., nn.Module]
+
+
+class SurgeryError(ValueError):
+    """A block cannot stand where it was to stand; the network is as it was."""
+
+
+def block_maker(block: str | Maker, options: dict[str, Any]) -> Maker:
+    """Return a function from channels to a block.
+
+    Raises:
+        ValueError: If there is no block of that name.
+        TypeError: If options are given with a function.
+    """
+    if not isinstance(block, str):
+        if options:
+            raise TypeError(f"options {', '.join(options)} go with a block's name, not a function")
+        return block
+    if block.lower() not in BLOCKS:
+        raise ValueError(f"there is no block {block!r}; {near_matches(block, BLOCKS)}")
+    return lambda *channels: create_block(block, *channels, **options)
+
+
+def make_block(
+    maker: Maker, channels: tuple[Any, ...], host: nn.Module, model: nn.Module
+) -> nn.Module:
+    """Make a block on the device, of the type and in the mode of the module beside it.
+
+    Raises:
+        SurgeryError: If the block refuses these channels.
+    """
+    try:
+        block = maker(*channels)
+    except ValueError as error:
+        raise SurgeryError(f"no block for {channels[0]} channels: {error}") from error
+    floating = [p for p in (*host.parameters(), *model.parameters()) if p.is_floating_point()]
+    if floating:
+        block = block.to(floating[0].device, floating[0].dtype)
+    return block.train(host.training)
+
+
+def try_block(block: nn.Module, given: Any, wanted: Any) -> None:
+    """Run a block on zeros.
+
+    Args:
+        block: The block.
+        given: Its input, with a :class:`Value` for each tensor.
+        wanted: What its output's shapes must be, in the same way.
+
+    Raises:
+        SurgeryError: If it fails, or gives another shape.
+    """
+    like = next(block.parameters(), torch.empty(0))
+    zeros = tree_map(lambda v: like.new_zeros(v.shape) if isinstance(v, Value) else v, given)
+    try:
+        with evaluation_mode(block):
+            result = shapes(block(zeros))
+    except Exception as error:
+        raise SurgeryError(f"{type(block).__name__} fails there: {told(error)}") from error
+    if result != shapes(wanted):
+        raise SurgeryError(
+            f"{type(block).__name__} turns {shapes(given)} into {result}, and the network needs "
+            f"{shapes(wanted)}"
+        )
+
+
+def feature_map(value: Any, what: str) -> Value:
+    """Return ``value`` if it is a feature map.
+
+    Raises:
+        SurgeryError: If it is anything but a tensor of four dimensions.
+    """
+    if not isinstance(value, Value):
+        raise SurgeryError(f"{what} is {_kind(value)}, not one feature map (B, C, H, W)")
+    if len(value.shape) != 4:
+        raise SurgeryError(f"{what} is {value.shape}, not a feature map (B, C, H, W)")
+    return value
+
+
+def only_call(trace: Trace, name: str) -> Use:
+    """Return the call of a module.
+
+    Raises:
+        SurgeryError: If there is none, or more than one.
+    """
+    calls = trace.calls.get(name, [])
+    if len(calls) == 1:
+        return calls[0]
+    if calls:
+        raise SurgeryError(f"{name} runs {len(calls)} times in one pass: its parts are shared")
+    raise SurgeryError(
+        f"{name} does not run as a module with this input: it may be a list of modules, be used "
+        "in training only, or stand under another name"
+    )
+
+
+def shapes(tree: Any) -> Any:
+    """The same with each tensor or value replaced by its shape, anything else by its type."""
+    tensors = (torch.Tensor, Value)
+    return tree_map(lambda x: tuple(x.shape) if isinstance(x, tensors) else type(x).__name__, tree)
+
+
+def _kind(value: Any) -> str:
+    sized = isinstance(value, (list, tuple, dict))
+    return f"a {type(value).__name__}{f' of {len(value)}' if sized else ''}"
+
+
+def told(error: Exception) -> str:
+    """An error of other code, as ours quote it."""
+    return f"{type(error).__name__}: {error}"

@@ -1,0 +1,139 @@
+from collections.abc import Sequence
+from typing import Any
+
+from torch import nn
+
+from skinseg.complexity.parameters import count_parameters
+from skinseg.surgery.fit import (
+    Maker,
+    SurgeryError,
+    block_maker,
+    feature_map,
+    make_block,
+    only_call,
+    try_block,
+)
+from skinseg.surgery.operation import Operation
+from skinseg.surgery.placed import BlockAfter, BlockBefore, Maps, get_maps
+from skinseg.surgery.report import Change, SurgeryReport
+from skinseg.surgery.select import Selector, as_selector, nothing_selected
+
+
+def insert(
+    model: nn.Module,
+    block: str | Maker,
+    *,
+    after: Selector | str | None = None,
+    before: Selector | str | None = None,
+    argument: int | str = 0,
+    maps: Maps | None = None,
+    example_input: Any,
+    inplace: bool = False,
+    **options: Any,
+) -> SurgeryReport:
+    """Put blocks behind or before modules of a network.
+
+    A module that gives several feature maps, as an encoder does, or takes them, as a decoder does,
+    has ``maps`` tell which of them pass the block: a number for one, a sequence for a bridge that
+    sees them together. Channels, device, type and mode follow the module as in :func:`replace`.
+
+    Behind an ``nn.Sequential`` the block becomes its last part. Any other module is wrapped
+    together with the block, so that the names of its weights have ``host.`` put in: load weights
+    first, then operate.
+
+    Args:
+        model: Any torch module.
+        block: A name of :func:`skinseg.list_blocks`, or ``function(in_chans)`` that returns a
+            module which keeps shapes; with a sequence of maps ``in_chans`` is a list.
+        after: Behind which modules; a string is a name, see :func:`by_name`.
+        before: Before which modules; give one of the two.
+        argument: With ``before``: which argument of the module passes the block, by place or name.
+        maps: Which maps of a list, tuple or dictionary pass the block.
+        example_input: As in :func:`replace`.
+        inplace: As in :func:`replace`.
+        **options: The block's options, with its name.
+
+    Returns:
+        The report, the network in it.
+
+    Raises:
+        SurgeryError: If nothing is selected, or the block does not fit, as in :func:`replace`.
+        ValueError: If there is no block of that name.
+        TypeError: If the block does not take an option, or not one of ``after`` and ``before`` is
+            given.
+
+    Example:
+        >>> import torch
+        >>> host = nn.Sequential(nn.Conv2d(3, 16, 3, padding=1), nn.Conv2d(16, 1, 1))
+        >>> report = insert(host, "iea", after="0", example_input=torch.randn(1, 3, 32, 32))
+        >>> print(report)  # doctest: +ELLIPSIS
+        place  was  is                         channels  parameters
+        0      -    InvertedExternalAttention  16 -> 16  0 -> 2,608
+        parameters: 465 -> 3,073
+        MACs of an input (1, 3, 32, 32): ...
+    """
+    if (after is None) == (before is None):
+        raise TypeError("insert takes either after= or before=")
+    maker, selector = block_maker(block, options), as_selector(before if after is None else after)
+    with Operation(model, example_input, inplace) as operation:
+        sites = selector(operation.before)
+        if not sites:
+            raise SurgeryError(nothing_selected(selector, operation.before))
+        changes = []
+        for site in sites:
+            # Behind a row of modules is behind its last, before it is before its first.
+            name = site.parts[-1] if before is None else site.parts[0]
+            try:
+                where = None if before is None else argument
+                changes.append(_insert(operation, name, maker, where, maps))
+            except SurgeryError as error:
+                raise SurgeryError(f"no block fits at {name}: {error}") from error
+        return operation.report(changes, [])
+
+
+def _insert(
+    operation: Operation, name: str, maker: Maker, argument: int | str | None, maps: Maps | None
+) -> Change:
+    """Put a block before an argument of a module, or behind the module where that is None."""
+    host = operation.before.names[name]
+    call = only_call(operation.before, name)
+    flow = call.output if argument is None else _argument(call.args, call.kwargs, argument)
+    chosen = _chosen(flow, maps)
+    several = isinstance(chosen, list)
+    checked = [feature_map(value, "the map") for value in (chosen if several else [chosen])]
+    widths = [value.shape[1] for value in checked]
+    channels = widths if several else widths[0]
+    block = make_block(maker, (channels,), host, operation.model)
+    try_block(block, chosen, chosen)
+    if argument is not None:
+        operation.swap(name, BlockBefore(host, block, maps, argument))
+    elif maps is None and type(host).forward is nn.Sequential.forward:
+        operation.append(name, block)
+    else:
+        operation.swap(name, BlockAfter(host, block, maps))
+    operation.blocks.append((name, block))
+    return Change((name,), (), type(block).__name__, channels, channels, 0, _size(block))
+
+
+def _chosen(flow: Any, maps: Maps | None) -> Any:
+    held = f"a {type(flow).__name__}"
+    if isinstance(flow, (list, tuple, dict)):
+        held += f" of {len(flow)}"
+        if maps is None:
+            raise SurgeryError(f"what passes there is {held}: name the maps that are meant, maps=")
+    try:
+        return get_maps(flow, maps)
+    except (LookupError, TypeError) as error:
+        raise SurgeryError(f"what passes there is {held}, without {maps!r}") from error
+
+
+def _size(block: nn.Module) -> int:
+    return count_parameters(block).total
+
+
+def _argument(args: Sequence[Any], kwargs: dict[str, Any], argument: int | str) -> Any:
+    known = kwargs if isinstance(argument, str) else dict(enumerate(args))
+    if argument not in known:
+        given = ", ".join(map(repr, (*range(len(args)), *kwargs)))
+        raise SurgeryError(f"it is not called with an argument {argument!r}; there are: {given}")
+    return known[argument]

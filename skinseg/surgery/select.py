@@ -1,0 +1,126 @@
+"""Which modules of a network are meant: by their names or their types."""
+
+import dataclasses
+import difflib
+import re
+from collections.abc import Callable
+
+from torch import nn
+
+from skinseg.surgery.trace import Trace
+
+
+@dataclasses.dataclass(frozen=True)
+class Site:
+    """A place for one block.
+
+    Attributes:
+        parts: Names of the modules that make way for it, in the order in which they run; the
+            first one's input is the block's, the last one's output is the block's.
+    """
+
+    parts: tuple[str, ...]
+
+    def holds(self, name: str) -> bool:
+        """Whether a module lies in it."""
+        return any(name == part or name.startswith(f"{part}.") for part in self.parts)
+
+
+class Selector:
+    """Finds places in a network. ``a | b``: those of either; ``a & b``: those of a that b has, too.
+
+    Of two places one of which lies in the other, the outer one counts.
+
+    Example:
+        >>> by_type(nn.Conv2d) & by_name("decoder.**")
+        by_type(Conv2d) & by_name('decoder.**')
+    """
+
+    def __init__(self, find: Callable[[Trace], list[Site]], description: str) -> None:
+        """Make a selector of one's own.
+
+        Args:
+            find: From a recorded forward pass to the places.
+            description: How error messages and reports call it.
+        """
+        self.find = find
+        self.description = description
+
+    def __call__(self, trace: Trace) -> list[Site]:
+        """Return the places, none of them in another, in the order of the network's modules."""
+        order = {name: index for index, name in enumerate(trace.names)}
+        chosen: list[Site] = []
+        for site in sorted(self.find(trace), key=lambda site: order[site.parts[0]]):
+            if not any(outer.holds(part) for outer in chosen for part in site.parts):
+                chosen.append(site)
+        return chosen
+
+    def __or__(self, other: "Selector") -> "Selector":
+        return Selector(lambda trace: self(trace) + other(trace), f"{self!r} | {other!r}")
+
+    def __and__(self, other: "Selector") -> "Selector":
+        def find(trace: Trace) -> list[Site]:
+            known = {part for site in other.find(trace) for part in site.parts}
+            return [site for site in self.find(trace) if known.issuperset(site.parts)]
+
+        return Selector(find, f"{self!r} & {other!r}")
+
+    def __repr__(self) -> str:
+        return self.description
+
+
+def by_name(*patterns: str) -> Selector:
+    """Select modules by their names in ``named_modules()``.
+
+    Args:
+        *patterns: Names. ``*`` stands for anything within one level, ``**`` for any levels.
+
+    Example:
+        >>> from skinseg.surgery.trace import trace
+        >>> import torch
+        >>> net = nn.Sequential(nn.Conv2d(3, 8, 1), nn.Sequential(nn.Conv2d(8, 8, 1)))
+        >>> [site.parts for site in by_name("1.*")(trace(net, [torch.zeros(1, 3, 8, 8)]))]
+        [('1.0',)]
+    """
+    wanted = [re.compile(_regular_expression(pattern)) for pattern in patterns]
+
+    def find(trace: Trace) -> list[Site]:
+        return [Site((name,)) for name in trace.names if any(w.fullmatch(name) for w in wanted)]
+
+    return Selector(find, f"by_name({', '.join(map(repr, patterns))})")
+
+
+def by_type(*types: type[nn.Module]) -> Selector:
+    """Select modules by their types, subclasses included.
+
+    Args:
+        *types: Module types.
+
+    Example:
+        >>> by_type(nn.Conv2d, nn.Linear)
+        by_type(Conv2d, Linear)
+    """
+
+    def find(trace: Trace) -> list[Site]:
+        return [Site((name,)) for name, part in trace.names.items() if isinstance(part, types)]
+
+    return Selector(find, f"by_type({', '.join(kind.__name__ for kind in types)})")
+
+
+def as_selector(where: Selector | str) -> Selector:
+    """A string is a name."""
+    return by_name(where) if isinstance(where, str) else where
+
+
+def _regular_expression(pattern: str) -> str:
+    parts = re.split(r"(\*\*|\*)", pattern)
+    stand_for = {"**": ".*", "*": r"[^.]*"}
+    return "".join(stand_for.get(part, re.escape(part)) for part in parts)
+
+
+def nothing_selected(selector: Selector, trace: Trace) -> str:
+    """What an error says when a selector found no place."""
+    named = re.findall(r"'([^']+)'", selector.description)
+    near = [n for name in named for n in difflib.get_close_matches(name, trace.names, 3)]
+    hint = f"; did you mean {' or '.join(near)}?" if near else "; print(network) shows its modules"
+    return f"{selector!r} selects nothing in this network{hint}"
