@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: demo test test-slow lint format tables docs site clean
+.PHONY: demo test test-slow lint format tables results docs site clean
 
 demo: .venv/installed
 	$(BIN)/skinseg synth demo/lesion --count 1 --size 512 --seed 9
@@ -27,6 +27,9 @@ format: .venv/installed-dev
 
 tables: .venv/installed-dev
 	$(BIN)/python benchmarks/paper_tables.py
+
+results: .venv/installed-dev
+	$(BIN)/python docs/accuracy_page.py
 
 docs: .venv/installed-dev
 	$(BIN)/python docs/demo_picture.py

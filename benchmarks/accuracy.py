@@ -34,7 +34,7 @@ def measure(name: str, runs: Path, data: Path) -> dict:
     """Return what a run was, and what its weights score on the held-out images at 256x256."""
     folder, run = runs / name, RUNS[name]
     log = json.loads((folder / "log.json").read_text())
-    _, held_out = images(run.split, data)
+    learned, held_out = images(run.split, data)
     report = evaluate(
         Predictor(f"local-dir:{folder}"), held_out, sizes=("own",), gallery=0, progress=False
     )
@@ -45,6 +45,7 @@ def measure(name: str, runs: Path, data: Path) -> dict:
         "split": run.split,
         "kind": run.kind,
         "seed": run.recipe.seed,
+        "learned": len(learned),
         "images": report.images,
         "epoch": hub.read_local_dir(folder).recipe["epoch"],
         "epochs": run.recipe.epochs,

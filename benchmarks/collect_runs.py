@@ -1,14 +1,16 @@
 """Keep what training runs showed, the abandoned ones too.
 
-    python benchmarks/collect_runs.py runs/*
+    python benchmarks/collect_runs.py RUNS/official-*
 
-writes docs/results/training_runs.json and .md: what each run set differently from the reference
-recipe, and how its validation scores went.
+adds to docs/results/training_runs.json and writes training_runs.md from it: what each run set
+differently from the reference recipe, and how its validation scores went.
 """
 
 import argparse
 import json
 from pathlib import Path
+
+from accuracy_runs import RUNS
 
 from skinseg.files import write_atomically, write_json
 from skinseg.training import Recipe
@@ -28,27 +30,33 @@ compare runs and promise nothing for new images. One seed each: differences belo
 
 def summary(folder: Path) -> dict:
     """What a run's folder says of it."""
-    recipe = json.loads((folder / "recipe.json").read_text())
+    settings = json.loads((folder / "recipe.json").read_text())
     origin = json.loads((folder / "provenance.json").read_text())
     log = json.loads((folder / "log.json").read_text())
-    reference = Recipe().to_dict()
-    scores = [round(entry["validation"]["pooled_iou"], 4) for entry in log]
-    initial = origin.get("initial")
+    recipe, reference = settings["recipe"], Recipe().to_dict()
+    changed = {key: value for key, value in recipe.items() if value != reference[key]}
+    if "augmentation" in changed:
+        plain = reference["augmentation"]
+        changes = changed.pop("augmentation").items()
+        changed |= {key: value for key, value in changes if value != plain[key]}
     return {
         "run": folder.name,
-        "network": "EGE-UNet" if "deep_supervision" in recipe["model"] else "MALUNet",
+        "network": RUNS[folder.name].network,
         "commit": origin["commit"],
-        "settings": {k: v for k, v in recipe.items() if k in reference and v != reference[k]},
-        "initial": initial and {key: initial[key] for key in ("commit",)},
+        "settings": changed,
+        "teacher": RUNS[folder.name].teacher,
+        "initial": None,
         "size": recipe["size"],
         "epochs_planned": recipe["epochs"],
-        "pooled_iou": scores,
+        "pooled_iou": [round(entry["validation"]["pooled_iou"], 4) for entry in log],
     }
 
 
 def line(run: dict) -> str:
     """A row of the page."""
     settings = ", ".join(f"{key} {value}" for key, value in run["settings"].items()) or "nothing"
+    if run.get("teacher"):
+        settings = f"teachers ({run['teacher']}); {settings}"
     if run["initial"]:
         settings = f"begins with another run's weights; {settings}"
     scores = run["pooled_iou"]
@@ -61,7 +69,10 @@ def line(run: dict) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("runs", nargs="+", type=Path)
-    runs = [summary(folder) for folder in parser.parse_args().runs]
+    known = json.loads(RESULTS.with_suffix(".json").read_text())
+    runs = {run["run"]: run for run in known}
+    runs |= {folder.name: summary(folder) for folder in parser.parse_args().runs}
+    runs = list(runs.values())
     write_json(RESULTS.with_suffix(".json"), runs)
     page = PAGE + "".join(map(line, runs))
     write_atomically(

@@ -436,7 +436,7 @@ def test_info_of_unknown_names(name, message):
     assert message in result.stderr
 
 
-# --- check, synth and train ----------------------------------------------------------------------
+# --- check and synth -----------------------------------------------------------------------------
 
 
 def test_synth_writes_a_data_set_that_check_accepts(tmp_path):
@@ -471,85 +471,6 @@ def test_check_of_a_broken_data_set(dataset, tmp_path):
     assert result.exit_code == 1
     assert "1 images without a mask" in result.stdout
     assert run("check", tmp_path / "nowhere").exit_code == 2
-
-
-def test_train_hands_everything_over(dataset, tmp_path, monkeypatch):
-    calls = []
-    log = [
-        {"epoch": 1, "validation": {"pooled_iou": 0.5, "pooled_dice": 0.667, "images": 4}},
-        {"epoch": 2, "validation": {"pooled_iou": 0.4, "pooled_dice": 0.571, "images": 4}},
-    ]
-    monkeypatch.setattr(
-        "skinseg.training.train", lambda *args, **kwargs: calls.append((args, kwargs)) or log
-    )
-    command = ["train", "--data", dataset, "--model", "malunet", "--output", tmp_path / "a run"]
-    settings = ["--epochs", 7, "--size", 64, "--batch-size", 3, "--learning-rate", 0.01]
-    result = run(*command, *settings, "--seed", 4, "--val-fraction", 0.4, "--resume", "--quiet")
-    assert result.exit_code == 0, result.output
-    [((network, train_set, val_set, output, recipe), options)] = calls
-    assert type(network).__name__ == "MALUNet"
-    torch.manual_seed(4)
-    expected = skinseg.create_model("malunet").state_dict()
-    assert all(torch.equal(v, expected[k]) for k, v in network.state_dict().items())
-    assert (len(train_set), len(val_set)) == (6, 4)
-    assert output == tmp_path / "a run"
-    assert (recipe.epochs, recipe.size, recipe.batch_size) == (7, 64, 3)
-    assert (recipe.learning_rate, recipe.seed) == (0.01, 4)
-    assert options == {"resume": True, "device": "cpu", "progress": False}
-    assert "Best epoch: 1 of 2, lesion IoU 0.5000" in result.stdout
-    assert f"--model 'local-dir:{tmp_path / 'a run'}'" in result.stdout
-
-
-def test_train_then_predict_with_the_result(dataset, tmp_path):
-    short = ["--epochs", 1, "--size", 32, "--quiet", "--output", tmp_path / "run"]
-    command = ["train", "--data", dataset, "--model", "basic_unet", *short]
-    assert run(*command).exit_code == 0
-    again = run(*command)
-    assert again.exit_code == 2
-    assert "--resume goes on" in again.stderr
-    assert run(*command, "--resume").exit_code == 0
-    model = f"local-dir:{tmp_path / 'run'}"
-    out = tmp_path / "out"
-    assert run("predict", dataset / "images", "-o", out, "--model", model).exit_code == 0
-    assert len(table(out)) == 10
-
-
-WRONG_TRAINING = {
-    "no folder": (["--data", "nowhere"], "No folder 'nowhere'"),
-    "model": (["--model", "malunett"], "did you mean malunet"),
-    "size": (["--size", 8], "size must be at least 32, not 8"),
-    "epochs": (["--epochs", 0], "epochs must be at least 1, not 0"),
-    "fraction": (["--val-fraction", 1], "--val-fraction must be above 0 and below 1, not 1"),
-    "too few": (["--val-fraction", 0.01], "too small to split"),
-    "device": (["--device", "cuda:77"], "device 'cuda:77' cannot be used"),
-}
-
-
-@pytest.mark.parametrize("case", WRONG_TRAINING)
-def test_wrong_training_is_explained_and_writes_nothing(dataset, tmp_path, case):
-    options, message = WRONG_TRAINING[case]
-    defaults = ["--data", dataset, "--model", "basic_unet", "--output", tmp_path / "run", "-q"]
-    result = run("train", *defaults, *options)
-    assert result.exit_code == 2
-    assert message in result.stderr
-    assert not (tmp_path / "run").exists()
-
-
-def test_broken_data_set_is_not_trained_on(dataset, tmp_path):
-    (dataset / "masks/synthetic_3.png").unlink()
-    command = ["train", "--data", dataset, "--model", "basic_unet", "--output", tmp_path / "run"]
-    result = run(*command, "-q")
-    assert result.exit_code == 2
-    assert "1 images without a mask" in result.stderr
-    assert not (tmp_path / "run").exists()
-
-
-def test_output_of_training_is_no_file(dataset, tmp_path):
-    (tmp_path / "run").write_text("in the way")
-    command = ["train", "--data", dataset, "--model", "basic_unet", "--output", tmp_path / "run"]
-    result = run(*command, "-q")
-    assert result.exit_code == 2
-    assert "is a file" in result.stderr
 
 
 # --- the command itself --------------------------------------------------------------------------

@@ -2,18 +2,20 @@
 
 import hashlib
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from rich.console import Console
 from rich.progress import track
 
 from skinseg.data.datasets import SegmentationDataset
-from skinseg.data.images import ImageError, image_size, read_image, read_mask_levels
+from skinseg.data.images import ImageError, image_size, read_image
 from skinseg.data.pairs import DatasetError
 
 _HEADINGS = {
@@ -30,6 +32,8 @@ _HEADINGS = {
 _NEAR = 16
 # Interpolated edges make a few per cent of a mask grey; more is another kind of picture.
 _GREY_SHARE = 0.1
+# Edges are lines: grey pixels with four neighbours of their own level are an area, a label.
+_AREA = 9
 _LISTED = 10
 
 
@@ -111,16 +115,25 @@ class DatasetReport:
             )
 
 
-def check_dataset(dataset: SegmentationDataset, progress: bool = True) -> DatasetReport:
+Observer = Callable[[int, np.ndarray, np.ndarray], None]
+"""Takes the index of a sample, its image, and its mask as `uint8` `(H, W)` levels."""
+
+
+def check_dataset(
+    dataset: SegmentationDataset, progress: bool = True, *, observer: Observer | None = None
+) -> DatasetReport:
     """Reads every image and mask once and reports what is wrong with them.
 
     Found are files that cannot be read, images without masks and masks without images, masks of
-    another size than their image, masks that are not binary, masks without lesion, and images
-    with the same pixels. Several threads decode; memory for a few images is enough.
+    another size than their image, masks that are not binary or have several labels, masks without
+    lesion, and images with the same pixels. Several threads decode; memory for a few images is
+    enough.
 
     Args:
         dataset: Any data set of this package, or a subset of one.
         progress: Whether to show a progress bar on standard error.
+        observer: Called with each sample that can be loaded while it is in memory, from several
+            threads, so that measuring a data set needs no second reading.
 
     Returns:
         The report. No fault of the files raises.
@@ -132,7 +145,8 @@ def check_dataset(dataset: SegmentationDataset, progress: bool = True) -> Datase
     """
     findings: list[Finding] = []
     ids_of: dict[bytes, list[str]] = {}
-    for name, (found, digest) in zip(dataset.ids, _inspections(dataset, progress), strict=True):
+    inspections = _inspections(dataset, progress, observer)
+    for name, (found, digest) in zip(dataset.ids, inspections, strict=True):
         findings += found
         if digest is not None:
             ids_of.setdefault(digest, []).append(name)
@@ -148,10 +162,12 @@ def check_dataset(dataset: SegmentationDataset, progress: bool = True) -> Datase
 _Inspection = tuple[list[Finding], bytes | None]
 
 
-def _inspections(dataset: SegmentationDataset, progress: bool) -> Iterator[_Inspection]:
+def _inspections(
+    dataset: SegmentationDataset, progress: bool, observer: Observer | None
+) -> Iterator[_Inspection]:
     executor = ThreadPoolExecutor(max_workers=min(8, os.cpu_count() or 1))
     try:
-        results = executor.map(lambda index: _inspect(dataset, index), range(len(dataset)))
+        results = executor.map(partial(_inspect, dataset, observer), range(len(dataset)))
         if progress:
             bar = Console(stderr=True)
             results = track(results, "Checking images", total=len(dataset), console=bar)
@@ -161,31 +177,41 @@ def _inspections(dataset: SegmentationDataset, progress: bool) -> Iterator[_Insp
         executor.shutdown(cancel_futures=True)
 
 
-def _inspect(dataset: SegmentationDataset, index: int) -> _Inspection:
+def _inspect(dataset: SegmentationDataset, observer: Observer | None, index: int) -> _Inspection:
     """The findings of one sample, and a digest of its image's pixels if it could be read."""
     name = dataset.ids[index]
     image_path, mask_path = dataset.image_path(index), dataset.mask_path(index)
     if image_path is None:
         sample = dataset[index]
-        levels = sample.mask * np.uint8(255)
-        return _mask_findings(name, f"the mask of {name}", levels), _digest(sample.image)
-    findings, digest = [], None
-    try:
-        digest = _digest(read_image(image_path))
-    except ImageError as error:
-        findings.append(Finding("unreadable", (name,), str(error), broken=True))
-    if mask_path is None:
-        message = f"'{image_path}'"
-        return [*findings, Finding("image_without_mask", (name,), message, broken=True)], digest
-    findings += _size_findings(name, image_path, mask_path)
-    try:
-        findings += _mask_findings(name, f"'{mask_path}'", read_mask_levels(mask_path))
-    except ImageError as error:
-        findings.append(Finding("unreadable", (name,), str(error), broken=True))
-    return findings, digest
+        image, levels = sample.image, sample.mask * np.uint8(255)
+        findings = _mask_findings(name, f"the mask of {name}", levels)
+    else:
+        image, findings = _read(read_image, image_path, name)
+        if mask_path is None:
+            missing = Finding("image_without_mask", (name,), f"'{image_path}'", broken=True)
+            return [*findings, missing], _digest(image)
+        findings += _size_findings(name, image_path, mask_path)
+        levels, unreadable = _read(dataset.mask_levels, index, name)
+        findings += unreadable
+        if levels is not None:
+            findings += _mask_findings(name, f"'{mask_path}'", levels)
+    if observer is not None and not any(finding.broken for finding in findings):
+        observer(index, image, levels)
+    return findings, _digest(image)
 
 
-def _digest(image: np.ndarray) -> bytes:
+def _read(
+    read: Callable[[Any], np.ndarray], source: Any, name: str
+) -> tuple[np.ndarray | None, list[Finding]]:
+    try:
+        return read(source), []
+    except ImageError as error:
+        return None, [Finding("unreadable", (name,), str(error), broken=True)]
+
+
+def _digest(image: np.ndarray | None) -> bytes | None:
+    if image is None:
+        return None
     shape = str(image.shape).encode()
     return hashlib.blake2b(image.tobytes(), digest_size=16, key=shape).digest()
 
@@ -212,8 +238,25 @@ def _mask_findings(name: str, mask: str, levels: np.ndarray) -> list[Finding]:
             f"{mask} has {np.count_nonzero(counts)} levels, {share:.1%} of its pixels are grey; "
             "lesion is above 127"
         )
-        findings.append(Finding("not_binary", (name,), message, broken=bool(share > _GREY_SHARE)))
+        labels = _labels(levels)
+        if len(labels) > 2:
+            message = (
+                f"{mask} has several labels ({', '.join(map(str, labels))}) where skin and lesion "
+                "are expected; save it with 0 for skin and 255 for lesion"
+            )
+        broken = len(labels) > 2 or bool(share > _GREY_SHARE)
+        findings.append(Finding("not_binary", (name,), message, broken=broken))
     if levels.max() <= 127:
         message = f"{mask} marks no pixel; its highest level is {levels.max()} of 255"
         findings.append(Finding("empty_mask", (name,), message, broken=False))
     return findings
+
+
+def _labels(levels: np.ndarray) -> list[int]:
+    """Levels that fill areas; those near black and white count as these, unless all are dark."""
+    if levels.max() >= _NEAR:
+        levels = np.where(levels < _NEAR, 0, np.where(levels >= 256 - _NEAR, 255, levels))
+    centre = levels[1:-1, 1:-1]
+    inside = (centre == levels[:-2, 1:-1]) & (centre == levels[2:, 1:-1])
+    inside &= (centre == levels[1:-1, :-2]) & (centre == levels[1:-1, 2:])
+    return np.flatnonzero(np.bincount(centre[inside], minlength=256) >= _AREA).tolist()

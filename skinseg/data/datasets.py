@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from skinseg.data.images import read_image, read_mask
+from skinseg.data.images import read_image, read_mask_levels
 from skinseg.data.pairs import DatasetError, Pair
 
 _SHOWN = 5
@@ -210,7 +210,7 @@ class PairDataset(SegmentationDataset):
                 f"'{pair.image}' has no mask. Add '{pair.id}_mask.png', or leave the image out "
                 "with `subset`."
             )
-        image, mask = read_image(pair.image), read_mask(pair.mask)
+        image, mask = read_image(pair.image), self.mask_levels(index) > 127
         if image.shape[:2] != mask.shape:
             raise DatasetError(
                 f"'{pair.mask}' is {mask.shape[1]} x {mask.shape[0]}, but its image "
@@ -231,6 +231,14 @@ class PairDataset(SegmentationDataset):
     def mask_path(self, index: int) -> Path | None:
         """The mask file of a sample; `None` if there is none."""
         return self._pairs[index].mask
+
+    def mask_levels(self, index: int) -> np.ndarray:
+        """The mask of a sample as `uint8` `(H, W)`, of which what is above 127 is lesion.
+
+        Raises:
+            ImageError: The file cannot be read.
+        """
+        return read_mask_levels(self._pairs[index].mask)
 
     def _select(self, indices: Sequence[int]) -> "PairDataset":
         chosen = copy.copy(self)

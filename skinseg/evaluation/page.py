@@ -83,7 +83,7 @@ def page(
     gallery: dict[str, list[Picture]],
     dice: Sequence[float],
 ) -> str:
-    """Return an HTML page.
+    """Return the page of an evaluation.
 
     Args:
         title: Name of the network.
@@ -92,25 +92,40 @@ def page(
         gallery: Pictures by kind.
         dice: Dice of each image, for the histogram.
     """
-    sections = [_section(kind, pictures) for kind, pictures in gallery.items()]
     body = [
         f"<h1>{escape(title)}</h1>",
         f'<p class="faint">{escape(subtitle)}</p>',
-        _legend() if gallery else "",
-        *sections,
-        f"<h2>Dice of the {len(dice)} images</h2>",
-        _histogram(dice),
-        *(_table(table) for table in tables),
+        gallery_sections(gallery),
+        dice_histogram(dice),
+        *(html_table(table) for table in tables),
         _meanings(),
         '<p class="note">For research. Not a medical device.</p>',
     ]
+    return document(f"{title}: evaluation", body)
+
+
+def document(title: str, body: Sequence[str], style: str = "") -> str:
+    """Return an HTML document of our looks, in light and dark.
+
+    Args:
+        title: What the window is called.
+        body: HTML, part by part.
+        style: CSS beyond that of all pages.
+    """
     return (
         '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        f"<title>{escape(title)}: evaluation</title>\n<style>{_STYLE}</style>\n</head>\n<body>\n"
+        f"<title>{escape(title)}</title>\n<style>{_STYLE}{style}</style>\n</head>\n<body>\n"
         + "\n".join(body)
         + "\n</body>\n</html>\n"
     )
+
+
+def gallery_sections(gallery: dict[str, list[Picture]]) -> str:
+    """Return the legend of the outlines, and a section for each kind of case; all as HTML."""
+    if not gallery:
+        return ""
+    return "\n".join([_legend(), *(_section(kind, shown) for kind, shown in gallery.items())])
 
 
 def _legend() -> str:
@@ -153,7 +168,8 @@ def _data_uri(jpeg: bytes) -> str:
     return "data:image/jpeg;base64," + base64.b64encode(jpeg).decode("ascii")
 
 
-def _histogram(values: Sequence[float]) -> str:
+def dice_histogram(values: Sequence[float]) -> str:
+    """Return a histogram of images' Dice under its heading, as HTML."""
     counts = [0] * _HISTOGRAM_BINS
     for value in values:
         counts[min(int(value * _HISTOGRAM_BINS), _HISTOGRAM_BINS - 1)] += 1
@@ -175,6 +191,7 @@ def _histogram(values: Sequence[float]) -> str:
     ]
     axis = '<line x1="8" y1="118.5" x2="592" y2="118.5" stroke="var(--rule)"/>'
     return (
+        f"<h2>Dice of the {len(values)} images</h2>\n"
         '<svg viewBox="0 0 600 140" role="img" aria-label="Histogram of Dice">'
         f"{axis}{''.join(bars)}{''.join(ticks)}</svg>"
     )
@@ -186,7 +203,8 @@ def _meanings() -> str:
     return f"<details><summary>What the scores mean</summary><ul>{items}</ul></details>"
 
 
-def _table(table: Table) -> str:
+def html_table(table: Table) -> str:
+    """Return a table under its title, as HTML."""
     head = "".join(f"<th>{escape(cell)}</th>" for cell in table.header)
     rows = "".join(
         "<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>" for row in table.rows

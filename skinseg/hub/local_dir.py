@@ -5,7 +5,7 @@ import json
 import os
 from pathlib import Path
 
-from safetensors.torch import save_file
+from safetensors.torch import save
 
 from skinseg.checkpoint import StateDict
 from skinseg.files import write_atomically, write_json
@@ -59,6 +59,6 @@ def write_local_dir(
     folder = Path(folder)
     if state is not None:
         weights = {key: value.cpu().contiguous() for key, value in state.items()}
-        write_atomically(folder / WEIGHTS_NAME, lambda temporary: save_file(weights, temporary))
+        write_atomically(folder / WEIGHTS_NAME, lambda path: path.write_bytes(save(weights)))
         cfg = dataclasses.replace(cfg, sha256=file_hash(folder / WEIGHTS_NAME))
     write_json(folder / CONFIG_NAME, cfg.to_dict())

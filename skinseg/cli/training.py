@@ -1,0 +1,101 @@
+"""What ``skinseg train`` reads and says."""
+
+import shlex
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from skinseg.cli.console import printable, say, stderr
+
+if TYPE_CHECKING:
+    import torch
+
+    from skinseg.data import PairDataset
+    from skinseg.training.planning.plan import TrainingPlan
+
+_LISTED = 10
+_LINES = 20  # Epochs that get a line; a run has hundreds.
+
+
+def open_parts(
+    data: str, val: str | None, *, any_label: bool
+) -> tuple["PairDataset", "PairDataset | None"]:
+    """Open the images to learn from, and those that choose the epoch where they lie apart."""
+    from skinseg.data import Pair, PairDataset
+    from skinseg.data.any_label import AnyLabel
+    from skinseg.evaluation import open_dataset
+
+    dataset = open_dataset(data)
+    val_set = None if val is None else open_dataset(val)
+    if val_set is not None and set(dataset.ids) & set(val_set.ids):
+        # Cameras count from 1 in every folder: equal names are no equal images.
+        pairs = [
+            Pair(f"val/{name}", val_set.image_path(index), val_set.mask_path(index))
+            for index, name in enumerate(val_set.ids)
+        ]
+        val_set = PairDataset(pairs, val_set.stray_masks)
+    if any_label:
+        dataset, val_set = AnyLabel(dataset), None if val_set is None else AnyLabel(val_set)
+    return dataset, val_set
+
+
+def show_left_out(plan: "TrainingPlan") -> None:
+    """Print which images are not used, and why."""
+    reasons = list(plan.left_out.values())
+    if reasons:
+        from skinseg.training.words import counted
+
+        say(f"Left out, {counted(len(reasons), 'image')}:", stderr)
+        for reason in reasons[:_LISTED]:
+            say(f"  {reason}", stderr)
+        if len(reasons) > _LISTED:
+            say(f"  ... and {len(reasons) - _LISTED} more", stderr)
+
+
+def show_plan(
+    plan: "TrainingPlan", device: "torch.device", *, going_on: Path | None = None
+) -> None:
+    """Print what is trained with and why, and what the user should know."""
+    begun = f"Going on with the run in '{going_on}', planned so:" if going_on else "Plan:"
+    say(f"{begun} {len(plan.train)} training images, {len(plan.validation)} validation images")
+    rows = [(choice.name, choice.value, choice.reason) for choice in plan.choices]
+    rows.append(("device", str(device), ""))
+    widths = [max(len(row[column]) for row in rows) for column in range(2)]
+    for name, value, reason in rows:
+        say(f"  {name:<{widths[0]}}  {value:<{widths[1]}}  {reason}".rstrip())
+    for note in plan.notes:
+        say(f"Note: {note}")
+
+
+class EpochLines:
+    """Prints a line for the first epoch, the last, and about twenty between."""
+
+    def __init__(self, epochs: int) -> None:
+        self.epochs = epochs
+        self.every = -(-epochs // _LINES)
+        self.best = -1.0
+
+    def __call__(self, entry: dict[str, Any]) -> None:
+        """Take the entry of an epoch."""
+        epoch, iou = entry["epoch"], entry["validation"]["pooled_iou"]
+        self.best = max(self.best, iou)
+        if epoch == 1 or epoch % self.every == 0 or epoch == self.epochs:
+            line = (
+                f"epoch {epoch} of {self.epochs}: loss {entry['loss']:.4f}, "
+                f"validation IoU {iou:.4f}, best {self.best:.4f}"
+            )
+            # Through sys.stderr, which the progress bar keeps clear of.
+            print(line, file=sys.stderr, flush=True)
+
+
+def show_result(log: list[dict[str, Any]], run: Path, report: Path) -> None:
+    """Print the best epoch, and what to do with the result."""
+    best = max(log, key=lambda entry: entry["validation"]["pooled_iou"])
+    scores = best["validation"]
+    say(
+        f"Best epoch: {best['epoch']} of {len(log)}, lesion IoU {scores['pooled_iou']:.4f}, "
+        f"Dice {scores['pooled_dice']:.4f} on {scores['images']} validation images, which chose it."
+    )
+    say(f"Report: {printable(str(report))}")
+    source = shlex.quote(f"local-dir:{run}")
+    say(f"Use it: skinseg predict IMAGES --model {source} --output MASKS")

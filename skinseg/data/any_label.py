@@ -1,0 +1,39 @@
+"""Masks with several labels, of which each is lesion."""
+
+import numpy as np
+
+from skinseg.data.datasets import PairDataset
+from skinseg.data.decoding import MAX_PIXELS, decoded
+from skinseg.data.pairs import Pair
+
+# JPEG noise moves black by a few levels.
+_NOISE = 16
+
+
+class AnyLabel(PairDataset):
+    """The pairs of a data set with all labels but 0 (in colour: but black) taken for lesion.
+
+    Args:
+        dataset: Where the files come from.
+
+    Example:
+        >>> from pathlib import Path
+        >>> AnyLabel(PairDataset([Pair("x", Path("x.jpg"), Path("x.png"))])).ids
+        ['x']
+    """
+
+    def __init__(self, dataset: PairDataset) -> None:
+        pairs = [
+            Pair(name, dataset.image_path(index), dataset.mask_path(index))
+            for index, name in enumerate(dataset.ids)
+        ]
+        super().__init__(pairs, dataset.stray_masks)
+
+    def mask_levels(self, index: int) -> np.ndarray:
+        """The mask of a sample as `uint8` `(H, W)`: 255 where there is a label, else 0."""
+        with decoded(self.mask_path(index), MAX_PIXELS) as (image, _):
+            grey = image.mode in ("1", "L", "I", "F") or image.mode.startswith("I;16")
+            values = np.asarray(image if grey else image.convert("RGB"))
+            lossy = image.format in ("JPEG", "MPO")
+        values = values if grey else values.max(axis=2)
+        return (values >= (_NOISE if lossy else 1)) * np.uint8(255)

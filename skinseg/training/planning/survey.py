@@ -1,0 +1,143 @@
+"""What a folder of images holds, measured while its files are checked."""
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from skinseg.data import SegmentationDataset, check_dataset
+from skinseg.data.near_duplicates import fingerprint, near_duplicate_groups
+from skinseg.data.pairs import DatasetError
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Survey:
+    """The images of a data set that can be used, and what is known of them.
+
+    Attributes:
+        dataset: The usable samples; the arrays below are in their order.
+        left_out: Reason for each sample that cannot be used, by its id.
+        sizes: int (N, 2), height and width.
+        lesion_fractions: float (N,), share of each mask that is lesion.
+        fingerprints: float32 (N, 16, 16, 3), of :func:`~skinseg.data.near_duplicates.fingerprint`.
+        groups: int (N,), the same for images that show one picture.
+    """
+
+    dataset: SegmentationDataset
+    left_out: dict[str, str]
+    sizes: np.ndarray
+    lesion_fractions: np.ndarray
+    fingerprints: np.ndarray
+    groups: np.ndarray
+
+    def __len__(self) -> int:
+        """The number of usable samples."""
+        return len(self.dataset)
+
+    @property
+    def group_of(self) -> dict[str, str]:
+        """The group of each sample by id, for ``random_split``."""
+        return dict(zip(self.dataset.ids, map(str, self.groups), strict=True))
+
+    def without(self, reasons: Mapping[str, str]) -> "Survey":
+        """Leave further samples out, each for its reason."""
+        kept = [index for index, name in enumerate(self.dataset.ids) if name not in reasons]
+        return Survey(
+            self.dataset.subset([self.dataset.ids[index] for index in kept]),
+            {**self.left_out, **reasons},
+            self.sizes[kept],
+            self.lesion_fractions[kept],
+            self.fingerprints[kept],
+            self.groups[kept],
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the figures as JSON data."""
+        height, width = self.sizes.T
+        lesions = self.lesion_fractions[self.lesion_fractions > 0]
+        return {
+            "usable": len(self),
+            "left_out": len(self.left_out),
+            "width": _spread(width),
+            "height": _spread(height),
+            "lesion_fraction": _spread(lesions),
+            "without_lesion": int((self.lesion_fractions == 0).sum()),
+            "in_groups_of_near_duplicates": len(self) - _single(self.groups),
+        }
+
+
+def survey(dataset: SegmentationDataset, *, strict: bool = False, progress: bool = True) -> Survey:
+    """Check all files of a data set and measure those that can be used, in one reading.
+
+    Args:
+        dataset: Images with masks.
+        strict: Refuse the data set if anything is broken, rather than leave it out.
+        progress: Show a progress bar on standard error.
+
+    Raises:
+        DatasetError: If nothing can be used, no mask marks a lesion, or something is broken and
+            ``strict`` is set.
+
+    Example:
+        >>> from skinseg.data import SyntheticDermoscopy
+        >>> found = survey(SyntheticDermoscopy(3, size=64), progress=False)
+        >>> len(found), found.sizes[0].tolist(), found.left_out
+        (3, [64, 64], {})
+    """
+    measured: dict[int, tuple[tuple[int, int], float, np.ndarray]] = {}
+
+    def measure(index: int, image: np.ndarray, levels: np.ndarray) -> None:
+        lesion = float((levels > 127).mean())
+        measured[index] = (levels.shape, lesion, fingerprint(image))
+
+    report = check_dataset(dataset, progress, observer=measure)
+    if strict:
+        report.raise_if_broken()
+    left_out: dict[str, str] = {}
+    for finding in report.findings:
+        if finding.broken:
+            for name in finding.ids:
+                left_out.setdefault(name, _reason(finding.kind, finding.message))
+    if not measured:
+        raise DatasetError(f"Nothing can be trained on. {report.summary()}")
+    order = sorted(measured)
+    columns = zip(*(measured[index] for index in order), strict=True)
+    sizes, lesions, fingerprints = (np.array(column) for column in columns)
+    if not lesions.any():
+        raise DatasetError(
+            f"No mask marks a lesion. {report.summary()}\nSave the masks with 0 for skin and 255 "
+            "for lesion; or, if they hold labels, ask for all labels to count as lesion."
+        )
+    usable = dataset.subset([dataset.ids[index] for index in order])
+    groups = near_duplicate_groups(fingerprints)
+    return Survey(usable, left_out, sizes, lesions, fingerprints, groups)
+
+
+def seen_elsewhere(training: Survey, validation: Survey) -> dict[str, str]:
+    """Return the training samples whose picture is among the validation images, with the reason."""
+    both = np.concatenate([training.fingerprints, validation.fingerprints])
+    groups = near_duplicate_groups(both)
+    twin = dict(zip(groups[len(training) :].tolist(), validation.dataset.ids, strict=True))
+    own = zip(training.dataset.ids, groups[: len(training)].tolist(), strict=True)
+    return {
+        name: f"shows the same picture as the validation image '{twin[group]}'"
+        for name, group in own
+        if group in twin
+    }
+
+
+def _reason(kind: str, message: str) -> str:
+    return f"{message} has no mask" if kind == "image_without_mask" else message
+
+
+def _single(groups: np.ndarray) -> int:
+    return int((np.bincount(groups) == 1).sum())
+
+
+def _spread(values: np.ndarray) -> dict[str, float]:
+    if not len(values):
+        return {}
+    points = np.percentile(values, (0, 10, 50, 90, 100))
+    names = ("least", "tenth", "median", "nine_tenths", "most")
+    return {name: round(float(point), 6) for name, point in zip(names, points, strict=True)}

@@ -1,0 +1,246 @@
+"""The report of a training run: one HTML file with everything in it."""
+
+import json
+import os
+import shlex
+from collections.abc import Sequence
+from html import escape
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from skinseg.data import SegmentationDataset
+from skinseg.evaluation import EvaluationReport, evaluate
+from skinseg.evaluation.page import dice_histogram, document, gallery_sections, html_table
+from skinseg.evaluation.tables import Table
+from skinseg.files import write_atomically
+from skinseg.inference import Predictor
+from skinseg.training.planning.plan import PLAN_NAME, TrainingPlan
+from skinseg.training.report.curves import CHART_STYLE, chart
+from skinseg.training.words import counted, duration
+
+REPORT_NAME = "report.html"
+_CASES = 4
+_HEADLINE = {
+    "pooled_iou": "lesion IoU, pooled",
+    "pooled_dice": "lesion Dice, pooled",
+    "mean_dice": "Dice, mean of images",
+    "mean_sensitivity": "share of lesion pixels found",
+}
+_FIGURES = {
+    "width": "Width, pixels",
+    "height": "Height, pixels",
+    "lesion_fraction": "Lesion, share of the image",
+}
+
+_STYLE = """
+.cards {
+  display: grid; gap: 1rem; margin-top: 1.25rem;
+  grid-template-columns: repeat(auto-fit, minmax(min(12rem, 100%), 1fr));
+}
+.cards div {
+  background: var(--card); border: 1px solid var(--rule); border-radius: 10px;
+  padding: .8rem 1rem;
+}
+.cards b { display: block; font-size: 1.6rem; font-weight: 600; line-height: 1.3; }
+.cards small { display: block; color: var(--faint); font-size: .9rem; }
+.warning {
+  margin-top: 1rem; padding: .7rem 1rem; border-left: 4px solid var(--other);
+  background: var(--card); border-radius: 0 8px 8px 0;
+}
+pre {
+  margin: .75rem 0 0; padding: .8rem 1rem; overflow-x: auto; font-size: .9rem;
+  background: var(--card); border: 1px solid var(--rule); border-radius: 10px;
+}
+ul { margin: .5rem 0 0; padding-left: 1.25rem; }
+li { overflow-wrap: anywhere; }
+td.words { white-space: normal; text-align: left; }
+.settings th, .settings td { text-align: left; }
+"""
+
+
+def write_report(
+    run: str | os.PathLike[str],
+    val_set: SegmentationDataset,
+    *,
+    device: str | torch.device = "cpu",
+    progress: bool = True,
+) -> Path:
+    """Write ``report.html`` into the folder of a training run.
+
+    The page needs no other file and no network: curves, the plan with its reasons, scores on the
+    validation images, and the worst, median and best of them with true and predicted outlines.
+
+    Args:
+        run: Folder of the run.
+        val_set: The validation images of the run.
+        device: Where to predict them.
+        progress: Show a progress bar on standard error.
+
+    Returns:
+        The file.
+
+    Raises:
+        OSError: If the folder lacks the files of a run, or cannot be written to.
+        ValueError: If one of them is damaged.
+    """
+    run = Path(run)
+    log, settings = _read(run / "log.json"), _read(run / "recipe.json")
+    plan = TrainingPlan.read(run) if (run / PLAN_NAME).is_file() else None
+    predictor = Predictor(f"local-dir:{run}", device=device)
+    scores = evaluate(
+        predictor, val_set, sizes=("own",), gallery=_CASES, data="validation", progress=progress
+    )
+    kept = predictor.model.pretrained_cfg.recipe["epoch"]
+    record = predictor.model.pretrained_cfg
+    body = [
+        *_head(record.architecture, run, plan, log, scores, kept),
+        *_curves(log, kept),
+        gallery_sections(scores.gallery),
+        dice_histogram([case.scores["dice"] for case in scores.cases["own"]]),
+        *map(html_table, scores.tables()),
+        *_plan(plan),
+        _recipe(settings["recipe"]),
+        *_use(run),
+        '<p class="note">For research. Not a medical device.</p>',
+    ]
+    page = document(f"{record.architecture}: training", body, CHART_STYLE + _STYLE)
+    # Names of files need not be text.
+    content = page.encode("utf-8", "replace")
+    write_atomically(run / REPORT_NAME, lambda path: path.write_bytes(content))
+    return run / REPORT_NAME
+
+
+def _read(path: Path) -> Any:
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+def _head(
+    architecture: str,
+    run: Path,
+    plan: TrainingPlan | None,
+    log: Sequence[dict[str, Any]],
+    scores: EvaluationReport,
+    kept: int,
+) -> list[str]:
+    seconds = sum(entry["seconds"] for entry in log)
+    learned = f"{counted(len(plan.train), 'training image')}, " if plan else ""
+    subtitle = (
+        f"Run '{run.name}': {learned}{counted(scores.images, 'validation image')}, "
+        f"{counted(len(log), 'epoch')}, {duration(seconds)} of learning. The weights of epoch "
+        f"{kept} were kept."
+    )
+    cards = "".join(
+        f"<div><b>{_value(scores, name)}</b>{label}<small>{_interval(scores, name)}</small></div>"
+        for name, label in _HEADLINE.items()
+    )
+    return [
+        f"<h1>{escape(architecture)}, trained on your images</h1>",
+        f'<p class="faint">{escape(subtitle)}</p>',
+        f'<div class="cards">{cards}</div>',
+        '<p class="warning">These are scores of the validation images at their own size, and '
+        "<b>the validation images chose the epoch</b>: new images will show lower ones, and lower "
+        "still where patients of the training images are among the validation images. Report "
+        "scores of images that took no part in training, with <code>skinseg evaluate</code>.</p>",
+        *(f'<p class="warning">{escape(note)}</p>' for note in (plan.notes if plan else ())),
+        _left_out(plan.left_out if plan else {}),
+    ]
+
+
+def _value(scores: EvaluationReport, name: str) -> str:
+    return f"{scores.score(name):.3f}"
+
+
+def _interval(scores: EvaluationReport, name: str) -> str:
+    score = scores.summaries["own"].scores[name]
+    return "" if score.low is None else f"95 %: {score.low:.3f} to {score.high:.3f}"
+
+
+def _left_out(reasons: dict[str, str]) -> str:
+    if not reasons:
+        return ""
+    items = "".join(f"<li>{escape(reason)}</li>" for reason in reasons.values())
+    return f"<h2>Left out: {counted(len(reasons), 'image')}</h2>\n<ul>{items}</ul>"
+
+
+def _curves(log: Sequence[dict[str, Any]], kept: int) -> list[str]:
+    validation = [entry["validation"] for entry in log]
+    losses = {
+        "training": [entry["loss"] for entry in log],
+        "validation": [entry["loss"] for entry in validation],
+    }
+    overlap = {
+        "pooled IoU": [entry["pooled_iou"] for entry in validation],
+        "mean Dice": [entry["mean_dice"] for entry in validation],
+    }
+    rates = {"learning rate": [entry["learning_rate"] for entry in log]}
+    charts = [
+        chart("Loss", losses, marked=kept),
+        chart("Validation", overlap, marked=kept),
+        chart("Learning rate", rates, marked=kept),
+    ]
+    return [
+        "<h2>Curves</h2>",
+        '<p class="faint">By epoch; the dashed line is the epoch that was kept. Training loss is '
+        "that of changed images and, where the network has them, of auxiliary outputs too; "
+        "validation is at the size of training.</p>",
+        f'<div class="charts">{"".join(charts)}</div>',
+    ]
+
+
+def _plan(plan: TrainingPlan | None) -> list[str]:
+    if plan is None:
+        return []
+    rows = "".join(
+        f"<tr><td>{escape(choice.name)}</td><td>{escape(choice.value)}</td>"
+        f'<td class="words">{escape(choice.reason)}</td></tr>'
+        for choice in plan.choices
+    )
+    return [
+        "<h2>What was chosen, and why</h2>",
+        '<div class="wide"><table class="settings"><thead><tr><th>Setting</th><th>Value</th>'
+        f"<th>Reason</th></tr></thead><tbody>{rows}</tbody></table></div>",
+        *(html_table(_images(name, facts)) for name, facts in plan.data["sets"].items()),
+    ]
+
+
+def _images(name: str, facts: dict[str, Any]) -> Table:
+    """The spread of sizes and lesions of a set of images."""
+    rows = []
+    for figure in ("width", "height", "lesion_fraction"):
+        spread = facts[figure]
+        texts = (f"{value:.1%}" if value < 1 else f"{value:.0f}" for value in spread.values())
+        rows.append([_FIGURES[figure], *texts])
+    header = ["", "Least", "10%", "Median", "90%", "Most"]
+    return Table(f"{name}: {facts['usable']:,}", header, rows)
+
+
+def _recipe(recipe: dict[str, Any]) -> str:
+    rows = [[name, _text(value)] for name, value in recipe.items()]
+    table = html_table(Table("Recipe", ["Setting", "Value"], rows))
+    return f"<details><summary>All settings of the recipe</summary>{table}</details>"
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{name} {_text(item)}" for name, item in value.items())
+    if isinstance(value, list):
+        return ", ".join(map(_text, value))
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def _use(run: Path) -> list[str]:
+    source = shlex.quote(f"local-dir:{run}")
+    shell = (
+        f"skinseg predict IMAGES --model {source} --output MASKS --overlay\n"
+        f"skinseg evaluate --data TEST_DATA --model {source} --output SCORES"
+    )
+    python = f'skinseg.Predictor("local-dir:{run}")("image.jpg").mask'
+    return [
+        "<h2>Use it</h2>",
+        '<p class="faint">From the folder that the training was started in:</p>',
+        f"<pre>{escape(shell)}</pre>",
+        '<p class="faint">In Python:</p>',
+        f"<pre>{escape(python)}</pre>",
+    ]

@@ -1,0 +1,336 @@
+"""``skinseg train``: a stranger's folder, from the first check to masks of new images."""
+
+import csv
+import json
+import re
+from html import escape
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from typer.testing import CliRunner, Result
+
+import skinseg
+from skinseg.cli import app
+from skinseg.data import read_mask, synthetic_lesion
+from skinseg.training.planning.plan import TrainingPlan
+from skinseg.training.planning.rehearsal import Rehearsal
+
+ODD_NAMES = [
+    ("Läsion 1.JPG", "Läsion 1_segmentation.png"),
+    ("mole (2).png", "mole (2).PNG"),
+    ("病変_3.bmp", "病変_3_Mask.bmp"),
+    ("patient 7, left arm.jpeg", "patient 7, left arm-mask.png"),
+    ("x  y.PNG", "x  y_mask.png"),
+    ("img.08.final.tif", "img.08.final.png"),
+    ("#9 & co.jpg", "#9 & co_lesion.png"),
+    ("[10].png", "[10].png"),
+]
+SIZES = [(64, 64), (48, 80), (100, 60)]
+SMALL = ["--model", "basic_unet", "--size", "32", "--epochs", "1", "--batch-size", "4"]
+
+
+def run(*arguments: object) -> Result:
+    result = CliRunner().invoke(app, [str(argument) for argument in arguments])
+    unexpected = result.exception and not isinstance(result.exception, SystemExit)
+    assert not unexpected, "".join(map(str, result.exc_info))
+    return result
+
+
+def put(folder: Path, seed: int, image: str, mask: str, label: int = 255) -> None:
+    pixels, lesion = synthetic_lesion(seed, SIZES[seed % len(SIZES)])
+    Image.fromarray(pixels).save(folder / "images" / image)
+    Image.fromarray(lesion * np.uint8(label)).save(folder / "masks" / mask)
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch) -> Path:
+    """Eight images with odd names, of several sizes and kinds; the working folder lies above."""
+    for part in ("images", "masks"):
+        (tmp_path / "my_data" / part).mkdir(parents=True)
+    for seed, names in enumerate(ODD_NAMES):
+        put(tmp_path / "my_data", seed, *names)
+    monkeypatch.chdir(tmp_path)
+    return Path("my_data")
+
+
+def break_one(folder: Path) -> None:
+    file = folder / "images" / ODD_NAMES[0][0]
+    file.write_bytes(file.read_bytes()[:-100])
+
+
+# --- the three commands of the README ------------------------------------------------------------
+
+
+def test_three_commands(folder):
+    break_one(folder)
+    checked = run("check", folder, "-q")
+    assert checked.exit_code == 1
+    assert "Läsion 1.JPG': the file is truncated" in checked.stdout
+
+    trained = run("train", "--data", folder, "--output", "runs/mine", *SMALL, "--epochs", 2)
+    assert trained.exit_code == 0, trained.output
+    assert "Left out, 1 image:" in trained.stderr
+    assert "Läsion 1.JPG': the file is truncated" in trained.stderr
+    assert "4 training images, 3 validation images" in trained.stdout
+    assert "Estimated time:" in trained.stdout
+    assert "epoch 2 of 2: loss" in trained.stderr
+    assert "validation images, which chose it" in trained.stdout
+    assert "--model local-dir:runs/mine" in trained.stdout
+    files = {path.name for path in Path("runs/mine").iterdir()}
+    assert files == {
+        *("plan.json", "recipe.json", "log.json", "checkpoint.pt"),
+        *("model.safetensors", "config.json", "report.html"),
+    }
+
+    _is_one_page_that_needs_nothing_else()
+
+    source = "local-dir:runs/mine"
+    predicted = run("predict", folder / "images", "--model", source, "--output", "masks")
+    assert predicted.exit_code == 1  # The broken file, which is named.
+    assert "7 of 8 images segmented" in predicted.stdout
+    with open("masks/predictions.csv", newline="", encoding="utf-8") as file:
+        rows = {row["file"]: row for row in csv.DictReader(file)}
+    for image, _ in ODD_NAMES[1:]:
+        with Image.open(folder / "images" / image) as picture:
+            size = picture.size
+        mask = read_mask(Path("masks", rows[str(folder / "images" / image)]["mask_file"]))
+        assert mask.shape[::-1] == size
+
+
+def _is_one_page_that_needs_nothing_else() -> None:
+    page = Path("runs/mine/report.html").read_text(encoding="utf-8")
+    plan = TrainingPlan.read("runs/mine")
+    assert not re.search(r"<script|<link|https?://|url\(|src=\"(?!data:image/jpeg)", page)
+    assert page.count("<svg") == 4  # Loss, validation, learning rate, histogram.
+    assert page.count("<polyline") == 5
+    assert "prefers-color-scheme: dark" in page
+    assert "the validation images chose the epoch" in page
+    assert "Läsion 1.JPG&#x27;: the file is truncated" in page
+    assert page.count("with true and predicted outline") == len(plan.validation)
+    assert all(escape(name) in page for name in plan.validation)
+    assert all(choice.name in page for choice in plan.choices)
+    assert "skinseg predict IMAGES --model local-dir:runs/mine" in page
+    assert "Not a medical device" in page
+
+
+def test_dry_run_trains_two_steps_and_leaves_nothing(folder, monkeypatch):
+    steps = []
+    from skinseg.training.step import Step
+
+    step = Step.__call__
+    monkeypatch.setattr(Step, "__call__", lambda self, *args: steps.append(1) or step(self, *args))
+    before = sorted(Path().rglob("*"))
+    result = run("train", "--data", folder, "--dry-run", *SMALL, "--batch-size", 2)
+    assert result.exit_code == 0, result.output
+    assert "Plan: 4 training images" in result.stdout
+    assert "Estimated time:" in result.stdout
+    assert "nothing was written to 'runs/my_data'" in result.stdout
+    assert len(steps) == 2
+    assert sorted(Path().rglob("*")) == before
+
+
+# --- what is asked for, and what is chosen -------------------------------------------------------
+
+
+@pytest.fixture
+def calls(monkeypatch) -> list:
+    """The calls of the trainer, which does nothing."""
+    made = []
+    scores = {"pooled_iou": 0.5, "pooled_dice": 0.667, "images": 4}
+    log = [{"epoch": 1, "validation": scores}]
+    monkeypatch.setattr("skinseg.training.train", lambda *a, **k: made.append((a, k)) or log)
+    monkeypatch.setattr(
+        "skinseg.training.planning.rehearsal.rehearse", lambda *a, **k: Rehearsal(1, 1)
+    )
+    monkeypatch.setattr("skinseg.training.report.write_report", lambda *a, **k: Path("a report"))
+    return made
+
+
+def test_what_is_asked_for_reaches_the_trainer(folder, calls):
+    settings = ["--epochs", 7, "--size", 64, "--batch-size", 3, "--learning-rate", 0.01]
+    settings += ["--early-stop", 5, "--seed", 4, "--val-fraction", 0.25, "--from-scratch"]
+    result = run("train", "--data", folder, "--output", "a run", *settings, "--quiet")
+    assert result.exit_code == 0, result.output
+    [((network, train_set, val_set, output, recipe), options)] = calls
+    torch.manual_seed(4)
+    expected = skinseg.create_model("malunet").state_dict()
+    assert all(torch.equal(v, expected[k]) for k, v in network.state_dict().items())
+    assert (len(train_set), len(val_set)) == (6, 2)
+    assert output == Path("a run")
+    assert (recipe.epochs, recipe.size, recipe.batch_size) == (7, 64, 3)
+    assert (recipe.learning_rate, recipe.early_stop, recipe.seed) == (0.01, 5, 4)
+    assert (options["resume"], options["progress"]) == (False, False)
+    assert "--model 'local-dir:a run'" in result.stdout
+
+
+def test_few_images_begin_with_the_bundled_weights(folder, calls):
+    result = run("train", "--data", folder)
+    assert result.exit_code == 0, result.output
+    [((network, _, _, output, recipe), _)] = calls
+    expected = skinseg.create_model("malunet", pretrained=True).state_dict()
+    assert all(torch.equal(v, expected[k]) for k, v in network.state_dict().items())
+    assert output == Path("runs/my_data")
+    assert recipe.size == 64  # The images are no larger.
+    assert recipe.batch_size == 4
+    assert recipe.learning_rate < 1e-3
+    assert re.search(r"begins with +malunet\.isic2017 +fewer than 1,000", result.stdout)
+    assert re.search(r"size +64 +the images are of about", result.stdout)
+
+
+def test_recipe_of_a_paper_is_used_as_it_is(folder, calls):
+    result = run("train", "--data", folder, "--recipe", "paper-malunet", "-m", "basic_unet")
+    assert result.exit_code == 0, result.output
+    [((network, _, _, _, recipe), _)] = calls
+    assert recipe == skinseg.training.get_recipe("paper-malunet")
+    assert re.search(r"epochs +300 +of the recipe paper-malunet", result.stdout)
+    assert network.architecture == "basic_unet"
+
+
+def test_validation_folder_with_equal_names_and_a_shared_picture(folder, tmp_path, calls):
+    for part in ("images", "masks"):
+        (tmp_path / "val" / part).mkdir(parents=True)
+    put(tmp_path / "val", 20, "mole (2).png", "mole (2).png")
+    put(tmp_path / "val", 3, "turned.png", "turned.png")
+    for part in ("images", "masks"):
+        file = tmp_path / "val" / part / "turned.png"
+        Image.open(file).transpose(Image.Transpose.ROTATE_90).save(file)
+    result = run("train", "--data", folder, "--val", "val", *SMALL)
+    assert result.exit_code == 0, result.output
+    [((_, train_set, val_set, _, _), _)] = calls
+    assert val_set.ids == ["val/mole (2)", "val/turned"]
+    assert len(train_set) == 7
+    assert "mole (2)" in train_set.ids
+    assert "patient 7, left arm" not in train_set.ids
+    assert "the same picture as the validation image 'val/turned'" in result.stderr
+
+
+def test_label_masks_are_refused_unless_all_labels_are_lesion(folder, calls):
+    for part in ("images", "masks"):
+        for file in (folder / part).iterdir():
+            file.unlink()
+    for seed in range(6):
+        put(folder, seed, f"{seed}.png", f"{seed}.png", label=2)
+        mask = np.array(Image.open(folder / "masks" / f"{seed}.png"))
+        mask[: mask.shape[0] // 2] //= 2
+        mask[:9, :9] = [[1], [2], [0]] * 3
+        Image.fromarray(mask).save(folder / "masks" / f"{seed}.png")
+    refused = run("train", "--data", folder, *SMALL, "-q")
+    assert refused.exit_code == 2
+    assert "0.png' has several labels (0, 1, 2)" in refused.stderr
+    assert not calls
+    assert run("check", folder, "-q").exit_code == 1
+    assert run("train", "--data", folder, *SMALL, "-q", "--any-label").exit_code == 0
+    [((_, train_set, _, _, _), _)] = calls
+    sample = train_set[0]
+    np.testing.assert_array_equal(
+        sample.mask, np.array(Image.open(folder / "masks" / f"{sample.id}.png")) > 0
+    )
+
+
+def test_masks_of_another_dark_level_are_refused(folder):
+    for seed, (image, mask) in enumerate(ODD_NAMES):
+        put(folder, seed, image, mask, label=38)
+    result = run("train", "--data", folder, *SMALL, "-q")
+    assert result.exit_code == 2
+    assert "No mask marks a lesion" in result.stderr
+    assert "its highest level is 38 of 255" in result.stderr
+
+
+# --- interrupted and finished runs ---------------------------------------------------------------
+
+
+def test_interrupted_run_goes_on_as_it_was_planned(folder, monkeypatch):
+    from skinseg.cli.training import EpochLines
+
+    def interrupt(self, entry):
+        raise KeyboardInterrupt
+
+    command = ["train", "--data", folder, "--output", "run", *SMALL, "--epochs", 2]
+    with monkeypatch.context() as patch:
+        patch.setattr(EpochLines, "__call__", interrupt)
+        stopped = run(*command, "--seed", 3)
+    assert stopped.exit_code == 130
+    assert "--resume goes on" in stopped.stderr
+    planned = Path("run/plan.json").read_bytes()
+    # A picture that has come since does not move the others across the split.
+    put(folder, 50, "new.png", "new.png")
+    resumed = run(*command, "--resume")
+    assert resumed.exit_code == 0, resumed.output
+    assert "Going on with the run in 'run'" in resumed.stdout
+    assert Path("run/plan.json").read_bytes() == planned
+    assert [entry["epoch"] for entry in json.loads(Path("run/log.json").read_text())] == [1, 2]
+    assert Path("run/report.html").is_file()
+
+
+def test_finished_run_is_not_overwritten(folder):
+    command = ["train", "--data", folder, "--output", "run", *SMALL, "-q"]
+    assert run(*command).exit_code == 0
+    log = Path("run/log.json").read_text()
+    plan = TrainingPlan.read("run")
+    assert json.loads(Path("run/recipe.json").read_text())["recipe"] == plan.recipe.to_dict()
+    assert not set(plan.train) & set(plan.validation)
+    assert len(plan.train) + len(plan.validation) == len(ODD_NAMES)
+    again = run(*command)
+    assert again.exit_code == 2
+    assert "--resume goes on with it" in again.stderr
+    other = run(*command, "--resume", "--epochs", 5)
+    assert other.exit_code == 2
+    assert "was begun with --epochs 1, not 5" in other.stderr
+    other = run(*command, "--resume", "--model", "egeunet")
+    assert "was begun with --model basic_unet, not egeunet" in other.stderr
+    assert run(*command, "--resume").exit_code == 0
+    assert Path("run/log.json").read_text() == log
+
+
+# --- what is wrong -------------------------------------------------------------------------------
+
+WRONG = {
+    "no folder": (["--data", "nowhere"], "No folder 'nowhere'"),
+    "model": (["--model", "malunett"], "did you mean malunet"),
+    "weights": (["--pretrained"], "there are no trained weights of this network"),
+    "recipe": (["--recipe", "paper"], "there is no recipe 'paper'"),
+    "size": (["--size", 8], "size must be at least 32, not 8"),
+    "epochs": (["--epochs", 0], "epochs must be at least 1, not 0"),
+    "fraction": (["--val-fraction", 1], "val_fraction must be above 0 and below 1, not 1"),
+    "too few": (["--val-fraction", 0.01], "too small to split"),
+    "device": (["--device", "cuda:77"], "device 'cuda:77' cannot be used"),
+    "output": (["--output", "my_data/images/[10].png"], "is a file"),
+}
+
+
+@pytest.mark.parametrize("case", WRONG)
+def test_wrong_use_is_explained_and_writes_nothing(folder, case):
+    options, message = WRONG[case]
+    result = run("train", "--data", folder, "--output", "run", *SMALL, "-q", *options)
+    assert result.exit_code == 2
+    assert message in result.stderr
+    assert not Path("run").exists()
+
+
+def test_strict_refuses_a_broken_file(folder):
+    break_one(folder)
+    result = run("train", "--data", folder, "--output", "run", *SMALL, "-q", "--strict")
+    assert result.exit_code == 2
+    assert "Läsion 1.JPG': the file is truncated" in result.stderr
+    assert "Without --strict, they are left out" in result.stderr
+    assert not Path("run").exists()
+
+
+def test_too_few_usable_images_are_named(folder):
+    for _, mask in ODD_NAMES[2:]:
+        (folder / "masks" / mask).unlink()
+    result = run("train", "--data", folder, *SMALL, "-q")
+    assert result.exit_code == 2
+    assert "2 images can be used" in result.stderr
+    assert "x  y.PNG' has no mask" in result.stderr
+
+
+def test_folder_with_the_same_picture_many_times(folder):
+    for image, mask in ODD_NAMES:
+        put(folder, 0, image, mask)
+    result = run("train", "--data", folder, *SMALL, "-q")
+    assert result.exit_code == 2
+    assert "8 images can be used, of 1 different pictures" in result.stderr
