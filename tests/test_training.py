@@ -58,7 +58,7 @@ def test_it_learns(lesions, tmp_path, name):
 
 
 def test_a_resumed_run_is_the_uninterrupted_run(lesions, tmp_path, monkeypatch):
-    settings = {"epochs": 3, "small_size": 32, "small_epochs": 1, "ema_decay": 0.9}
+    settings = {"epochs": 3, "small_scale": 0.7, "small_share": 0.4, "ema_decay": 0.9}
     whole, _ = run(lesions, tmp_path / "whole", **settings)
 
     from skinseg.training.step import Step
@@ -102,6 +102,12 @@ def test_learning_rate_warms_up_first():
     recipe = Recipe(warmup=0.25)
     rates = [recipe.learning_rate_at(progress) for progress in (0, 0.125, 0.25, 1)]
     assert rates == pytest.approx([0, 5e-4, 1e-3, recipe.final_learning_rate])
+
+
+def test_first_epochs_are_small():
+    recipe = Recipe(epochs=5, size=128, small_scale=0.75, small_share=0.6)
+    assert [recipe.size_at(epoch) for epoch in range(5)] == [96, 96, 96, 128, 128]
+    assert Recipe(size=40, small_scale=0.5, small_share=1.0).size_at(0) == 32
 
 
 def test_the_papers_cosine_rises_again():
@@ -257,7 +263,7 @@ def test_what_cannot_be_trained(lesions, tmp_path):
     [
         ({"epochs": 0}, "epochs must be at least 1"),
         ({"size": 16}, "size must be at least 32"),
-        ({"size": 256, "small_size": 64, "small_epochs": 1}, "small_size must be from 128 to 256"),
+        ({"small_scale": 0.25}, r"small_scale must be in 0\.5\.\.1"),
         ({"learning_rate": 0}, "learning_rate must be above 0"),
         ({"warmup": 2}, r"warmup must be in 0..1"),
         ({"accumulate": 0}, "accumulate must be at least 1"),

@@ -6,6 +6,7 @@ from typing import Any
 from skinseg.data.augmentation import Augmentation
 from skinseg.data.normalization import Normalization
 from skinseg.losses import AUX_WEIGHTS, LOSSES
+from skinseg.models.base import MIN_SIZE
 
 KEEP = ("best", "lowest_loss", "last")
 PRECISIONS = ("float32", "bfloat16")
@@ -34,9 +35,9 @@ class Recipe:
         aux_weights: Weights of the auxiliary outputs, coarsest first.
         augmentation: Random changes of the training images.
         normalization: How pixels become the input.
-        small_size: Side of the images in the first ``small_epochs`` epochs; not below half of
-            ``size``. Small images cost a quarter, and most is learned from them.
-        small_epochs: How many of the epochs see small images.
+        small_scale: Factor of ``size`` in the first epochs, 0.5..1. Small images cost less, and
+            most is learned from them.
+        small_share: Share of the epochs that see small images.
         soft_weight: Share of a teacher's soft masks in the target, 0..1.
         ema_decay: Decay a step of the average of the weights that is validated and kept; None
             keeps the weights themselves.
@@ -72,8 +73,8 @@ class Recipe:
     aux_weights: tuple[float, ...] = AUX_WEIGHTS
     augmentation: Augmentation = dataclasses.field(default_factory=Augmentation)
     normalization: Normalization = dataclasses.field(default_factory=Normalization)
-    small_size: int = 128
-    small_epochs: int = 0
+    small_scale: float = 1.0
+    small_share: float = 0.0
     soft_weight: float = 0.0
     ema_decay: float | None = None
     keep: str = "best"
@@ -84,18 +85,16 @@ class Recipe:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        least = {"epochs": 1, "size": 32, "batch_size": 1, "accumulate": 1}
+        least = {"epochs": 1, "size": MIN_SIZE, "batch_size": 1, "accumulate": 1}
         least |= {"cosine_epochs": 1, "early_stop": 1}
         for name, low in least.items():
             if getattr(self, name) is not None and getattr(self, name) < low:
                 raise ValueError(f"{name} must be at least {low}, not {getattr(self, name)}")
         if self.learning_rate <= 0:
             raise ValueError(f"learning_rate must be above 0, not {self.learning_rate}")
-        if not self.size / 2 <= self.small_size <= self.size and self.small_epochs:
-            raise ValueError(
-                f"small_size must be from {self.size / 2:g} to {self.size}, not {self.small_size}"
-            )
-        for name in ("warmup", "soft_weight"):
+        if not 0.5 <= self.small_scale <= 1:
+            raise ValueError(f"small_scale must be in 0.5..1, not {self.small_scale}")
+        for name in ("warmup", "small_share", "soft_weight"):
             if not 0 <= getattr(self, name) <= 1:
                 raise ValueError(f"{name} must be in 0..1, not {getattr(self, name)}")
         choices = {"loss": LOSSES, "keep": KEEP, "precision": PRECISIONS}
@@ -117,7 +116,9 @@ class Recipe:
 
     def size_at(self, epoch: int) -> int:
         """Return the side of the images in an epoch, counted from 0."""
-        return self.small_size if epoch < self.small_epochs else self.size
+        if epoch >= self.small_share * self.epochs:
+            return self.size
+        return max(MIN_SIZE, round(self.size * self.small_scale))
 
     def to_dict(self) -> dict[str, Any]:
         """Return the settings as JSON data."""

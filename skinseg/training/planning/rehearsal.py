@@ -47,7 +47,7 @@ def rehearse(
     Raises:
         Exception: Whatever would stop the run at its beginning.
     """
-    recipe = dataclasses.replace(plan.recipe, epochs=1, small_epochs=0, early_stop=None)
+    recipe = dataclasses.replace(plan.recipe, epochs=1, small_share=0.0, early_stop=None)
     few = train_set.subset(train_set.ids[: _STEPS * recipe.batch_size])
     some = val_set.subset(val_set.ids[:_VALIDATION_IMAGES])
     network = plan.network()
@@ -55,8 +55,9 @@ def rehearse(
     with tempfile.TemporaryDirectory() as folder:
         train(network, few, some, folder, recipe, device=device, progress=False)
     an_image = _seconds_an_image(calls)
-    small = plan.recipe.small_epochs * (plan.recipe.small_size / plan.recipe.size) ** 2
-    passes = plan.recipe.epochs - plan.recipe.small_epochs + small
+    passes = sum(
+        (plan.recipe.size_at(epoch) / plan.recipe.size) ** 2 for epoch in range(plan.recipe.epochs)
+    )
     learning = an_image * len(train_set)
     validating = an_image * _VALIDATION_COST * len(val_set)
     return Rehearsal(
