@@ -33,6 +33,7 @@ def finished(folder: Path, name: str) -> bool:
 def measure(name: str, runs: Path, data: Path) -> dict:
     """Return what a run was, and what its weights score on the held-out images at 256x256."""
     folder, run = runs / name, RUNS[name]
+    recipe = json.loads((folder / "recipe.json").read_text())["recipe"]
     log = json.loads((folder / "log.json").read_text())
     learned, held_out = images(run.split, data)
     report = evaluate(
@@ -44,13 +45,13 @@ def measure(name: str, runs: Path, data: Path) -> dict:
         "network": run.network,
         "split": run.split,
         "kind": run.kind,
-        "seed": run.recipe.seed,
+        "seed": recipe["seed"],
         "learned": len(learned),
         "images": report.images,
         "epoch": hub.read_local_dir(folder).recipe["epoch"],
-        "epochs": run.recipe.epochs,
-        "size": run.recipe.size,
-        "recipe": run.recipe.to_dict(),
+        "epochs": recipe["epochs"],
+        "size": recipe["size"],
+        "recipe": recipe,
         "teacher": run.teacher,
         "hours": round(sum(entry["seconds"] for entry in log) / 3600, 2),
         "provenance": json.loads((folder / "provenance.json").read_text()),

@@ -19,8 +19,8 @@ PRINTED_IN = {"malunet": "malunet_table1_isic2017", "egeunet": "egeunet_table1_i
 KINDS = {
     "paper": "the paper's, shortened",
     "skinseg": "`skinseg`",
-    "taught": "`skinseg`, soft masks of teachers",
-    "mixed": "`skinseg`, soft masks and blends of teachers",
+    "batch_dice": "tried: Dice loss of the batch",
+    "taught": "tried: the same, with soft masks of teachers",
     "shipped": "`skinseg`, as shipped",
 }
 INTRODUCTION = """# Accuracy
@@ -45,11 +45,11 @@ epoch: their scores are a little too good, and compare networks rather than prom
 """
 TEACHERS = """## Teachers
 
-`soft masks` and `blends` come from three teachers, U-Nets on EfficientNet-Lite0 with ImageNet
-weights (`benchmarks/teachers.py`), trained on images that are for training in both splits. The mask
-to learn is {share:.0%} the teachers' probability, of those that have not seen the image, and the
-rest the outlined one. Rows with teachers have therefore used ImageNet; the others nothing but the
-split's own training images.
+The soft masks come from three teachers, U-Nets on EfficientNet-Lite0 with ImageNet weights
+(`benchmarks/teachers.py`), trained on images that are for training in both splits. The mask to learn
+is {share:.0%} the teachers' probability, of those that have not seen the image, and the rest the
+outlined one. They did not help, here or in [the trials](recipe_trials.md), and no other row and no
+weights that ship have used them.
 """
 
 

@@ -27,7 +27,7 @@ _RECIPES = {
     ),
     # Large lesions are seen whole at 128 pixels, and most is learned at 96. Colours that vary as
     # cameras and light do, and a fixed scale of brightness in place of each image's own, keep more
-    # of what is learned on new images (docs/results/training_runs.md).
+    # of what is learned on new images (docs/results/recipe_trials.md).
     "skinseg": Recipe(
         epochs=80,
         size=128,
