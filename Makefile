@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: demo test test-slow lint format tables results docs site clean
+.PHONY: demo test test-slow test-hosts lint format tables results docs site clean
 
 demo: .venv/installed
 	$(BIN)/skinseg synth demo/lesion --count 1 --size 512 --seed 9
@@ -16,6 +16,11 @@ test: .venv/installed-dev lint
 
 test-slow: .venv/installed-dev
 	$(BIN)/python -m pytest -q -n auto -m slow
+
+# torchvision, which timm and smp import, has no CPU build on PyPI: beside a CPU build of PyTorch it
+# does not load, and then keeps ptflops from being imported. So they have another environment.
+test-hosts: .venv-hosts/installed
+	.venv-hosts/bin/python -m pytest -q -n auto tests/test_third_party.py tests/test_docs.py
 
 lint: .venv/installed-dev
 	$(BIN)/ruff format --check --quiet .
@@ -40,7 +45,7 @@ site: .venv/installed
 	$(BIN)/mkdocs build --strict --site-dir build/site
 
 clean:
-	rm -rf .venv demo
+	rm -rf .venv .venv-hosts demo
 
 .venv/installed: pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10) and "skinseg needs Python 3.10 or newer, not %d.%d; name another one with make PYTHON=..." % sys.version_info[:2])'
@@ -50,4 +55,9 @@ clean:
 
 .venv/installed-dev: .venv/installed
 	$(INSTALL) --editable '.[bench,dev]'
+	@touch $@
+
+.venv-hosts/installed: .venv/installed
+	test -x .venv-hosts/bin/python || $(PYTHON) -m venv .venv-hosts
+	$(subst $(BIN),.venv-hosts/bin,$(INSTALL)) --editable '.[dev,hosts]'
 	@touch $@

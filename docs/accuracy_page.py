@@ -46,10 +46,10 @@ epoch: their scores are a little too good, and compare networks rather than prom
 TEACHERS = """## Teachers
 
 The soft masks come from three teachers, U-Nets on EfficientNet-Lite0 with ImageNet weights
-(`benchmarks/teachers.py`), trained on images that are for training in both splits. The mask to learn
-is {share:.0%} the teachers' probability, of those that have not seen the image, and the rest the
-outlined one. They did not help, here or in [the trials](recipe_trials.md), and no other row and no
-weights that ship have used them.
+(`benchmarks/teachers.py`), trained on images that are for training in both splits. The mask to
+learn is {share:.0%} the teachers' probability, of those that have not seen the image, and the rest
+the outlined one. They did not help, here or in [the trials](recipe_trials.md), and no other row
+and no weights that ship have used them.
 """
 
 

@@ -22,7 +22,7 @@ _LARGEST, _SMALLEST = 256, 64
 _LEAST_DIAMETER = 12
 
 # Images of ISIC 2017 and steps of batches of 8 that were enough for them.
-_REFERENCE_IMAGES, _REFERENCE_STEPS = 2000, 30_000
+_REFERENCE_IMAGES, _REFERENCE_STEPS = 2000, 20_000
 _LEAST_STEPS, _MOST_STEPS = 2000, 60_000
 # Trained weights know what a lesion is; they only get used to other images.
 _SHARE_OF_STEPS, _SHARE_OF_RATE = 0.25, 0.3
