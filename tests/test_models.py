@@ -11,14 +11,30 @@ import skinseg
 
 NETWORKS = skinseg.list_models()
 ABLATIONS = skinseg.list_models(module="ablations")
-# An ablation differs from its family in a block; exporters need not see each of them every time.
 FAMILIES = [name for name in NETWORKS if name not in ABLATIONS]
-ABLATIONS_SLOWLY = [pytest.param(name, marks=pytest.mark.slow) for name in ABLATIONS]
+# These differ from another network in a block; exporters need not see each of them every time.
+VARIANTS = {*ABLATIONS, "segnet_ecdf", "transunet_small_ecdf"}
+EXPORTED = [
+    pytest.param(name, marks=pytest.mark.slow if name in VARIANTS else ()) for name in NETWORKS
+]
+# Of the large networks the matrix takes narrow ones; test_segnet_transunet.py has the full ones.
+SEGNET = {"channels": (8, 8, 16, 16, 16)}
+TRANSUNET = {"channels": 64, "depth": 1, "mlp_dim": 16, "img_size": 64}
+NARROW = {
+    "segnet": SEGNET,
+    "segnet_ecdf": SEGNET,
+    "transunet_small": TRANSUNET,
+    "transunet_small_ecdf": TRANSUNET,
+}
 sides = st.integers(32, 75)
 
 
+def create(name, **arguments):
+    return skinseg.create_model(name, **{**NARROW.get(name, {}), **arguments})
+
+
 def check(name, height, width, in_chans, classes, train):
-    network = skinseg.create_model(name, in_chans=in_chans, num_classes=classes).train(train)
+    network = create(name, in_chans=in_chans, num_classes=classes).train(train)
     x = torch.randn(2, in_chans, height, width, requires_grad=True)
     logits = network(x)
     assert logits.shape == (2, classes, height, width)
@@ -52,7 +68,7 @@ def test_ablations_at_any_size_channels_and_classes(name, **arguments):
 
 @pytest.mark.parametrize("name", NETWORKS)
 def test_every_weight_learns(name):
-    network = skinseg.create_model(name)
+    network = create(name)
     logits, aux = network(torch.randn(2, 3, 64, 64), return_aux=True)
     sum(output.square().sum() for output in [logits, *aux]).backward()
     idle = [key for key, weight in network.named_parameters() if weight.grad is None]
@@ -61,7 +77,7 @@ def test_every_weight_learns(name):
 
 @pytest.mark.parametrize("name", FAMILIES)
 def test_auxiliary_logits_are_full_size_and_leave_the_output_alone(name):
-    network = skinseg.create_model(name, num_classes=2).eval()
+    network = create(name, num_classes=2).eval()
     x = torch.randn(1, 3, 64, 80)
     logits, aux = network(x, return_aux=True)
     assert torch.equal(logits, network(x))
@@ -71,7 +87,7 @@ def test_auxiliary_logits_are_full_size_and_leave_the_output_alone(name):
 
 @pytest.mark.parametrize("name", NETWORKS)
 def test_config_is_json_and_builds_the_network_again(name):
-    network = skinseg.create_model(name, num_classes=3, in_chans=2)
+    network = create(name, num_classes=3, in_chans=2)
     arguments = json.loads(json.dumps(network.config))
     again = type(network)(**arguments)
     assert {k: v.shape for k, v in again.state_dict().items()} == {
@@ -81,7 +97,7 @@ def test_config_is_json_and_builds_the_network_again(name):
 
 @pytest.mark.parametrize("name", FAMILIES)
 def test_reset_head(name):
-    network = skinseg.create_model(name).double()
+    network = create(name).double()
     network.reset_head(4)
     assert network(torch.randn(1, 3, 32, 32).double()).shape == (1, 4, 32, 32)
     assert network.num_classes == network.config["num_classes"] == 4
@@ -89,25 +105,25 @@ def test_reset_head(name):
 
 @pytest.mark.parametrize("name", NETWORKS)
 def test_features_only(name):
-    encoder = skinseg.create_model(name, features_only=True, out_indices=(0, 2, -1))
+    encoder = create(name, features_only=True, out_indices=(0, 2, -1))
     maps = encoder(torch.randn(1, 3, 64, 96))
     assert [m.shape[1] for m in maps] == encoder.feature_info.channels()
     assert [64 // m.shape[2] for m in maps] == encoder.feature_info.reduction()
-    whole = skinseg.create_model(name)
+    whole = create(name)
     assert whole.forward_features(torch.randn(1, 3, 64, 96)).shape == maps[-1].shape
 
 
 @pytest.mark.parametrize("name", FAMILIES)
 def test_one_batch_is_as_good_as_two(name):
-    network = skinseg.create_model(name).double().eval()
+    network = create(name).double().eval()
     x = torch.randn(2, 3, 64, 64, dtype=torch.float64)
     apart = torch.cat([network(x[:1]), network(x[1:])])
     torch.testing.assert_close(network(x), apart)
 
 
-@pytest.mark.parametrize("name", [*FAMILIES, *ABLATIONS_SLOWLY])
+@pytest.mark.parametrize("name", EXPORTED)
 def test_torch_export_with_dynamic_shapes(name):
-    network = skinseg.create_model(name).eval()
+    network = create(name).eval()
     any_size = torch.export.Dim.DYNAMIC
     shapes = {"x": {0: any_size, 2: any_size, 3: any_size}}
     exported = torch.export.export(network, (torch.randn(2, 3, 64, 96),), dynamic_shapes=shapes)
@@ -115,10 +131,10 @@ def test_torch_export_with_dynamic_shapes(name):
     torch.testing.assert_close(exported.module()(x), network(x))
 
 
-@pytest.mark.parametrize("name", [*FAMILIES, *ABLATIONS_SLOWLY])
+@pytest.mark.parametrize("name", EXPORTED)
 def test_torch_compile_without_graph_breaks(name):
     torch._dynamo.reset()
-    network = skinseg.create_model(name).eval()
+    network = create(name).eval()
     x = torch.randn(1, 3, 64, 64)
     compiled = torch.compile(network, fullgraph=True, backend="eager")
     torch.testing.assert_close(compiled(x), network(x))
@@ -127,7 +143,7 @@ def test_torch_compile_without_graph_breaks(name):
 @pytest.mark.slow
 @pytest.mark.parametrize("name", FAMILIES)
 def test_torch_compile_with_generated_code(name):
-    network = skinseg.create_model(name).eval()
+    network = create(name).eval()
     x = torch.randn(1, 3, 64, 64)
     compiled = torch.compile(network, fullgraph=True)
     torch.testing.assert_close(compiled(x), network(x), atol=1e-3, rtol=1e-3)

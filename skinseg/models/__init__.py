@@ -6,6 +6,17 @@ from skinseg.models.basic_unet import BasicUNet
 from skinseg.models.egeunet import EGEUNet
 from skinseg.models.lmsaunet import LMSAUNet
 from skinseg.models.malunet import MALUNet
+from skinseg.models.segnet import SegNet
+from skinseg.models.transunet import TransUNet
 from skinseg.models.unet import UNet
 
-__all__ = ["BasicUNet", "EGEUNet", "LMSAUNet", "MALUNet", "SegmentationModel", "UNet"]
+__all__ = [
+    "BasicUNet",
+    "EGEUNet",
+    "LMSAUNet",
+    "MALUNet",
+    "SegNet",
+    "SegmentationModel",
+    "TransUNet",
+    "UNet",
+]
