@@ -66,6 +66,10 @@ def _runs() -> dict[str, Run]:
     runs["paper73-malunet-batch_dice-0"] = Run(
         "malunet", "paper73", "batch_dice", dataclasses.replace(BATCH_DICE, epochs=100)
     )
+    larger = get_recipe(
+        "skinseg", epochs=30, size=192, small_scale=2 / 3, keep="last", channels_last=True
+    )
+    runs["paper73-malunet-192-0"] = Run("malunet", "paper73", "larger", larger)
     taught = dataclasses.replace(BATCH_DICE, epochs=80, soft_weight=0.6)
     runs["paper73-malunet-taught-0"] = Run("malunet", "paper73", "taught", taught, "soft")
     mixed = dataclasses.replace(taught, epochs=28, keep="best")
