@@ -6,12 +6,12 @@ from typing import Any
 
 import torch
 from torch import nn
-from torch.nn import functional as F
 
 from skinseg.blocks import create_block
 from skinseg.models.base import SegmentationModel
 from skinseg.models.features import FeatureInfo
 from skinseg.models.keymap import Rule, StateDict, numbered, rename
+from skinseg.models.pooling_encoder import PoolingEncoder
 from skinseg.registry import register_model
 
 AUTHORS_NAMES: list[Rule] = [
@@ -26,29 +26,6 @@ AUTHORS_NAMES: list[Rule] = [
     (r"\.se_att\.spatial\.conv\.0\.", ".attention.spatial_gate.conv."),
     (r"\.se_att\.", ".attention."),
 ]
-
-
-class ECDFEncoder(nn.Module):
-    """ECDF blocks with 2x2 max-pooling between; returns each block's map and the pooled last.
-
-    Shape:
-        (B, in_chans, H, W) -> maps at H, H/2, H/4, H/8 and H/16.
-    """
-
-    def __init__(self, in_chans: int, channels: Sequence[int], **ecdf: Any) -> None:
-        super().__init__()
-        self.stages = nn.ModuleList(
-            create_block("ecdf", narrow, wide, **ecdf)
-            for narrow, wide in pairwise([in_chans, *channels])
-        )
-
-    def forward(self, x: torch.Tensor) -> list[torch.Tensor]:
-        """Return the feature maps of ``x``, finest first."""
-        maps = []
-        for stage in self.stages:
-            maps.append(stage(x))
-            x = F.max_pool2d(maps[-1], 2)
-        return [*maps, x]
 
 
 class LMSAUNet(SegmentationModel):
@@ -96,7 +73,10 @@ class LMSAUNet(SegmentationModel):
         if len(channels) != 4:
             raise ValueError(f"channels must be four widths, not {channels}")
         ecdf = {"compression": compression, "attention": attention}
-        self.encoder = ECDFEncoder(in_chans, channels, **ecdf)
+        self.encoder = PoolingEncoder(
+            create_block("ecdf", narrow, wide, **ecdf)
+            for narrow, wide in pairwise([in_chans, *channels])
+        )
         self.feature_info = FeatureInfo(
             [*channels, channels[-1]],
             [1, 2, 4, 8, 16],

@@ -13,6 +13,7 @@ from skinseg.models.base import SegmentationModel
 from skinseg.models.conv_norm import ConvNorm
 from skinseg.models.features import FeatureInfo
 from skinseg.models.keymap import Rule, StateDict, rename
+from skinseg.models.pooling_encoder import PoolingEncoder
 from skinseg.registry import register_model
 
 BLOCKS = ("conv", "ecdf")
@@ -58,26 +59,6 @@ def unpool(x: torch.Tensor, finer: torch.Tensor) -> torch.Tensor:
     _, places = F.max_pool2d(finer, 2, return_indices=True)
     empty = torch.zeros_like(finer, dtype=x.dtype).flatten(2)
     return empty.scatter(2, places.flatten(2), x.flatten(2)).view(finer.shape)
-
-
-class SegNetEncoder(nn.Module):
-    """Stages with 2x2 max-pooling between; returns each stage's map and the pooled last.
-
-    Shape:
-        (B, in_chans, H, W) -> maps at H, H/2, H/4, H/8, H/16 and H/32.
-    """
-
-    def __init__(self, stages: Sequence[nn.Module]) -> None:
-        super().__init__()
-        self.stages = nn.ModuleList(stages)
-
-    def forward(self, x: torch.Tensor) -> list[torch.Tensor]:
-        """Return the feature maps of ``x``, finest first."""
-        maps = []
-        for stage in self.stages:
-            maps.append(stage(x))
-            x = F.max_pool2d(maps[-1], 2)
-        return [*maps, x]
 
 
 class SegNet(SegmentationModel):
@@ -134,7 +115,7 @@ class SegNet(SegmentationModel):
             return create_block("ecdf", widths[0], widths[-1], compression=compression)
 
         down = pairwise([in_chans, *channels])
-        self.encoder = SegNetEncoder(
+        self.encoder = PoolingEncoder(
             [
                 stage([narrow, *[wide] * n])
                 for (narrow, wide), n in zip(down, (2, 2, 3, 3, 3), strict=True)
