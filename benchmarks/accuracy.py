@@ -1,85 +1,108 @@
-"""Score the finished runs of accuracy_runs.py, and keep their weights.
+"""Score the finished runs of accuracy_runs.py and the weights that ship.
 
     python benchmarks/accuracy.py --data FOLDER --runs RUNS
 
 writes docs/results/accuracy.json, which ``make results`` turns into docs/results/accuracy.md, and
-benchmarks/accuracy_weights/RUN, a folder for each run that ``skinseg evaluate`` can load.
+keeps the weights of each run as benchmarks/accuracy_weights/RUN. Without ``--runs``, the kept
+weights are scored anew.
 """
 
 import argparse
 import json
 import shutil
 from pathlib import Path
+from typing import Any
 
 from accuracy_runs import RUNS, images
 from provenance import provenance
 
-from skinseg import Predictor, hub
+from skinseg import Predictor, get_pretrained_cfg, hub, list_pretrained
 from skinseg.evaluation import evaluate
 from skinseg.files import write_atomically, write_json
 
-RESULTS = Path(__file__).parents[1] / "docs" / "results" / "accuracy.json"
+ROOT = Path(__file__).parents[1]
+RESULTS = ROOT / "docs" / "results" / "accuracy.json"
 WEIGHTS = Path(__file__).with_name("accuracy_weights")
 SHOWN = ("pooled_iou", "pooled_dice", "pooled_accuracy", "pooled_sensitivity")
-SHOWN += ("pooled_specificity", "mean_iou", "mean_dice", "mean_isic_score")
+SHOWN += ("pooled_specificity", "mean_iou", "mean_dice", "mean_thresholded_jaccard")
 
 
-def finished(folder: Path, name: str) -> bool:
+def keep(run: Path) -> None:
+    """Copy a finished run's weights and what is known of it."""
+    log = json.loads((run / "log.json").read_text())
+    target = WEIGHTS / run.name
+    target.mkdir(parents=True, exist_ok=True)
+    for file in (hub.CONFIG_NAME, hub.WEIGHTS_NAME, "provenance.json"):
+        write_atomically(target / file, lambda path, file=file: shutil.copyfile(run / file, path))
+    hours = sum(entry["seconds"] for entry in log) / 3600
+    write_json(target / "effort.json", {"hours": round(hours, 2)})
+
+
+def finished(run: Path) -> bool:
     """Whether all epochs of a run are done."""
-    log = folder / name / "log.json"
-    return log.is_file() and len(json.loads(log.read_text())) == RUNS[name].recipe.epochs
+    log = run / "log.json"
+    return log.is_file() and len(json.loads(log.read_text())) == RUNS[run.name].recipe.epochs
 
 
-def measure(name: str, runs: Path, data: Path) -> dict:
-    """Return what a run was, and what its weights score on the held-out images at 256x256."""
-    folder, run = runs / name, RUNS[name]
-    recipe = json.loads((folder / "recipe.json").read_text())["recipe"]
-    log = json.loads((folder / "log.json").read_text())
-    learned, held_out = images(run.split, data)
-    report = evaluate(
-        Predictor(f"local-dir:{folder}"), held_out, sizes=("own",), gallery=0, progress=False
-    )
+def score(model: str, split: str, data: Path) -> dict[str, Any]:
+    """Score weights on a split's held-out images at 256x256, the size of the files."""
+    learned, held_out = images(split, data)
+    report = evaluate(Predictor(model), held_out, sizes=("own",), gallery=0, progress=False)
     scores = report.summaries["own"].to_dict()["scores"]
+    print(f"{model}: pooled IoU {scores['pooled_iou']['value']:.4f}")
     return {
-        "run": name,
-        "network": run.network,
-        "split": run.split,
-        "kind": run.kind,
-        "seed": recipe["seed"],
+        "model": model,
+        "split": split,
         "learned": len(learned),
         "images": report.images,
-        "epoch": hub.read_local_dir(folder).recipe["epoch"],
-        "epochs": recipe["epochs"],
-        "size": recipe["size"],
-        "recipe": recipe,
-        "teacher": run.teacher,
-        "hours": round(sum(entry["seconds"] for entry in log) / 3600, 2),
-        "provenance": json.loads((folder / "provenance.json").read_text()),
-        "scores": {key: scores[key] for key in SHOWN if key in scores},
+        "scores": {name: scores[name] for name in SHOWN},
     }
 
 
-def keep(name: str, runs: Path) -> None:
-    """Copy a run's weights, and their record, which names no folder of this machine."""
-    target = WEIGHTS / name
-    target.mkdir(parents=True, exist_ok=True)
-    for file in (hub.CONFIG_NAME, hub.WEIGHTS_NAME):
-        source = runs / name / file
-        write_atomically(target / file, lambda path, source=source: shutil.copyfile(source, path))
+def of_run(name: str, data: Path) -> dict[str, Any]:
+    """What a run was, and what its weights score."""
+    folder, run = WEIGHTS / name, RUNS[name]
+    recipe = hub.read_local_dir(folder).recipe
+    measured = score(f"local-dir:{folder.relative_to(ROOT)}", run.split, data)
+    return {
+        "run": name,
+        "network": run.network,
+        "kind": run.kind,
+        "teacher": run.teacher,
+        "recipe": recipe,
+        **json.loads((folder / "effort.json").read_text()),
+        "provenance": json.loads((folder / "provenance.json").read_text()),
+        **measured,
+    }
+
+
+def of_shipped(name: str, data: Path) -> dict[str, Any]:
+    """What weights of the package score; the rest stands in their record."""
+    record = get_pretrained_cfg(name)
+    return {
+        "network": record.architecture,
+        "recipe": record.recipe,
+        **score(name, "official", data),
+    }
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, required=True, help="folder of ISIC 2017")
-    parser.add_argument("--runs", type=Path, required=True, help="folder of all runs")
+    parser.add_argument("--runs", type=Path, help="folder of all runs")
     arguments = parser.parse_args()
-    rows = []
-    for name in RUNS:
-        if finished(arguments.runs, name):
-            rows.append(measure(name, arguments.runs, arguments.data))
-            keep(name, arguments.runs)
-            print(f"{name}: pooled IoU {rows[-1]['scores']['pooled_iou']['value']:.4f}")
-    write_json(RESULTS, {"provenance": provenance(), "runs": rows})
+    for name, run in RUNS.items() if arguments.runs else ():
+        # Of the official split, what is worth keeping ships with the package.
+        if run.split == "paper73" and finished(arguments.runs / name):
+            keep(arguments.runs / name)
+    write_json(
+        RESULTS,
+        {
+            "provenance": provenance(),
+            "runs": [of_run(name, arguments.data) for name in RUNS if (WEIGHTS / name).is_dir()],
+            "shipped": [of_shipped(name, arguments.data) for name in list_pretrained("*.isic2017")],
+        },
+    )
 
 
 if __name__ == "__main__":

@@ -22,27 +22,36 @@ KINDS = {
     "larger": "`skinseg`, 128 then 192 pixels",
     "batch_dice": "tried: Dice loss of the batch",
     "taught": "tried: the same, with soft masks of teachers",
-    "shipped": "`skinseg`, as shipped",
 }
 INTRODUCTION = """# Accuracy
 
 Written by `docs/accuracy_page.py` (`make results`) from `accuracy.json`, which
-`benchmarks/accuracy.py` measured from the weights in `benchmarks/accuracy_weights`. Scores are of
-the lesion, at 256x256: IoU and Dice pooled over all pixels of all images (the papers' metric), and
-IoU averaged over images. In brackets the 95 % interval over images (bootstrap, 1,000 resamples).
-What `accuracy.json` has beside them: accuracy, sensitivity, specificity, every setting.
+`benchmarks/accuracy.py` measured. Scores are of the lesion, at 256x256, the size of the files: IoU
+and Dice pooled over all pixels of all images (the papers' metric), and IoU averaged over images. In
+brackets the 95 % interval over images (bootstrap, 1,000 resamples). `accuracy.json` has accuracy,
+sensitivity, specificity, ISIC's score and every setting beside them.
 """
 PAPER73 = """## 650 test images of a 7:3 split of ISIC 2017
 
-Learned from {learned} of the 2,150 images (1,500, less those whose near-identical twin is among
-the 650), scored on the other 650; the last epoch is kept, so that nothing was chosen on the test
-images. The papers' own assignment of images was never published: their figures are of another
-split, and the authors' code scores differently on this one.
+Learned from {learned} of the 2,150 images, none of them near-identical to one of the other 650,
+which are scored. The last epoch is kept, so that nothing was chosen on the test images. The papers'
+own assignment of images was never published: their figures are of another split, and the authors'
+code scores differently on this one.
 """
-OFFICIAL = """## 150 official validation images of ISIC 2017: the weights that ship
+EACH = """
+Each run; the same figures come from
 
-Learned from the official training images, less one whose twin is among the 150. These 150 chose the
-epoch: their scores are a little too good, and compare networks rather than promise anything.
+```console
+$ skinseg evaluate --data isic2017:ISIC:train+val --split-file ISIC/splits/paper73_test.txt \\
+    --model local-dir:benchmarks/accuracy_weights/RUN --size own
+```
+"""
+OFFICIAL = """
+## 150 official validation images of ISIC 2017: the weights that ship
+
+Learned from the official training images. These 150 chose the epoch: their scores are a little too
+good, and compare networks rather than promise anything. `skinseg evaluate --data isic2017:ISIC:val
+--model WEIGHTS --size own` gives them.
 """
 TEACHERS = """## Teachers
 
@@ -58,26 +67,21 @@ def percent(score: dict) -> str:
     return f"{100 * score['value']:.2f} [{100 * score['low']:.1f}, {100 * score['high']:.1f}]"
 
 
-def row(run: dict) -> list[str]:
-    scores = run["scores"]
-    origin = run["provenance"]
+def row(entry: dict, name: str, origin: dict) -> list[str]:
+    """A table's row of one set of weights; ``origin`` says who trained them, and where."""
+    scores, recipe = entry["scores"], entry["recipe"]
     return [
-        TITLES[run["network"]],
-        KINDS[run["kind"]],
-        str(run["seed"]),
-        percent(scores["pooled_iou"]),
-        percent(scores["pooled_dice"]),
-        percent(scores["mean_iou"]),
-        f"{run['epoch']} of {run['epochs']}",
-        f"{run['size']}",
-        f"{run['hours']:.1f} h, {origin['hardware']}",
+        name,
+        str(recipe["seed"]),
+        *(percent(scores[score]) for score in ("pooled_iou", "pooled_dice", "mean_iou")),
+        f"{recipe['epoch']} of {recipe['epochs']}",
+        str(recipe["size"]),
+        f"{origin['hours']:.1f} h, {origin['hardware']}",
         f"`{origin['commit'][:8]}`",
-        f"`{run['run']}`",
     ]
 
 
-HEAD = ["network", "recipe", "seed", "IoU", "Dice", "IoU per image", "epoch", "input", "training"]
-HEAD += ["code", "run"]
+HEAD = ["seed", "IoU", "Dice", "IoU per image", "epoch", "input", "training", "code"]
 
 
 def printed(papers: dict, network: str) -> dict:
@@ -115,26 +119,27 @@ def means(runs: list[dict], papers: dict, references: dict) -> str:
                     100 * mean(r["scores"][name]["value"] for r in same)
                     for name in ("pooled_iou", "pooled_dice")
                 )
-                row = [TITLES[network], KINDS[kind], f"{iou:.2f} / {dice:.2f}"]
-                rows.append([*row, str(same[0]["epochs"]), str(len(same))])
+                cells = [TITLES[network], KINDS[kind], f"{iou:.2f} / {dice:.2f}"]
+                rows.append([*cells, str(same[0]["recipe"]["epochs"]), str(len(same))])
     return table(["network", "recipe", "IoU / Dice", "epochs", "seeds"], rows)
 
 
 def page(results: dict, papers: dict, references: dict) -> str:
     runs = results["runs"]
-    paper73 = [run for run in runs if run["split"] == "paper73"]
-    official = [run for run in runs if run["split"] == "official"]
-    parts = [INTRODUCTION]
-    if paper73:
-        parts += [
-            PAPER73.format(learned=f"{paper73[0]['learned']:,}"),
-            means(paper73, papers, references),
-            "\nEach run:\n",
-            table(HEAD, [row(run) for run in paper73]),
-            "",
-        ]
-    if official:
-        parts += [OFFICIAL, table(HEAD, [row(run) for run in official]), ""]
+    each = [
+        row(run, f"`{run['run']}`", {**run["provenance"], "hours": run["hours"]}) for run in runs
+    ]
+    shipped = [row(entry, f"`{entry['model']}`", entry["recipe"]) for entry in results["shipped"]]
+    parts = [
+        INTRODUCTION,
+        PAPER73.format(learned=f"{runs[0]['learned']:,}"),
+        means(runs, papers, references),
+        EACH,
+        table(["run", *HEAD], each),
+        OFFICIAL,
+        table(["weights", *HEAD], shipped),
+        "",
+    ]
     shares = taught_shares(runs)
     if shares:
         parts.append(TEACHERS.format(share=max(shares)))
