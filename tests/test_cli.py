@@ -471,7 +471,7 @@ def test_check_of_a_broken_data_set(dataset, tmp_path):
     (dataset / "masks/synthetic_3.png").unlink()
     result = run("check", dataset, "-q")
     assert result.exit_code == 1
-    assert "1 images without a mask" in result.stdout
+    assert "Images without a mask (1):" in result.stdout
     assert run("check", tmp_path / "nowhere").exit_code == 2
 
 

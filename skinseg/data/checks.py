@@ -97,7 +97,7 @@ class DatasetReport:
         for kind, heading in _HEADINGS.items():
             found = self.of_kind(kind)
             if found:
-                lines.append(f"{len(found)} {heading}:")
+                lines.append(f"{heading.capitalize()} ({len(found)}):")
                 lines += [f"  {finding.message}" for finding in found[:_LISTED]]
             if len(found) > _LISTED:
                 lines.append(f"  ... and {len(found) - _LISTED} more")
