@@ -34,7 +34,8 @@ def summary(folder: Path) -> dict:
     origin = json.loads((folder / "provenance.json").read_text())
     log = json.loads((folder / "log.json").read_text())
     recipe, reference = settings["recipe"], Recipe().to_dict()
-    changed = {key: value for key, value in recipe.items() if value != reference[key]}
+    known = {key: value for key, value in recipe.items() if key in reference}
+    changed = {key: value for key, value in known.items() if value != reference[key]}
     if "augmentation" in changed:
         plain = reference["augmentation"]
         changes = changed.pop("augmentation").items()

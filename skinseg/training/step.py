@@ -87,7 +87,9 @@ class Step:
         self.kept: nn.Module = model
         if recipe.ema_decay is not None:
             average = get_ema_multi_avg_fn(recipe.ema_decay)
-            self.average = AveragedModel(model, multi_avg_fn=average, use_buffers=True)
+            # Statistics of BatchNorm are the latest ones: averaged as well, they lag so far behind
+            # in LMSAUNet's long chains that it finds nothing for half of a run.
+            self.average = AveragedModel(model, multi_avg_fn=average)
             self.kept = self.average.module
         self.plain = LossOf(model, recipe, processes)
         self.captured: dict[torch.Size, nn.Module] = {}
