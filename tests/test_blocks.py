@@ -140,19 +140,3 @@ def test_ghpa_branches_of_the_learned_tensors_do_not_see_the_image():
 def test_misuse(call, error, says):
     with pytest.raises(error, match=says):
         call()
-
-
-@pytest.mark.parametrize("mode", ["bicubic", "bilinear"])
-def test_ecdf_fuses_as_if_resized_and_joined_first(mode):
-    torch.manual_seed(0)
-    block = create_block("ecdf", 24, 16, compression=4).eval()
-    deep, skip = torch.randn(2, 16, 5, 7), torch.randn(2, 8, 11, 13)
-    resized = torch.nn.functional.interpolate(deep, (11, 13), mode=mode, align_corners=False)
-    expected = block(torch.cat([resized, skip], dim=1))
-    torch.testing.assert_close(block.fuse(deep, skip, mode), expected, atol=1e-5, rtol=1e-4)
-
-
-def test_ecdf_with_a_residual_cannot_fuse():
-    block = create_block("ecdf", 16, 16, compression=4)
-    with pytest.raises(ValueError, match="adds its whole input"):
-        block.fuse(torch.randn(1, 8, 4, 4), torch.randn(1, 8, 8, 8))

@@ -2,7 +2,6 @@ import math
 
 import torch
 from torch import nn
-from torch.nn import functional as F
 
 from skinseg.blocks.spatial_gate import SpatialGate
 
@@ -117,39 +116,12 @@ class ECDF(nn.Module):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Map ``x`` (B, C_in, H, W) to (B, C_out, H, W)."""
-        out = self._multiply(self.compress(x))
-        return x + out if self.residual else out
-
-    def fuse(self, deep: torch.Tensor, skip: torch.Tensor, mode: str = "bicubic") -> torch.Tensor:
-        """Return what ``forward`` gives for ``deep``, resized and joined to ``skip``, but sooner.
-
-        The first convolution is 1x1, and so commutes with interpolation: ``deep`` is compressed
-        while it is small, and only the few channels that are left are resized.
-
-        Args:
-            deep: (B, C_deep, h, w).
-            skip: (B, C_in - C_deep, H, W).
-            mode: Of the interpolation; see :func:`torch.nn.functional.interpolate`.
-
-        Returns:
-            (B, C_out, H, W).
-
-        Raises:
-            ValueError: If the block is residual, and so needs its whole input.
-        """
-        if self.residual:
-            raise ValueError("an ECDF block with as many inputs as outputs adds its whole input")
-        unit, size = self.compress, skip.shape[-2:]
-        of_deep, of_skip = unit.conv.weight.split([deep.shape[1], skip.shape[1]], dim=1)
-        below = F.interpolate(F.conv2d(deep, of_deep), size=size, mode=mode, align_corners=False)
-        return self._multiply(unit.act(unit.norm(below + F.conv2d(skip, of_skip))))
-
-    def _multiply(self, compressed: torch.Tensor) -> torch.Tensor:
-        """From compressed channels to C_out: cascade, expansion, attention."""
+        compressed = self.compress(x)
         kept = []
         for half in (compressed[:, 0::2], compressed[:, 1::2]):
             kept.append(half)
             for unit in self.cascade:
                 half = unit(half)
                 kept.append(half)
-        return self.attention(self.expand(torch.cat(kept, dim=1)))
+        out = self.attention(self.expand(torch.cat(kept, dim=1)))
+        return x + out if self.residual else out
