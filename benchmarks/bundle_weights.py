@@ -1,6 +1,6 @@
 """Make a finished training run a part of the package: weights, and the record beside them.
 
-python benchmarks/bundle_weights.py RUNS/official-lmsaunet lmsaunet.isic2017 --data FOLDER
+python benchmarks/bundle_weights.py RUNS/official-basic_unet basic_unet.isic2017 --data FOLDER
 """
 
 import argparse
@@ -36,16 +36,6 @@ LIMITATIONS = (
     "chose the epoch, and therefore a little too good."
 )
 
-COARSE = (
-    " Trained on images of {size}x{size} and for {epochs} epochs only, as the network is slow to "
-    "train: its outlines are coarse, and it can do better than this."
-)
-
-
-def limitations(recipe: dict) -> str:
-    """What the record says of where the weights fail."""
-    return LIMITATIONS + (COARSE.format(**recipe) if recipe["size"] < 96 else "")
-
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
@@ -68,7 +58,7 @@ def main() -> None:
         commit=origin["commit"],
         metrics=measure(f"local-dir:{arguments.run}", arguments.data),
         license="Apache-2.0",
-        limitations=limitations(trained.recipe),
+        limitations=LIMITATIONS,
     )
     target = BUNDLED / f"{arguments.name}.safetensors"
     write_atomically(target, lambda temporary: shutil.copyfile(trained.file, temporary))

@@ -4,6 +4,8 @@ import pytest
 import torch
 from torchvision_operators import declare_missing_operators
 
+import skinseg
+
 declare_missing_operators()
 
 SHARED = Path(__file__).parents[2] / "shared"
@@ -26,3 +28,9 @@ def shared_dir() -> Path:
     if not SHARED.is_dir():
         pytest.skip(f"needs the reference data, which is not at {SHARED}")
     return SHARED
+
+
+@pytest.fixture(scope="module")
+def egeunet():
+    """EGE-UNet with its bundled weights."""
+    return skinseg.create_model("egeunet", pretrained=True).eval()

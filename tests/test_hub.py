@@ -16,6 +16,7 @@ from types import SimpleNamespace
 
 import pytest
 import torch
+from hub_networks import outputs
 from hub_server import TOKEN, running_hub
 from safetensors.torch import save
 from typer.testing import CliRunner
@@ -62,17 +63,6 @@ def waits(monkeypatch):
 @pytest.fixture
 def token(monkeypatch):
     monkeypatch.setenv("HF_TOKEN", TOKEN)
-
-
-@pytest.fixture(scope="module")
-def egeunet():
-    return skinseg.create_model("egeunet", pretrained=True).eval()
-
-
-@torch.no_grad()
-def outputs(network):
-    image = torch.rand(1, network.in_chans, 64, 64, generator=torch.Generator().manual_seed(0))
-    return network.eval()(image)
 
 
 def pull(name="hf-hub:org/net"):

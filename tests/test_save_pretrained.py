@@ -5,23 +5,13 @@ import re
 
 import pytest
 import torch
+from hub_networks import outputs
 from huggingface_hub import ModelCard
 from PIL import Image
 
 import skinseg
 from skinseg.hub import read_local_dir
 from skinseg.pretrained import BUNDLED, PretrainedCfg, file_hash
-
-
-@pytest.fixture(scope="module")
-def egeunet():
-    return skinseg.create_model("egeunet", pretrained=True).eval()
-
-
-@torch.no_grad()
-def outputs(network):
-    image = torch.rand(1, network.in_chans, 64, 64, generator=torch.Generator().manual_seed(0))
-    return network.eval()(image)
 
 
 def saved(network, folder, **options):

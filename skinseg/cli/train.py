@@ -104,8 +104,7 @@ def train(
         "seed": seed,
     }
     settings = {name: value for name, value in given.items() if value is not None}
-    # Of several processes, which torchrun starts, one speaks.
-    leads = os.environ.get("RANK", "0") == "0"
+    leads = _leads()
     several = int(os.environ.get("WORLD_SIZE", "1")) > 1
     quiet = quiet or not leads
     with faults_reported():
@@ -140,6 +139,11 @@ def train(
             say(f"Dry run: two steps went well; nothing was written to '{run}'.")
             return
         _run(plan, *parts, run, place, resume=resume, quiet=quiet)
+
+
+def _leads() -> bool:
+    """Whether this process speaks and writes, the first of those that torchrun starts."""
+    return os.environ.get("RANK", "0") == "0"
 
 
 def _best_device() -> str:
@@ -231,7 +235,7 @@ def _run(
     from skinseg.training import train
     from skinseg.training.report import write_report
 
-    leads = os.environ.get("RANK", "0") == "0"
+    leads = _leads()
     if leads:
         make_output_folder(run)
         plan.write(run)

@@ -69,9 +69,8 @@ def train(
     chooses = test_set if recipe.select_on_test else val_set
     _refuse_unusable(model, recipe, train_set, chooses)
     trainer = Trainer(model, recipe, device)
-    settings = {"model": model.config, "recipe": recipe.to_dict()}
     folder = RunFolder(output)
-    state = folder.start(settings, resume=resume, leads=trainer.processes.leads)
+    state = folder.start(trainer.settings, resume=resume, leads=trainer.processes.leads)
     shown = progress and trainer.processes.leads
 
     def load(dataset: SegmentationDataset, **soft: Any) -> MemoryDataset:
@@ -97,6 +96,7 @@ class Trainer:
         self.layout = torch.channels_last if recipe.channels_last else torch.contiguous_format
         self.model = model.to(self.device, memory_format=self.layout).train()
         self.step = Step(self.model, recipe, self.processes)
+        self.settings = {"model": model.config, "recipe": recipe.to_dict()}
 
     def run(
         self,
@@ -197,8 +197,7 @@ class Trainer:
     def _save(self, folder: RunFolder, log: list[dict[str, Any]]) -> None:
         if _best(log, self.recipe.keep) == len(log):
             folder.save_kept(self.step.kept.state_dict(), self._record(log[-1]))
-        settings = {"model": self.model.config, "recipe": self.recipe.to_dict()}
-        folder.save({"settings": settings, "step": self.step.state_dict(), "log": log})
+        folder.save({"settings": self.settings, "step": self.step.state_dict(), "log": log})
 
     def _record(self, entry: dict[str, Any]) -> PretrainedCfg:
         """Record of the weights after an epoch."""
