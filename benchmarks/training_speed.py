@@ -9,7 +9,6 @@ process a core. Writes docs/results/training_speed.json and .md.
 """
 
 import argparse
-import json
 import os
 import random
 import statistics
@@ -79,7 +78,7 @@ def plain_loop(network: str, dataset: PairDataset) -> float:
 
 
 def trainer(network: str, dataset: PairDataset, output: str) -> float:
-    """Images a second of the second epoch."""
+    """Images a second of the second epoch; of all processes together."""
     recipe = get_recipe(
         "paper-egeunet" if network == "egeunet" else "paper-malunet",
         epochs=2,
@@ -90,15 +89,20 @@ def trainer(network: str, dataset: PairDataset, output: str) -> float:
     return train(model, dataset, None, output, recipe, progress=False)[-1]["images_per_second"]
 
 
-def in_processes(arguments: argparse.Namespace, network: str) -> float:
-    """The same with one process a core, each with one thread."""
+def measured(arguments: argparse.Namespace, network: str, way: str) -> float:
+    """Images a second of one way, in processes of its own: the trainer sets theirs up."""
+    command, environment = [sys.executable], dict(os.environ)
+    if way == MANY:
+        command += ["-m", "torch.distributed.run", "--standalone"]
+        command += [f"--nproc-per-node={os.cpu_count()}"]
+        environment["OMP_NUM_THREADS"] = "1"
+    command += [__file__, "--data", str(arguments.data), "--images", str(arguments.images)]
     with tempfile.TemporaryDirectory() as output:
-        command = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
-        command += [f"--nproc-per-node={os.cpu_count()}", __file__, "--data", str(arguments.data)]
-        command += ["--images", str(arguments.images), "--only", network, "--output", output]
-        environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-        subprocess.run(command, check=True, env=environment, capture_output=True)
-        return json.loads((Path(output) / "log.json").read_text())[-1]["images_per_second"]
+        command += ["--only", network, way, output]
+        done = subprocess.run(
+            command, check=True, env=environment, stdout=subprocess.PIPE, text=True
+        )
+    return float(done.stdout.split()[-1])
 
 
 def page(results: dict) -> str:
@@ -126,25 +130,26 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True, help="folder of ISIC 2017")
     parser.add_argument("--images", type=int, default=64)
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--only", choices=NETWORKS, help="the trainer alone, into --output")
-    parser.add_argument("--output")
+    parser.add_argument(
+        "--only", nargs=3, metavar=("NETWORK", "WAY", "FOLDER"), help="print one speed"
+    )
     arguments = parser.parse_args()
-    dataset = ISIC2017(arguments.data, "val")
-    dataset = dataset.subset(dataset.ids[: arguments.images])
     if arguments.only:
-        trainer(arguments.only, dataset, arguments.output)
+        network, way, output = arguments.only
+        dataset = ISIC2017(arguments.data, "val")
+        dataset = dataset.subset(dataset.ids[: arguments.images])
+        plain = way == PLAIN
+        print(plain_loop(network, dataset) if plain else trainer(network, dataset, output))
         return
-    speeds = {network: {PLAIN: [], ONE: [], MANY: []} for network in NETWORKS}
+    speeds = {network: {way: [] for way in (PLAIN, ONE, MANY)} for network in NETWORKS}
     for _ in range(arguments.rounds):
         for network, found in speeds.items():
-            found[PLAIN].append(round(plain_loop(network, dataset), 2))
-            with tempfile.TemporaryDirectory() as output:
-                found[ONE].append(trainer(network, dataset, output))
-            found[MANY].append(in_processes(arguments, network))
-            print(network, {name: values[-1] for name, values in found.items()})
+            for way, values in found.items():
+                values.append(round(measured(arguments, network, way), 2))
+            print(network, {way: values[-1] for way, values in found.items()})
     results = {
         "provenance": provenance(),
-        "images": len(dataset),
+        "images": arguments.images,
         "rounds": arguments.rounds,
         "images_per_second": speeds,
     }

@@ -8,6 +8,7 @@ import torch
 from skinseg.data.datasets import SegmentationDataset
 from skinseg.models.base import SegmentationModel
 from skinseg.pretrained import PretrainedCfg
+from skinseg.training.freed_memory import keep_freed_memory
 from skinseg.training.memory_dataset import MemoryDataset
 from skinseg.training.processes import Processes
 from skinseg.training.progress import progress_bar
@@ -92,6 +93,8 @@ class Trainer:
     ) -> None:
         self.recipe = recipe
         self.device = torch.device(device)
+        if self.device.type == "cpu":
+            keep_freed_memory()
         self.processes = Processes(self.device)
         self.layout = torch.channels_last if recipe.channels_last else torch.contiguous_format
         self.model = model.to(self.device, memory_format=self.layout).train()
