@@ -58,6 +58,7 @@ CHANGES = Augmentation(
     rotate=1.0, zoom=(0.7, 1.6), white_balance=0.15, saturation=0.3, gamma=(0.7, 1.4)
 )
 FIXED = Normalization(kind="mean_std", mean=(0.5,) * 3, std=(0.25,) * 3)
+LIGHT = Augmentation(zoom=(0.85, 1.25), white_balance=0.08, saturation=0.15, gamma=(0.85, 1.2))
 TRIALS = {
     "start": {},
     "changes": {"augmentation": CHANGES},
@@ -65,14 +66,10 @@ TRIALS = {
     "192": {"size": 192},
     "128": {"size": 128},
     "128-fixed": {"size": 128, "normalization": FIXED},
-    "128-light": {
-        "size": 128,
-        "augmentation": Augmentation(
-            zoom=(0.85, 1.25), white_balance=0.08, saturation=0.15, gamma=(0.85, 1.2)
-        ),
-    },
+    "128-light": {"size": 128, "augmentation": LIGHT},
     "128-batch_dice": {"size": 128, "dice_per_image": False},
     "128-longer": {"size": 128, "epochs": 75},
+    "128-longer-light": {"size": 128, "epochs": 75, "augmentation": LIGHT},
 }
 
 
