@@ -62,9 +62,8 @@ LIGHT = Augmentation(zoom=(0.85, 1.25), white_balance=0.08, saturation=0.15, gam
 TRIALS = {
     "start": {},
     "changes": {"augmentation": CHANGES},
-    "fast": {"learning_rate": 3e-3, "warmup": 0.05},
-    "192": {"size": 192},
     "128": {"size": 128},
+    "128-fast": {"size": 128, "learning_rate": 3e-3, "warmup": 0.05},
     "128-fixed": {"size": 128, "normalization": FIXED},
     "128-light": {"size": 128, "augmentation": LIGHT},
     "128-batch_dice": {"size": 128, "dice_per_image": False},
