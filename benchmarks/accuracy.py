@@ -17,6 +17,7 @@ from accuracy_runs import RUNS, images
 from provenance import provenance
 
 from skinseg import Predictor, get_pretrained_cfg, hub, list_pretrained
+from skinseg.data import PairDataset
 from skinseg.evaluation import evaluate
 from skinseg.files import write_atomically, write_json
 
@@ -47,16 +48,22 @@ def finished(run: Path) -> bool:
 def score(model: str, split: str, data: Path) -> dict[str, Any]:
     """Score weights on a split's held-out images at 256x256, the size of the files."""
     learned, held_out = images(split, data)
-    report = evaluate(Predictor(model), held_out, sizes=("own",), gallery=0, progress=False)
-    scores = report.summaries["own"].to_dict()["scores"]
+    scores, with_flips = (_scores(Predictor(model, tta=tta), held_out) for tta in (False, True))
     print(f"{model}: pooled IoU {scores['pooled_iou']['value']:.4f}")
     return {
         "model": model,
         "split": split,
         "learned": len(learned),
-        "images": report.images,
-        "scores": {name: scores[name] for name in SHOWN},
+        "images": len(held_out),
+        "scores": scores,
+        "scores_with_flips": with_flips,
     }
+
+
+def _scores(predictor: Predictor, held_out: PairDataset) -> dict[str, Any]:
+    report = evaluate(predictor, held_out, sizes=("own",), gallery=0, progress=False)
+    scores = report.summaries["own"].to_dict()["scores"]
+    return {name: scores[name] for name in SHOWN}
 
 
 def of_run(name: str, data: Path) -> dict[str, Any]:

@@ -59,16 +59,20 @@ CHANGES = Augmentation(
 )
 FIXED = Normalization(kind="mean_std", mean=(0.5,) * 3, std=(0.25,) * 3)
 LIGHT = Augmentation(zoom=(0.85, 1.25), white_balance=0.08, saturation=0.15, gamma=(0.85, 1.2))
+FAST = {"learning_rate": 3e-3, "warmup": 0.05}
 TRIALS = {
     "start": {},
     "changes": {"augmentation": CHANGES},
     "128": {"size": 128},
-    "128-fast": {"size": 128, "learning_rate": 3e-3, "warmup": 0.05},
+    "128-fast": {"size": 128, **FAST},
     "128-fixed": {"size": 128, "normalization": FIXED},
     "128-light": {"size": 128, "augmentation": LIGHT},
     "128-batch_dice": {"size": 128, "dice_per_image": False},
-    "128-longer": {"size": 128, "epochs": 75},
-    "128-longer-light": {"size": 128, "epochs": 75, "augmentation": LIGHT},
+    "128-longer": {"size": 128, "epochs": 75, **FAST},
+    "128-longer-light": {"size": 128, "epochs": 75, **FAST, "augmentation": LIGHT},
+    "128-faster": {"size": 128, "learning_rate": 6e-3, "warmup": 0.05},
+    "128-small-batch": {"size": 128, **FAST, "batch_size": 4},
+    "fast": FAST,
 }
 
 
