@@ -19,7 +19,9 @@ PRINTED_IN = {"malunet": "malunet_table1_isic2017", "egeunet": "egeunet_table1_i
 KINDS = {
     "paper": "the paper's, shortened",
     "skinseg": "`skinseg`",
-    "larger": "`skinseg`, 128 then 192 pixels",
+    "longer": "`skinseg`, twice as long",
+    "changes": "tried: strong changes of size, colour and light",
+    "larger": "tried: the same, 128 then 192 pixels",
     "batch_dice": "tried: Dice loss of the batch",
     "taught": "tried: the same, with soft masks of teachers",
 }

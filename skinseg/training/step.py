@@ -2,11 +2,12 @@
 
 import warnings
 from collections.abc import Iterable
+from copy import deepcopy
 from typing import NamedTuple
 
 import torch
 from torch import nn
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 from skinseg.losses import deep_supervision_loss
 from skinseg.models.base import SegmentationModel
@@ -63,6 +64,50 @@ class LossOf(nn.Module):
         return lesion_logits(logits).float(), [output.float() for output in aux]
 
 
+class Average:
+    """A network whose weights follow those of another, which learns, as a moving average.
+
+    Statistics of BatchNorm are the latest ones: averaged as well, they lag so far behind in
+    LMSAUNet's long chains that it finds nothing for half of a run.
+
+    Args:
+        model: The network that learns.
+        decay: Share of the average that a step keeps.
+    """
+
+    def __init__(self, model: nn.Module, decay: float) -> None:
+        self.module = deepcopy(model)
+        # Listed once: going through all modules anew takes a tenth of a step at 128 pixels.
+        self.followed = [p.detach() for p in model.parameters()]
+        self.weights = [p.detach() for p in self.module.parameters()]
+        self.buffers, self.latest_buffers = list(self.module.buffers()), list(model.buffers())
+        self.steps = 0
+        self.move = get_ema_multi_avg_fn(decay)
+
+    def update(self) -> None:
+        """Take a step towards the weights that are followed; the first goes all the way."""
+        if self.steps:
+            self.move(self.weights, self.followed, self.steps)
+        else:
+            _copy(self.weights, self.followed)
+        _copy(self.buffers, self.latest_buffers)
+        self.steps += 1
+
+    def state_dict(self) -> dict[str, object]:
+        """Everything that the next update depends on."""
+        return {"steps": self.steps, "module": self.module.state_dict()}
+
+    def load_state_dict(self, state: dict[str, object]) -> None:
+        """Go on from :meth:`state_dict`."""
+        self.steps = state["steps"]
+        self.module.load_state_dict(state["module"])
+
+
+def _copy(targets: list[torch.Tensor], sources: list[torch.Tensor]) -> None:
+    for target, source in zip(targets, sources, strict=True):
+        target.copy_(source)
+
+
 class Step:
     """What is done with each batch.
 
@@ -86,10 +131,7 @@ class Step:
         )
         self.kept: nn.Module = model
         if recipe.ema_decay is not None:
-            average = get_ema_multi_avg_fn(recipe.ema_decay)
-            # Statistics of BatchNorm are the latest ones: averaged as well, they lag so far behind
-            # in LMSAUNet's long chains that it finds nothing for half of a run.
-            self.average = AveragedModel(model, multi_avg_fn=average)
+            self.average = Average(model, recipe.ema_decay)
             self.kept = self.average.module
         self.plain = LossOf(model, recipe, processes)
         self.captured: dict[torch.Size, nn.Module] = {}
@@ -115,7 +157,7 @@ class Step:
         self.processes.add_gradients(self.parameters)
         self.optimizer.step()
         if self.kept is not self.model:
-            self.average.update_parameters(self.model)
+            self.average.update()
         return torch.stack(losses).sum()
 
     def _loss_of(self, x: torch.Tensor) -> nn.Module:
