@@ -6,7 +6,7 @@ import pytest
 import torch
 
 import skinseg
-from skinseg.data import SyntheticDermoscopy
+from skinseg.data import Augmentation, SyntheticDermoscopy
 from skinseg.training import MemoryDataset, Recipe, get_recipe, list_recipes, train, validate
 
 SMALL = {"size": 48, "batch_size": 4}
@@ -129,6 +129,22 @@ def test_recipes_by_name(name):
 def test_no_such_recipe():
     with pytest.raises(ValueError, match=r"no recipe 'best'; choose one of .*skinseg"):
         get_recipe("best")
+
+
+def test_statistics_are_those_of_the_averaged_weights(lesions, tmp_path):
+    # A high learning rate, for the average to be far from the weights that learn.
+    settings = {**SMALL, "epochs": 2, "learning_rate": 3e-2, "keep": "last", "ema_decay": 0.9}
+    torch.manual_seed(0)
+    model = skinseg.create_model("egeunet", norm="batch")
+    recipe = Recipe(**settings, augmentation=Augmentation(flip=0.0, rotate=0.0))
+    train(model, lesions[0], None, tmp_path, recipe, progress=False)
+    data = MemoryDataset(lesions[0], 48, progress=False)
+    x = recipe.normalization(data.images.float())
+    with torch.inference_mode():
+        kept = model.eval()(x)
+        # Each batch by its own statistics, which are those of all images together.
+        own = model.train()(x)
+    assert (kept - own).abs().mean() < 0.2 * own.std()
 
 
 def test_two_outputs_learn_lesion_against_skin(lesions, tmp_path):

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import torch
 from torch import nn
-from torch.optim.swa_utils import get_ema_multi_avg_fn
+from torch.optim.swa_utils import get_ema_multi_avg_fn, update_bn
 
 from skinseg.losses import deep_supervision_loss
 from skinseg.models.base import SegmentationModel
@@ -66,9 +66,6 @@ class LossOf(nn.Module):
 
 class Average:
     """A network whose weights follow those of another, which learns, as a moving average.
-
-    Statistics of BatchNorm are the latest ones: averaged as well, they lag so far behind in
-    LMSAUNet's long chains that it finds nothing for half of a run.
 
     Args:
         model: The network that learns.
@@ -159,6 +156,18 @@ class Step:
         if self.kept is not self.model:
             self.average.update()
         return torch.stack(losses).sum()
+
+    def settle(self, inputs: Iterable[torch.Tensor]) -> None:
+        """Measure BatchNorm's statistics anew, if the weights that are kept are averages.
+
+        Neither the latest statistics nor their average are those of averaged weights. In
+        LMSAUNet's chains of norms the difference grows until it finds nothing.
+
+        Args:
+            inputs: Some of the network's inputs (B, C, H, W); not looked at if there is no need.
+        """
+        if self.kept is not self.model:
+            update_bn(inputs, self.kept)
 
     def _loss_of(self, x: torch.Tensor) -> nn.Module:
         """The loss; on a GPU captured as one graph, for the launches of small kernels cost most.

@@ -1,6 +1,7 @@
 import os
 import time
 from collections.abc import Callable, Iterator, Mapping
+from itertools import islice
 from typing import Any
 
 import torch
@@ -16,6 +17,9 @@ from skinseg.training.recipe import Recipe
 from skinseg.training.run_folder import RunFolder
 from skinseg.training.step import Part, Step
 from skinseg.training.validate import validate
+
+# Batches of an epoch that BatchNorm's statistics of averaged weights are measured on.
+STATISTICS_BATCHES = 32
 
 
 def train(
@@ -122,6 +126,7 @@ class Trainer:
             task = bar.add_task("training", total=total, completed=done)
             while len(log) < self.recipe.epochs and not self._ends_early(log):
                 entry = self._epoch(data, len(log), lambda: bar.advance(task))
+                self.step.settle(self._inputs(data, len(log)))
                 note = f"epoch {len(log) + 1}, loss {entry['loss']:.4f}"
                 if val_data is not None:
                     found = validate(self.step.kept, val_data, self.recipe.normalization)
@@ -169,6 +174,11 @@ class Trainer:
             "seconds": round(seconds, 2),
             "images_per_second": round(len(data) / seconds, 1),
         }
+
+    def _inputs(self, data: MemoryDataset, epoch: int) -> Iterator[torch.Tensor]:
+        """The first inputs of an epoch, as it learned from them."""
+        for parts in islice(self._batches(data, epoch), STATISTICS_BATCHES):
+            yield from (part.x for part in parts if len(part.x))
 
     def _batches(self, data: MemoryDataset, epoch: int) -> Iterator[Iterator[Part]]:
         generator = torch.Generator().manual_seed(self.recipe.seed * 1_000_003 + epoch)
