@@ -122,9 +122,9 @@ def _runs() -> dict[str, Run]:
     mixed = dataclasses.replace(taught, epochs=28, keep="best")
     runs["official-malunet-mixed"] = Run("malunet", "official", "mixed", mixed, "mixed")
     for network, changes in {
-        "malunet": {"channels_last": True, "epochs": 150},
+        "malunet": {"channels_last": True, "epochs": 100},
         "egeunet": {},
-        "basic_unet": {"channels_last": True, "epochs": 150},
+        "basic_unet": {"channels_last": True, "epochs": 100},
         # LMSAUNet costs twenty times MALUNet: smaller images, fewer epochs.
         "lmsaunet": {**LMSAUNET, "channels_last": True},
     }.items():
