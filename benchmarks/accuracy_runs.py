@@ -68,10 +68,10 @@ STRONG = Recipe(
     keep="last",
 )
 LMSAUNET = {
-    "epochs": 32,
+    "epochs": 24,
     "size": 96,
     "small_scale": 2 / 3,
-    "small_share": 0.75,
+    "small_share": 2 / 3,
     "learning_rate": 2e-3,
 }
 # Single changes to the paper's recipe at its own size, compared on a fifth of the 1,500 training

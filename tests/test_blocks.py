@@ -2,6 +2,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from torch import nn
 
 from skinseg import create_block, list_blocks
 
@@ -140,3 +141,18 @@ def test_ghpa_branches_of_the_learned_tensors_do_not_see_the_image():
 def test_misuse(call, error, says):
     with pytest.raises(error, match=says):
         call()
+
+
+def test_ecdf_predicts_as_it_learned():
+    torch.manual_seed(0)
+    block = create_block("ecdf", 16, 64, compression=8)
+    for module in block.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            module.momentum = 1.0  # remember this batch alone
+    # Even and odd channels that are nothing alike.
+    x = torch.randn(4, 16, 24, 24)
+    with torch.no_grad():
+        block.compress.norm.bias[0::2] += 5
+        learned = block.train()(x)
+        predicted = block.eval()(x)
+    assert (learned - predicted).abs().max() < 0.01 * learned.abs().max()

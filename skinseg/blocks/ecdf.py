@@ -70,7 +70,9 @@ class ECDF(nn.Module):
     expands them to C_out.
 
     Source: LMSAUNet (Sci Rep 15, 34327, 2025), Methods. As in the authors' code, the attention
-    follows the last 1x1 convolution (the text puts it before).
+    follows the last 1x1 convolution (the text puts it before). In training BatchNorm sees both
+    halves together; in the authors' code it sees one after the other, each with statistics of its
+    own, and in evaluation both with their mixture, which fits neither.
 
     Args:
         in_chans: Channels C_in.
@@ -117,11 +119,11 @@ class ECDF(nn.Module):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Map ``x`` (B, C_in, H, W) to (B, C_out, H, W)."""
         compressed = self.compress(x)
-        kept = []
-        for half in (compressed[:, 0::2], compressed[:, 1::2]):
-            kept.append(half)
-            for unit in self.cascade:
-                half = unit(half)
-                kept.append(half)
-        out = self.attention(self.expand(torch.cat(kept, dim=1)))
+        # The halves go through the shared convolutions together, as one batch: BatchNorm then
+        # learns with the statistics of both, which are the ones that it has when it predicts.
+        kept = [torch.cat([compressed[:, 0::2], compressed[:, 1::2]])]
+        for unit in self.cascade:
+            kept.append(unit(kept[-1]))
+        halves = torch.cat(kept, dim=1).chunk(2)
+        out = self.attention(self.expand(torch.cat(halves, dim=1)))
         return x + out if self.residual else out
