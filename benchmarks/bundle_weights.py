@@ -42,6 +42,7 @@ def main() -> None:
     parser.add_argument("run", type=Path, help="folder of the training run")
     parser.add_argument("name", help="arch.tag")
     parser.add_argument("--data", required=True, help="folder with the ISIC 2017 folders")
+    parser.add_argument("--note", default="", help="a sentence more on the limits of these weights")
     arguments = parser.parse_args()
     arch, tag = split_name(arguments.name)
     trained = hub.read_local_dir(arguments.run)
@@ -58,7 +59,7 @@ def main() -> None:
         commit=origin["commit"],
         metrics=measure(f"local-dir:{arguments.run}", arguments.data),
         license="Apache-2.0",
-        limitations=LIMITATIONS,
+        limitations=f"{LIMITATIONS} {arguments.note}".strip(),
     )
     target = BUNDLED / f"{arguments.name}.safetensors"
     write_atomically(target, lambda temporary: shutil.copyfile(trained.file, temporary))
