@@ -123,7 +123,7 @@ def _runs() -> dict[str, Run]:
     runs["official-malunet-mixed"] = Run("malunet", "official", "mixed", mixed, "mixed")
     for network, changes in {
         "malunet": {"channels_last": True, "epochs": 100},
-        "egeunet": {},
+        "egeunet": {"epochs": 50},
         "basic_unet": {"channels_last": True, "epochs": 100},
         # LMSAUNet costs twenty times MALUNet: smaller images, fewer epochs.
         "lmsaunet": {**LMSAUNET, "channels_last": True},
