@@ -86,13 +86,9 @@ TRIALS = {
     "128-fast": {"size": 128, **FAST},
     "128-fixed": {"size": 128, "normalization": FIXED},
     "128-light": {"size": 128, "augmentation": LIGHT},
-    "128-batch_dice": {"size": 128, "dice_per_image": False},
     "128-longer": {"size": 128, "epochs": 75, **FAST},
-    "128-longer-light": {"size": 128, "epochs": 75, **FAST, "augmentation": LIGHT},
     "128-faster": {"size": 128, "learning_rate": 6e-3, "warmup": 0.05},
-    "128-small-batch": {"size": 128, **FAST, "batch_size": 4},
     "grows": {**FAST, "epochs": 40, "small_scale": 0.5, "small_share": 0.6},
-    "fast": FAST,
 }
 
 
