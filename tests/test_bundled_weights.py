@@ -33,7 +33,7 @@ def test_scores_on_the_validation_images_are_those_of_the_record(name, shared_di
     measured = measure(name, str(shared_dir / "data" / "isic2017_256"))
     recorded = skinseg.get_pretrained_cfg(name).metrics
     for scores, record in zip(measured, recorded, strict=True):
-        assert scores["pooled_iou"] > 0.7
+        assert scores["pooled_iou"] > 0.74
         for key, value in scores.items():
             # Rounding differs between processors, and with it a few pixels in ten million.
             expected = pytest.approx(value, abs=1e-4) if isinstance(value, float) else value

@@ -2,6 +2,7 @@ import math
 
 import torch
 from torch import nn
+from torch.nn import functional as F
 
 from skinseg.blocks.spatial_gate import SpatialGate
 
@@ -118,12 +119,37 @@ class ECDF(nn.Module):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Map ``x`` (B, C_in, H, W) to (B, C_out, H, W)."""
-        compressed = self.compress(x)
-        # The halves go through the shared convolutions together, as one batch: BatchNorm then
-        # learns with the statistics of both, which are the ones that it has when it predicts.
+        out = self._multiply(self.compress(x))
+        return x + out if self.residual else out
+
+    def fuse(self, deep: torch.Tensor, skip: torch.Tensor, mode: str = "bicubic") -> torch.Tensor:
+        """Return what ``forward`` gives for ``deep``, resized and joined to ``skip``, but sooner.
+
+        The first convolution is 1x1, and so commutes with interpolation: ``deep`` is compressed
+        while it is small, and only the few channels that are left are resized.
+
+        Args:
+            deep: (B, C_deep, h, w).
+            skip: (B, C_in - C_deep, H, W).
+            mode: Of the interpolation; see :func:`torch.nn.functional.interpolate`.
+
+        Returns:
+            (B, C_out, H, W).
+
+        Raises:
+            ValueError: If the block is residual, and so needs its whole input.
+        """
+        if self.residual:
+            raise ValueError("an ECDF block with as many inputs as outputs adds its whole input")
+        unit, size = self.compress, skip.shape[-2:]
+        of_deep, of_skip = unit.conv.weight.split([deep.shape[1], skip.shape[1]], dim=1)
+        below = F.interpolate(F.conv2d(deep, of_deep), size=size, mode=mode, align_corners=False)
+        return self._multiply(unit.act(unit.norm(below + F.conv2d(skip, of_skip))))
+
+    def _multiply(self, compressed: torch.Tensor) -> torch.Tensor:
+        """From compressed channels to C_out: cascade, expansion, attention."""
         kept = [torch.cat([compressed[:, 0::2], compressed[:, 1::2]])]
         for unit in self.cascade:
             kept.append(unit(kept[-1]))
         halves = torch.cat(kept, dim=1).chunk(2)
-        out = self.attention(self.expand(torch.cat(halves, dim=1)))
-        return x + out if self.residual else out
+        return self.attention(self.expand(torch.cat(halves, dim=1)))

@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from skinseg.blocks import create_block
-from skinseg.models.base import SegmentationModel, upsample
+from skinseg.models.base import SegmentationModel
 from skinseg.models.features import FeatureInfo
 from skinseg.models.keymap import Rule, StateDict, numbered, rename
 from skinseg.models.pooling_encoder import PoolingEncoder
@@ -92,7 +92,7 @@ class LMSAUNet(SegmentationModel):
         """Upsample, join the skip, and fuse, from the deepest map to the finest."""
         *skips, x = features
         for block, skip in zip(self.decoder, reversed(skips), strict=True):
-            x = block(torch.cat([upsample(x, skip.shape[-2:], "bicubic"), skip], dim=1))
+            x = block.fuse(x, skip)
         return x, []
 
     @classmethod
