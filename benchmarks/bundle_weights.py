@@ -42,6 +42,7 @@ def main() -> None:
     parser.add_argument("run", type=Path, help="folder of the training run")
     parser.add_argument("name", help="arch.tag")
     parser.add_argument("--data", required=True, help="folder with the ISIC 2017 folders")
+    parser.add_argument("--threshold", type=float, default=0.5)
     parser.add_argument("--note", default="", help="a sentence more on the limits of these weights")
     arguments = parser.parse_args()
     arch, tag = split_name(arguments.name)
@@ -57,7 +58,8 @@ def main() -> None:
         training_data=TRAINING_DATA,
         recipe={**trained.recipe, "hours": round(hours, 2), **origin},
         commit=origin["commit"],
-        metrics=measure(f"local-dir:{arguments.run}", arguments.data),
+        threshold=arguments.threshold,
+        metrics=measure(f"local-dir:{arguments.run}", arguments.data, arguments.threshold),
         license="Apache-2.0",
         limitations=f"{LIMITATIONS} {arguments.note}".strip(),
     )

@@ -26,8 +26,15 @@ DUPLICATE = "ISIC_0012127"
 WITHOUT = f"without {DUPLICATE}, a duplicate of a training image"
 
 
-def measure(model: str, folder: str) -> list[dict[str, str | float]]:
+def measure(
+    model: str, folder: str, threshold: float | None = None
+) -> list[dict[str, str | float]]:
     """Run ``skinseg predict`` over the 150 validation images and score the masks it writes.
+
+    Args:
+        model: As the command takes it.
+        folder: Of the ISIC 2017 folders.
+        threshold: Probability from which a pixel is lesion; None leaves it to the weights.
 
     Returns:
         The scores of all of them, and of all but the one that is also a training image.
@@ -37,9 +44,9 @@ def measure(model: str, folder: str) -> list[dict[str, str | float]]:
     program = str(Path(sys.executable).with_name("skinseg"))
     everything, unseen = ConfusionCounts(), ConfusionCounts()
     with tempfile.TemporaryDirectory() as output:
-        subprocess.run(
-            [program, "predict", *images, "--model", model, "--output", output], check=True
-        )
+        command = [program, "predict", *images, "--model", model, "--output", output]
+        command += ["--threshold", str(threshold)] if threshold is not None else []
+        subprocess.run(command, check=True)
         for index, name in enumerate(dataset.ids):
             predicted = torch.from_numpy(read_mask(Path(output) / f"{name}_mask.png"))[None]
             truth = torch.from_numpy(read_mask(dataset.mask_path(index)))[None]
