@@ -3,8 +3,8 @@
     python benchmarks/accuracy.py --data FOLDER --runs RUNS
 
 writes docs/results/accuracy.json, which ``make results`` turns into docs/results/accuracy.md, and
-keeps the weights of each run as benchmarks/accuracy_weights/RUN. Without ``--runs``, the kept
-weights are scored anew.
+keeps the weights of each run as benchmarks/accuracy_weights/RUN. A run that was
+scored before is not scored again while its weights are the same; ``--anew`` scores everything.
 """
 
 import argparse
@@ -20,6 +20,7 @@ from skinseg import Predictor, get_pretrained_cfg, hub, list_pretrained
 from skinseg.data import PairDataset
 from skinseg.evaluation import evaluate
 from skinseg.files import write_atomically, write_json
+from skinseg.pretrained import file_hash
 
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "docs" / "results" / "accuracy.json"
@@ -52,6 +53,7 @@ def score(model: str, split: str, data: Path) -> dict[str, Any]:
     print(f"{model}: pooled IoU {scores['pooled_iou']['value']:.4f}")
     return {
         "model": model,
+        "scored_by": provenance(),
         "split": split,
         "learned": len(learned),
         "images": len(held_out),
@@ -66,11 +68,14 @@ def _scores(predictor: Predictor, held_out: PairDataset) -> dict[str, Any]:
     return {name: scores[name] for name in SHOWN}
 
 
-def of_run(name: str, data: Path) -> dict[str, Any]:
+def of_run(name: str, data: Path, known: dict[str, dict[str, Any]]) -> dict[str, Any]:
     """What a run was, and what its weights score."""
     folder, run = WEIGHTS / name, RUNS[name]
     recipe = hub.read_local_dir(folder).recipe
-    measured = score(f"local-dir:{folder.relative_to(ROOT)}", run.split, data)
+    model = f"local-dir:{folder.relative_to(ROOT)}"
+    weights = file_hash(folder / hub.WEIGHTS_NAME)
+    if name in known and known[name].get("weights") == weights:
+        return known[name]
     return {
         "run": name,
         "network": run.network,
@@ -79,7 +84,8 @@ def of_run(name: str, data: Path) -> dict[str, Any]:
         "recipe": recipe,
         **json.loads((folder / "effort.json").read_text()),
         "provenance": json.loads((folder / "provenance.json").read_text()),
-        **measured,
+        "weights": weights,
+        **score(model, run.split, data),
     }
 
 
@@ -97,19 +103,19 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, required=True, help="folder of ISIC 2017")
     parser.add_argument("--runs", type=Path, help="folder of all runs")
+    parser.add_argument("--anew", action="store_true", help="score what was scored before, too")
     arguments = parser.parse_args()
     for name, run in RUNS.items() if arguments.runs else ():
         # Of the official split, what is worth keeping ships with the package.
         if run.split == "paper73" and finished(arguments.runs / name):
             keep(arguments.runs / name)
-    write_json(
-        RESULTS,
-        {
-            "provenance": provenance(),
-            "runs": [of_run(name, arguments.data) for name in RUNS if (WEIGHTS / name).is_dir()],
-            "shipped": [of_shipped(name, arguments.data) for name in list_pretrained("*.isic2017")],
-        },
-    )
+    known = {}
+    if RESULTS.is_file() and not arguments.anew:
+        known = {row["run"]: row for row in json.loads(RESULTS.read_text())["runs"]}
+    data = arguments.data
+    runs = [of_run(name, data, known) for name in RUNS if (WEIGHTS / name).is_dir()]
+    shipped = [of_shipped(name, data) for name in list_pretrained("*.isic2017")]
+    write_json(RESULTS, {"runs": runs, "shipped": shipped})
 
 
 if __name__ == "__main__":
