@@ -88,6 +88,7 @@ TRIALS = {
     "128-light": {"size": 128, "augmentation": LIGHT},
     "128-longer": {"size": 128, "epochs": 75, **FAST},
     "128-faster": {"size": 128, "learning_rate": 6e-3, "warmup": 0.05},
+    "128-taught": {"size": 128, "epochs": 75, **FAST, "soft_weight": 0.5},
     "grows": {**FAST, "epochs": 40, "small_scale": 0.5, "small_share": 0.6},
 }
 
@@ -129,7 +130,8 @@ def _runs() -> dict[str, Run]:
         runs[f"official-{network}"] = Run(network, "official", "shipped", shipped)
     for name, changes in TRIALS.items():
         recipe = get_recipe("paper-malunet", **{**TRIED, **changes})
-        runs[f"trial-malunet-{name}"] = Run("malunet", "paper73_part", name, recipe)
+        teacher = "soft" if recipe.soft_weight else None
+        runs[f"trial-malunet-{name}"] = Run("malunet", "paper73_part", name, recipe, teacher)
     return runs
 
 

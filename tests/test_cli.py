@@ -246,7 +246,7 @@ WRONG_USE = {
     "unknown tag": (["--model", "basic_unet_sab.smal"], "did you mean small"),
     "path as model": (["--model", "nets/mine.pth"], "local-dir:nets/mine.pth"),
     "empty local-dir": (["--model", "local-dir:nowhere"], "has no config.json"),
-    "no weights": (["--model", "lmsaunet"], "no weights for lmsaunet"),
+    "no weights": (["--model", "lmsaunet_n8"], "no weights for lmsaunet_n8"),
     "threshold": (["--threshold", "1.5"], "threshold must be above 0 and below 1, not 1.5"),
     "batch size": (["--batch-size", "0"], "batch_size must be 1 or more, not 0"),
     "device": (["--device", "cuda:77"], "device 'cuda:77' cannot be used"),
