@@ -8,8 +8,10 @@ Each run has a folder of its own in RUNS. Stopped, it goes on where it was when 
 import argparse
 import csv
 import dataclasses
+import json
 import random
 from pathlib import Path
+from typing import Any
 
 import torch
 from provenance import provenance
@@ -17,6 +19,7 @@ from safetensors.torch import load_file
 from taught_images import Blends, Both
 
 import skinseg
+from skinseg import hub
 from skinseg.data import ISIC2017, Augmentation, Normalization, PairDataset, read_split
 from skinseg.files import write_json
 from skinseg.training import Recipe, get_recipe, train
@@ -33,6 +36,7 @@ class Run:
     kind: str
     recipe: Recipe
     teacher: str | None = None  # "soft" masks of the images, or "mixed" images as well
+    begins: str | None = None  # the run whose weights it begins with
 
 
 # Memory layout that is faster on a CPU.
@@ -128,6 +132,11 @@ def _runs() -> dict[str, Run]:
         # Other sets frame lesions in other ways: lesions of many sizes, at some cost on this one.
         shipped = get_recipe("skinseg", **changes, augmentation=Augmentation(zoom=(0.8, 1.6)))
         runs[f"official-{network}"] = Run(network, "official", "shipped", shipped)
+    # Fifty epochs of flips and zoom are few for EGE-UNet: as many again, with other draws.
+    again = dataclasses.replace(runs["official-egeunet"].recipe, learning_rate=2e-3, seed=1)
+    runs["official-egeunet-again"] = Run(
+        "egeunet", "official", "shipped", again, begins="official-egeunet"
+    )
     for name, changes in TRIALS.items():
         recipe = get_recipe("paper-malunet", **{**TRIED, **changes})
         teacher = "soft" if recipe.soft_weight else None
@@ -161,6 +170,12 @@ def _twins(path: Path, held_out: set[str]) -> set[str]:
     return {a for pair in pairs for a, b in (pair, pair[::-1]) if b in held_out}
 
 
+def _history(run: Path) -> dict[str, Any]:
+    """How the weights that another run begins with were made."""
+    recipe = hub.read_local_dir(run).recipe
+    return {"recipe": recipe, **json.loads((run / "provenance.json").read_text())}
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("run", choices=RUNS)
@@ -175,7 +190,10 @@ def main() -> None:
     output = arguments.output / arguments.run
     if not (output / "provenance.json").is_file():
         output.mkdir(parents=True, exist_ok=True)
-        write_json(output / "provenance.json", {"run": arguments.run, **provenance()})
+        origin = {"run": arguments.run, **provenance()}
+        if run.begins:
+            origin["initial"] = _history(arguments.output / run.begins)
+        write_json(output / "provenance.json", origin)
     learned, held_out = images(run.split, arguments.data)
     soft_masks = None
     if run.teacher:
@@ -185,8 +203,9 @@ def main() -> None:
         soft_masks |= blends.soft_masks()
         learned = Both(learned, blends)
     torch.manual_seed(run.recipe.seed)
+    first = f"local-dir:{arguments.output / run.begins}" if run.begins else run.network
     train(
-        skinseg.create_model(run.network),
+        skinseg.create_model(first),
         learned,
         held_out if run.recipe.keep != "last" else None,
         output,
