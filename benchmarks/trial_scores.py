@@ -25,7 +25,9 @@ Written by `benchmarks/trial_scores.py`. MALUNet, the paper's recipe with a cosi
 and averaged weights (decay {ema_decay}), and the changes named; trained on 1,200 of the 1,500
 training images of paper73 and scored on the other {images}, so that the 650 test images choose
 nothing. Pooled lesion IoU and mean IoU of the images, of the last epoch, at 256x256; "flips"
-averages over the four flips. One seed: differences below 0.01 say little.
+averages over the four flips. One seed: differences below 0.01 say little. Where `soft_weight` is
+above 0, the mask to learn is in that share what teachers say of the image
+(`benchmarks/teachers.py`), who have learned from images that are held out here.
 
 | trial | differs in | epochs | hours | pooled IoU | mean IoU | pooled, flips | mean, flips |
 |---|---|---|---|---|---|---|---|
