@@ -109,14 +109,15 @@ def results(models: list[str], samples: list[Sample], path: Path) -> dict:
                 "another --output"
             )
         data = known
+    # Taken before the first result is written, which would be a change, too.
+    origin = provenance()
     for name in models:
         predictor = Predictor(name)
         weights = weights_hash(predictor)
         if data["networks"].get(name, {}).get("weights_sha256") == weights:
             continue
         measured = measure(predictor, samples, name)
-        entry = {"weights_sha256": weights, "provenance": provenance(), **measured}
-        data["networks"][name] = entry
+        data["networks"][name] = {"weights_sha256": weights, "provenance": origin, **measured}
         write_json(path, data)
     return data
 
@@ -150,12 +151,13 @@ def markdown(data: dict) -> str:
     ]
     for name, entry in networks.items():
         origin = entry["provenance"]
+        changed = ", ".join(f"`{path}`" for path in origin["uncommitted"])
         parts += [
             "",
             f"## `{name}`",
             "",
             f"Dice {entry['mean_dice']:.4f} on clean images. Measured at commit "
-            f"`{origin['commit'][:8]}`{' with uncommitted changes' * bool(origin['uncommitted'])}, "
+            f"`{origin['commit'][:8]}`{f' with changes to {changed}' if changed else ''}, "
             f"weights `{entry['weights_sha256'][:12]}`, {origin['hardware']}.",
             "",
             "| kind | " + " | ".join(map(str, SEVERITIES)) + " |",
