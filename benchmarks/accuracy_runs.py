@@ -132,11 +132,12 @@ def _runs() -> dict[str, Run]:
         # Other sets frame lesions in other ways: lesions of many sizes, at some cost on this one.
         shipped = get_recipe("skinseg", **changes, augmentation=Augmentation(zoom=(0.8, 1.6)))
         runs[f"official-{network}"] = Run(network, "official", "shipped", shipped)
-    # Fifty epochs of flips and zoom are few for EGE-UNet: as many again, with other draws.
-    again = dataclasses.replace(runs["official-egeunet"].recipe, learning_rate=2e-3, seed=1)
-    runs["official-egeunet-again"] = Run(
-        "egeunet", "official", "shipped", again, begins="official-egeunet"
-    )
+    for network in LAYOUT:
+        # The learning rate rises and falls a second time, with other draws of flips and zoom.
+        first = f"official-{network}"
+        changes = {"epochs": 50, "learning_rate": 2e-3, "seed": 1}
+        again = dataclasses.replace(runs[first].recipe, **changes)
+        runs[f"{first}-again"] = Run(network, "official", "shipped", again, begins=first)
     for name, changes in TRIALS.items():
         recipe = get_recipe("paper-malunet", **{**TRIED, **changes})
         teacher = "soft" if recipe.soft_weight else None
