@@ -92,6 +92,13 @@ TRIALS = {
     "128-light": {"size": 128, "augmentation": LIGHT},
     "128-longer": {"size": 128, "epochs": 75, **FAST},
     "128-faster": {"size": 128, "learning_rate": 6e-3, "warmup": 0.05},
+    "128-averaged": {
+        "size": 128,
+        "epochs": 75,
+        **FAST,
+        "final_learning_rate": 1e-3,
+        "ema_decay": 0.9995,
+    },
     "128-taught": {"size": 128, "epochs": 75, **FAST, "soft_weight": 0.5},
     "grows": {**FAST, "epochs": 40, "small_scale": 0.5, "small_share": 0.6},
 }
