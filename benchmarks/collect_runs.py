@@ -46,7 +46,7 @@ def summary(folder: Path) -> dict:
         "commit": origin["commit"],
         "settings": changed,
         "teacher": RUNS[folder.name].teacher,
-        "initial": None,
+        "initial": {"run": begins} if (begins := RUNS[folder.name].begins) else None,
         "size": recipe["size"],
         "epochs_planned": recipe["epochs"],
         "pooled_iou": [round(entry["validation"]["pooled_iou"], 4) for entry in log],
@@ -59,7 +59,7 @@ def line(run: dict) -> str:
     if run.get("teacher"):
         settings = f"teachers ({run['teacher']}); {settings}"
     if run["initial"]:
-        settings = f"begins with another run's weights; {settings}"
+        settings = f"begins with {run['initial'].get('run', 'another run')}'s weights; {settings}"
     scores = run["pooled_iou"]
     epochs = f"{len(scores)} of {run['epochs_planned']}"
     best = max(scores)
