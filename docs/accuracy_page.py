@@ -52,7 +52,7 @@ $ skinseg evaluate --data isic2017:ISIC:train+val --split-file ISIC/splits/paper
 OFFICIAL = """
 ## 150 official validation images of ISIC 2017: the weights that ship
 
-Learned from the official training images. These 150 chose the epoch: their scores are a little too
+Learned from the official training images. These 150 chose epochs and runs: scores are a little too
 good, and compare networks rather than promise anything. `skinseg evaluate --data isic2017:ISIC:val
 --model WEIGHTS --size own` gives them.
 """
