@@ -139,6 +139,8 @@ def _runs() -> dict[str, Run]:
         # Other sets frame lesions in other ways: lesions of many sizes, at some cost on this one.
         shipped = get_recipe("skinseg", **changes, augmentation=Augmentation(zoom=(0.8, 1.6)))
         runs[f"official-{network}"] = Run(network, "official", "shipped", shipped)
+    taught = dataclasses.replace(runs["official-malunet"].recipe, epochs=40, soft_weight=0.5)
+    runs["official-malunet-taught"] = Run("malunet", "official", "shipped", taught, "soft")
     for network in LAYOUT:
         # The learning rate rises and falls a second time, with other draws of flips and zoom.
         first = f"official-{network}"
