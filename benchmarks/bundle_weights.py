@@ -37,6 +37,12 @@ LIMITATIONS = (
 )
 
 
+def hours(run: Path) -> float:
+    """How long all epochs of a run took."""
+    log = json.loads((run / "log.json").read_text())
+    return sum(entry["seconds"] for entry in log) / 3600
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("run", type=Path, help="folder of the training run")
@@ -50,13 +56,14 @@ def main() -> None:
     if trained.architecture != arch:
         parser.error(f"{arguments.run} holds {trained.architecture}, not {arch}")
     origin = json.loads((arguments.run / "provenance.json").read_text())
-    log = json.loads((arguments.run / "log.json").read_text())
-    hours = sum(entry["seconds"] for entry in log) / 3600
+    trainings = [arguments.run]
+    if "initial" in origin:
+        trainings.append(arguments.run.parent / origin["initial"]["run"])
     record = dataclasses.replace(
         trained,
         tag=tag,
         training_data=TRAINING_DATA,
-        recipe={**trained.recipe, "hours": round(hours, 2), **origin},
+        recipe={**trained.recipe, "hours": round(sum(map(hours, trainings)), 2), **origin},
         commit=origin["commit"],
         threshold=arguments.threshold,
         metrics=measure(f"local-dir:{arguments.run}", arguments.data, arguments.threshold),
