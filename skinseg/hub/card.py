@@ -54,8 +54,9 @@ def model_card(cfg: PretrainedCfg, source: str) -> str:
 
     Example:
         >>> from skinseg.pretrained import get_pretrained_cfg
-        >>> card = model_card(get_pretrained_cfg("egeunet"), "hf-hub:org/name")
-        >>> "pipeline_tag: image-segmentation" in card, "0.7533" in card
+        >>> cfg = get_pretrained_cfg("egeunet")
+        >>> card = model_card(cfg, "hf-hub:org/name")
+        >>> "pipeline_tag: image-segmentation" in card, cfg.sha256 in card
         (True, True)
     """
     sections = [
