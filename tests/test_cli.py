@@ -33,13 +33,13 @@ def weights(tmp_path_factory) -> Path:
     """A folder with weights of a small network, which is enough for everything but good masks."""
     folder = tmp_path_factory.mktemp("weights")
     torch.manual_seed(0)
-    file = folder / "basic_unet.small.safetensors"
-    save_file(skinseg.create_model("basic_unet").state_dict(), file)
+    file = folder / "basic_unet_sab.small.safetensors"
+    save_file(skinseg.create_model("basic_unet_sab").state_dict(), file)
     record = PretrainedCfg(
-        architecture="basic_unet",
+        architecture="basic_unet_sab",
         tag="small",
         sha256=file_hash(file),
-        num_params=107_041,
+        num_params=107_140,
         input_size=(3, 64, 64),
         training_data={"name": "nothing", "images": 0},
         metrics=[{"data": "no images", "pooled_iou": 0.125}],
@@ -73,7 +73,7 @@ def run(*arguments: object) -> Result:
 
 
 def predict(*arguments: object) -> Result:
-    return run("predict", *arguments, "--model", "basic_unet")
+    return run("predict", *arguments, "--model", "basic_unet_sab")
 
 
 def table(folder: Path) -> list[dict[str, str]]:
@@ -96,7 +96,7 @@ def test_masks_and_table_for_a_folder(images, tmp_path):
     assert "3 of 3 images segmented" in result.stdout
     assert "segmenting" in result.stderr
     for row, (name, size) in zip(table(out), SIZES.items(), strict=True):
-        expected = Predictor("basic_unet")(images / f"{name}.png")
+        expected = Predictor("basic_unet_sab")(images / f"{name}.png")
         mask = Image.open(out / f"{name}_mask.png")
         assert mask.mode == "L"
         assert set(np.unique(mask)) <= {0, 255}
@@ -120,7 +120,7 @@ def test_masks_and_table_for_a_folder(images, tmp_path):
 
 def test_overlay_and_probability(images, tmp_path):
     assert predict(images / "b.png", "-o", tmp_path, "--overlay", "--probability").exit_code == 0
-    expected = Predictor("basic_unet")(images / "b.png")
+    expected = Predictor("basic_unet_sab")(images / "b.png")
     levels = np.asarray(Image.open(tmp_path / "b_probability.png"))
     assert levels.max() > 255  # 16 bits
     np.testing.assert_allclose(levels / 65535, expected.probability, atol=1e-5)
@@ -142,9 +142,9 @@ def test_settings_reach_the_predictor(images, tmp_path):
     file = images / "a.png"
     options = ["--threshold", "0.2", "--tta", "--batch-size", "1", "--device", "cpu"]
     assert predict(file, "-o", tmp_path / "out", *options).exit_code == 0
-    expected = Predictor("basic_unet", threshold=0.2, tta=True)(file).mask
+    expected = Predictor("basic_unet_sab", threshold=0.2, tta=True)(file).mask
     np.testing.assert_array_equal(read_mask(tmp_path / "out/a_mask.png"), expected)
-    assert (expected != Predictor("basic_unet")(file).mask).any()
+    assert (expected != Predictor("basic_unet_sab")(file).mask).any()
 
 
 def test_quiet_says_nothing(images, tmp_path):
@@ -243,7 +243,7 @@ def test_results_are_not_written_beside_the_images(images):
 
 WRONG_USE = {
     "unknown model": (["--model", "basic_unit"], "did you mean basic_unet"),
-    "unknown tag": (["--model", "basic_unet.smal"], "did you mean small"),
+    "unknown tag": (["--model", "basic_unet_sab.smal"], "did you mean small"),
     "path as model": (["--model", "nets/mine.pth"], "local-dir:nets/mine.pth"),
     "empty local-dir": (["--model", "local-dir:nowhere"], "has no config.json"),
     "no weights": (["--model", "lmsaunet"], "no weights for lmsaunet"),
@@ -259,7 +259,7 @@ WRONG_USE = {
 def test_wrong_use_is_explained_and_writes_nothing(images, tmp_path, case):
     options, message = WRONG_USE[case]
     out = tmp_path / "out"
-    model = [] if "--model" in options else ["--model", "basic_unet"]
+    model = [] if "--model" in options else ["--model", "basic_unet_sab"]
     result = run("predict", images, "-o", out, *model, *options)
     assert result.exit_code == 2
     assert message in result.stderr
@@ -286,11 +286,11 @@ def test_no_image_found(images, tmp_path, inputs, message):
 def test_damaged_weights(images, tmp_path, weights, monkeypatch):
     folder = tmp_path / "damaged"
     shutil.copytree(weights, folder)
-    save_file({"x": torch.zeros(1)}, folder / "basic_unet.small.safetensors")
+    save_file({"x": torch.zeros(1)}, folder / "basic_unet_sab.small.safetensors")
     monkeypatch.setenv("SKINSEG_WEIGHTS", str(folder))
     result = predict(images, "-o", tmp_path / "out")
     assert result.exit_code == 1
-    assert "is not the file of the record basic_unet.small" in result.stderr
+    assert "is not the file of the record basic_unet_sab.small" in result.stderr
     assert not (tmp_path / "out").exists()
 
 
@@ -341,8 +341,10 @@ def test_no_space_left_for_the_table(images, tmp_path, monkeypatch):
 
 
 def test_network_whose_weights_are_nan(images, tmp_path, monkeypatch):
-    state = skinseg.create_model("basic_unet").state_dict()
-    save_file({k: v * torch.nan for k, v in state.items()}, tmp_path / "basic_unet.x.safetensors")
+    state = skinseg.create_model("basic_unet_sab").state_dict()
+    save_file(
+        {k: v * torch.nan for k, v in state.items()}, tmp_path / "basic_unet_sab.x.safetensors"
+    )
     monkeypatch.setenv("SKINSEG_WEIGHTS", str(tmp_path))
     result = predict(images, "-o", tmp_path / "out")
     assert result.exit_code == 1
@@ -368,7 +370,7 @@ def test_list_prints_names_where_the_output_is_no_terminal():
         "lmsaunet_n4",
         "lmsaunet_n8",
     ]
-    assert "basic_unet.small" in run("list", "--pretrained").stdout.split()
+    assert "basic_unet_sab.small" in run("list", "--pretrained").stdout.split()
 
 
 def test_list_is_a_table_on_a_terminal(monkeypatch):
@@ -376,8 +378,8 @@ def test_list_is_a_table_on_a_terminal(monkeypatch):
     monkeypatch.setattr("skinseg.cli.models.stdout", terminal)
     assert run("list").exit_code == 0
     rows = terminal.export_text().splitlines()
-    [row] = [row for row in rows if "basic_unet " in row]
-    assert "107,041" in row
+    [row] = [row for row in rows if "basic_unet_sab " in row]
+    assert "107,140" in row
     assert "small" in row
     assert "lesion IoU 0.125 (no images)" in row
     assert run("list", "--plain").stdout.split() == skinseg.list_models()
@@ -390,22 +392,22 @@ def test_list_of_nothing():
 
 
 def test_info_as_json():
-    facts = json.loads(run("info", "basic_unet.small", "--json").stdout)
-    assert facts["name"] == "basic_unet.small"
-    assert facts["summary"] == "BasicUNet of MALUNet's Tables III and IV: widths 8 to 64."
-    assert facts["parameters"] == 107_041
+    facts = json.loads(run("info", "basic_unet_sab.small", "--json").stdout)
+    assert facts["name"] == "basic_unet_sab.small"
+    assert facts["summary"] == "BU + SAB of MALUNet's Table IV."
+    assert facts["parameters"] == 107_140
     assert facts["arguments"]["channels"] == [8, 16, 24, 32, 48, 64]
     assert facts["feature_maps"][0] == {"num_chs": 8, "reduction": 2, "module": "stages.0"}
     assert facts["weights"]["input_size"] == [3, 64, 64]
     assert len(facts["weights"]["sha256"]) == 64
     assert facts["cost"]["input_size"] == [3, 64, 64]
-    assert facts["cost"]["parameters"]["total"] == 107_041
+    assert facts["cost"]["parameters"]["total"] == 107_140
 
 
 def test_info_for_people(weights):
-    text = run("info", "basic_unet.small").stdout
-    sha256 = file_hash(weights / "basic_unet.small.safetensors")
-    for part in ("107,041", "64 x 64", "CC0-1.0", "untrained [for tests]", "0123abc", sha256):
+    text = run("info", "basic_unet_sab.small").stdout
+    sha256 = file_hash(weights / "basic_unet_sab.small.safetensors")
+    for part in ("107,140", "64 x 64", "CC0-1.0", "untrained [for tests]", "0123abc", sha256):
         assert part in text
     assert "48 at 1/32" in text
     assert "pooled_iou: 0.125" in text
@@ -428,7 +430,7 @@ def test_info_tells_costs_by_counter_and_by_block():
 
 @pytest.mark.parametrize(
     ("name", "message"),
-    [("malunett", "did you mean malunet"), ("basic_unet.big", "no weights 'big'")],
+    [("malunett", "did you mean malunet"), ("basic_unet_sab.big", "no weights 'big'")],
 )
 def test_info_of_unknown_names(name, message):
     result = run("info", name)
@@ -489,7 +491,16 @@ def test_installed_command(images, tmp_path):
     if not script.is_file():
         pytest.skip("the package is not installed with its command")
     (images / "b.png").write_bytes(b"")
-    command = [script, "predict", images, "-o", tmp_path / "out", "-m", "basic_unet", "--overlay"]
+    command = [
+        script,
+        "predict",
+        images,
+        "-o",
+        tmp_path / "out",
+        "-m",
+        "basic_unet_sab",
+        "--overlay",
+    ]
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 1
     assert "Traceback" not in done.stderr

@@ -49,7 +49,7 @@ def spot(height: int = 90, width: int = 120) -> tuple[np.ndarray, np.ndarray]:
 
 def trained(outputs: int = 1, seed: int = 0) -> nn.Module:
     torch.manual_seed(seed)
-    return skinseg.create_model("basic_unet", num_classes=outputs)
+    return skinseg.create_model("basic_unet_sab", num_classes=outputs)
 
 
 def iou(a: np.ndarray, b: np.ndarray) -> float:
@@ -387,7 +387,7 @@ def test_inference_mode_does_not_leak_out_of_a_stream():
 def test_settings_come_from_the_weights_record_and_can_be_replaced():
     network = trained()
     network.pretrained_cfg = PretrainedCfg(
-        architecture="basic_unet",
+        architecture="basic_unet_sab",
         input_size=(3, 64, 96),
         threshold=0.3,
         normalization={"kind": "mean_std", "mean": [0.5] * 3, "std": [0.2] * 3},
@@ -450,7 +450,7 @@ def test_network_that_returns_no_logits(case):
 
 BAD_ARGUMENTS = {
     "unknown name": ({"model": "egeunett"}, ValueError, "did you mean egeunet"),
-    "no weights": ({"model": "basic_unet"}, ValueError, "no weights for basic_unet"),
+    "no weights": ({"model": "unet"}, ValueError, "no weights for unet"),
     "no module": ({"model": 3}, TypeError, "not int"),
     "classes": ({"model": trained(outputs=3)}, ValueError, "3 classes"),
     "threshold 0": ({"threshold": 0}, ValueError, "threshold must be .* not 0"),

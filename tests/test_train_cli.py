@@ -29,7 +29,7 @@ ODD_NAMES = [
     ("[10].png", "[10].png"),
 ]
 SIZES = [(64, 64), (48, 80), (100, 60)]
-SMALL = ["--model", "basic_unet", "--size", "32", "--epochs", "1", "--batch-size", "4"]
+SMALL = ["--model", "basic_unet_sab", "--size", "32", "--epochs", "1", "--batch-size", "4"]
 
 
 def run(*arguments: object) -> Result:
@@ -181,12 +181,12 @@ def test_few_images_begin_with_the_bundled_weights(folder, calls):
 
 
 def test_recipe_of_a_paper_is_used_as_it_is(folder, calls):
-    result = run("train", "--data", folder, "--recipe", "paper-malunet", "-m", "basic_unet")
+    result = run("train", "--data", folder, "--recipe", "paper-malunet", "-m", "basic_unet_sab")
     assert result.exit_code == 0, result.output
     [((network, _, _, _, recipe), _)] = calls
     assert recipe == skinseg.training.get_recipe("paper-malunet")
     assert re.search(r"epochs +300 +of the recipe paper-malunet", result.stdout)
-    assert network.architecture == "basic_unet"
+    assert network.architecture == "basic_unet_sab"
 
 
 def test_validation_folder_with_equal_names_and_a_shared_picture(folder, tmp_path, calls):
@@ -280,7 +280,7 @@ def test_finished_run_is_not_overwritten(folder):
     assert other.exit_code == 2
     assert "was begun with --epochs 1, not 5" in other.stderr
     other = run(*command, "--resume", "--model", "egeunet")
-    assert "was begun with --model basic_unet, not egeunet" in other.stderr
+    assert "was begun with --model basic_unet_sab, not egeunet" in other.stderr
     assert run(*command, "--resume").exit_code == 0
     assert Path("run/log.json").read_text() == log
 

@@ -133,6 +133,9 @@ class ECDF(nn.Module):
 
         Returns:
             (B, C_out, H, W).
+
+        Raises:
+            ValueError: If the block is residual, and so needs its whole input.
         """
         if self.residual:
             raise ValueError("an ECDF block with as many inputs as outputs adds its whole input")

@@ -15,6 +15,7 @@ from skinseg.cli.console import (
     stdout,
     stop,
 )
+from skinseg.cli.options import BatchSize, Device, Model, Threshold, Tta
 
 if TYPE_CHECKING:
     from skinseg.evaluation import EvaluationReport
@@ -36,9 +37,7 @@ def evaluate(
             "isic2018:... with train, val, test or train+val; or ph2:DIR."
         ),
     ],
-    model: Annotated[
-        str, typer.Option("--model", "-m", help="Network: arch, arch.tag, local-dir:FOLDER.")
-    ] = "egeunet",
+    model: Model = "egeunet",
     output: Annotated[
         Path | None,
         typer.Option("--output", "-o", help="Folder for evaluation.json, .md and gallery.html."),
@@ -52,19 +51,14 @@ def evaluate(
     size: Annotated[
         ScoredSize, typer.Option(help="At the images' own size, the network's, or both.")
     ] = ScoredSize.both,
-    threshold: Annotated[
-        float | None,
-        typer.Option(help="Probability from which a pixel is lesion; the weights' own if absent."),
-    ] = None,
+    threshold: Threshold = None,
     tolerance: Annotated[
         float | None,
         typer.Option(help="Of the surface Dice, in pixels; 1 % of the diagonal if absent."),
     ] = None,
-    tta: Annotated[
-        bool, typer.Option("--tta", help="Average over the four flips; four times the time.")
-    ] = False,
-    batch_size: Annotated[int, typer.Option(help="Images at once.")] = 8,
-    device: Annotated[str, typer.Option(help="cpu, cuda, cuda:1, mps, ...")] = "cpu",
+    tta: Tta = False,
+    batch_size: BatchSize = 8,
+    device: Device = "cpu",
     bootstrap: Annotated[
         int, typer.Option(min=0, help="Resamples that 95 % intervals come from; 0 for none.")
     ] = 1000,

@@ -7,6 +7,7 @@ import typer
 from rich.table import Table
 
 from skinseg.cli.console import faults_reported, say, stdout, stop
+from skinseg.cli.options import SOURCES
 
 if TYPE_CHECKING:
     from torch import nn
@@ -70,7 +71,7 @@ def _headline(record: "PretrainedCfg | None") -> str:
 
 
 def info(
-    name: Annotated[str, typer.Argument(help="arch, arch.tag, or local-dir:FOLDER.")],
+    name: Annotated[str, typer.Argument(help=f"{SOURCES}.")],
     size: Annotated[
         int | None, typer.Option(help="Side of the image that costs are counted for.", min=32)
     ] = None,

@@ -17,6 +17,7 @@ from skinseg.cli.console import (
     warnings_as_notes,
 )
 from skinseg.cli.images import Inputs, find_images, name_clashes
+from skinseg.cli.options import BatchSize, Device, Model, Threshold, Tta
 from skinseg.cli.results import ResultFolder, Row, TableFormat
 
 if TYPE_CHECKING:
@@ -28,18 +29,11 @@ _CLASHES_SHOWN = 5
 def predict(
     images: Annotated[list[str], typer.Argument(help="Image files, folders, or patterns.")],
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder for the results.")],
-    model: Annotated[
-        str, typer.Option("--model", "-m", help="Network: arch, arch.tag, local-dir:FOLDER.")
-    ] = "egeunet",
-    threshold: Annotated[
-        float | None,
-        typer.Option(help="Probability from which a pixel is lesion; the weights' own if absent."),
-    ] = None,
-    tta: Annotated[
-        bool, typer.Option("--tta", help="Average over the four flips; four times the time.")
-    ] = False,
-    batch_size: Annotated[int, typer.Option(help="Images at once.")] = 8,
-    device: Annotated[str, typer.Option(help="cpu, cuda, cuda:1, mps, ...")] = "cpu",
+    model: Model = "egeunet",
+    threshold: Threshold = None,
+    tta: Tta = False,
+    batch_size: BatchSize = 8,
+    device: Device = "cpu",
     overlay: Annotated[
         bool, typer.Option("--overlay", help="Also write the image with the lesion outlined.")
     ] = False,

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from skinseg.cli.console import faults_reported, make_output_folder, say, stop
+from skinseg.cli.options import SOURCES
 from skinseg.cli.training import (
     EpochLines,
     open_parts,
@@ -35,7 +36,7 @@ def train(
     ],
     model: Annotated[
         str | None,
-        typer.Option("--model", "-m", help="Network: arch, arch.tag, local-dir:FOLDER, ..."),
+        typer.Option("--model", "-m", help=f"Network: {SOURCES}."),
     ] = None,
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="Folder of the run; runs/DATA if absent.")
