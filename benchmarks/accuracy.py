@@ -13,7 +13,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from accuracy_runs import RUNS, images
+from accuracy_runs import RUNS, hours, images
 from provenance import provenance
 
 from skinseg import Predictor, get_pretrained_cfg, hub, list_pretrained
@@ -31,13 +31,11 @@ SHOWN += ("pooled_specificity", "mean_iou", "mean_dice", "mean_thresholded_jacca
 
 def keep(run: Path) -> None:
     """Copy a finished run's weights and what is known of it."""
-    log = json.loads((run / "log.json").read_text())
     target = WEIGHTS / run.name
     target.mkdir(parents=True, exist_ok=True)
     for file in (hub.CONFIG_NAME, hub.WEIGHTS_NAME, "provenance.json"):
         write_atomically(target / file, lambda path, file=file: shutil.copyfile(run / file, path))
-    hours = sum(entry["seconds"] for entry in log) / 3600
-    write_json(target / "effort.json", {"hours": round(hours, 2)})
+    write_json(target / "effort.json", {"hours": round(hours(run), 2)})
 
 
 def finished(run: Path) -> bool:

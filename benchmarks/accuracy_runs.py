@@ -180,6 +180,12 @@ def _twins(path: Path, held_out: set[str]) -> set[str]:
     return {a for pair in pairs for a, b in (pair, pair[::-1]) if b in held_out}
 
 
+def hours(run: Path) -> float:
+    """How long all epochs of a run took."""
+    log = json.loads((run / "log.json").read_text())
+    return sum(entry["seconds"] for entry in log) / 3600
+
+
 def _history(run: Path) -> dict[str, Any]:
     """How the weights that another run begins with were made."""
     recipe = hub.read_local_dir(run).recipe

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from accuracy import finished
-from accuracy_runs import RUNS, images
+from accuracy_runs import RUNS, hours, images
 from provenance import provenance
 
 from skinseg import Predictor
@@ -37,7 +37,6 @@ above 0, the mask to learn is in that share what teachers say of the image
 def score(name: str, runs: Path, data: Path) -> dict[str, Any]:
     """What a run changes, what it cost, and what its weights score without and with flips."""
     run, folder = RUNS[name], runs / name
-    log = json.loads((folder / "log.json").read_text())
     _, held_out = images(run.split, data)
     scores = {}
     for way in ("plain", "flips"):
@@ -49,7 +48,7 @@ def score(name: str, runs: Path, data: Path) -> dict[str, Any]:
     return {
         "images": len(held_out),
         "recipe": run.recipe.to_dict(),
-        "hours": round(sum(entry["seconds"] for entry in log) / 3600, 2),
+        "hours": round(hours(folder), 2),
         "provenance": json.loads((folder / "provenance.json").read_text()),
         "scores": scores,
     }

@@ -67,6 +67,8 @@ class LossOf(nn.Module):
 class Average:
     """A network whose weights follow those of another, which learns, as a moving average.
 
+    Its statistics of BatchNorm do not follow; see :meth:`Step.settle`.
+
     Args:
         model: The network that learns.
         decay: Share of the average that a step keeps.
@@ -77,7 +79,6 @@ class Average:
         # Listed once: going through all modules anew takes a tenth of a step at 128 pixels.
         self.followed = [p.detach() for p in model.parameters()]
         self.weights = [p.detach() for p in self.module.parameters()]
-        self.buffers, self.latest_buffers = list(self.module.buffers()), list(model.buffers())
         self.steps = 0
         self.move = get_ema_multi_avg_fn(decay)
 
@@ -86,8 +87,8 @@ class Average:
         if self.steps:
             self.move(self.weights, self.followed, self.steps)
         else:
-            _copy(self.weights, self.followed)
-        _copy(self.buffers, self.latest_buffers)
+            for weight, followed in zip(self.weights, self.followed, strict=True):
+                weight.copy_(followed)
         self.steps += 1
 
     def state_dict(self) -> dict[str, object]:
@@ -98,11 +99,6 @@ class Average:
         """Go on from :meth:`state_dict`."""
         self.steps = state["steps"]
         self.module.load_state_dict(state["module"])
-
-
-def _copy(targets: list[torch.Tensor], sources: list[torch.Tensor]) -> None:
-    for target, source in zip(targets, sources, strict=True):
-        target.copy_(source)
 
 
 class Step:
