@@ -9,6 +9,7 @@ import json
 import shutil
 from pathlib import Path
 
+from accuracy_runs import hours
 from validation_scores import measure
 
 from skinseg import hub
@@ -19,7 +20,7 @@ from skinseg.registry import split_name
 TRAINING_DATA = {
     "name": "ISIC 2017 challenge, task 1: lesion segmentation",
     "split": "official training split, without ISIC_0012970, a picture that the official "
-    "validation split has, too (ISIC_0012127); that split chose the epoch",
+    "validation split has, too (ISIC_0012127); that split chose the run and its epoch",
     "images": 1999,
     "preparation": "whole frames squeezed to 256x256, and from there to the input size",
     "license": "CC0-1.0",
@@ -33,14 +34,8 @@ LIMITATIONS = (
     "lesions, and lesions beside cloth, fingers or a frame of ink, where it outlines the "
     "surroundings or nothing; of lesions of several parts it may miss some. It always looks for a "
     "lesion; it was never shown healthy skin alone. The recorded scores are of the split that "
-    "chose the epoch, and therefore a little too good."
+    "chose run and epoch, and therefore a little too good."
 )
-
-
-def hours(run: Path) -> float:
-    """How long all epochs of a run took."""
-    log = json.loads((run / "log.json").read_text())
-    return sum(entry["seconds"] for entry in log) / 3600
 
 
 def main() -> None:

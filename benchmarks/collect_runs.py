@@ -18,7 +18,7 @@ from skinseg.training import Recipe
 RESULTS = Path(__file__).parents[1] / "docs" / "results" / "training_runs"
 PAGE = """# Training runs
 
-Written by `benchmarks/collect_runs.py`. Runs on the 2,000 training images of ISIC 2017, the
+Written by `benchmarks/collect_runs.py`. Runs on the training images of ISIC 2017, the
 abandoned ones too. Scores are pooled lesion IoU on the 150 validation images at the size of the
 last column, of the weights that the run would keep; they chose among epochs and runs, so they
 compare runs and promise nothing for new images. One seed each: differences below 0.01 say little.

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from statistics import mean
 
-from tables import table
+from tables import kept_epoch, table
 
 from skinseg.files import write_atomically
 
@@ -79,17 +79,11 @@ def row(entry: dict, name: str, origin: dict) -> list[str]:
         str(recipe["seed"]),
         *(percent(scores[score]) for score in ("pooled_iou", "pooled_dice", "mean_iou")),
         f"{100 * entry['scores_with_flips']['pooled_iou']['value']:.2f}",
-        epoch(recipe),
+        kept_epoch(recipe),
         str(recipe["size"]),
         f"{origin['hours']:.1f} h, {origin['hardware']}",
         f"`{origin['commit'][:8]}`",
     ]
-
-
-def epoch(recipe: dict) -> str:
-    """Which epoch was kept, and of which run before the training went on."""
-    kept = f"{recipe['epoch']} of {recipe['epochs']}"
-    return kept + (f" after {epoch(recipe['initial']['recipe'])}" if "initial" in recipe else "")
 
 
 HEAD = ["seed", "IoU", "Dice", "IoU per image", "IoU, flips", "epoch", "input", "training", "code"]

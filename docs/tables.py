@@ -71,6 +71,13 @@ def descriptions(names: list[str]) -> str:
     return table(["network", "what it is"], rows)
 
 
+def kept_epoch(recipe: dict) -> str:
+    """Which epoch was kept, and of which run before the training went on."""
+    kept = f"{recipe['epoch']} of {recipe['epochs']}"
+    first = recipe.get("initial")
+    return f"{kept} after {kept_epoch(first['recipe'])}" if first else kept
+
+
 def weights() -> str:
     """Every set of weights with its record."""
     rows = []
@@ -85,7 +92,7 @@ def weights() -> str:
                 f"{cfg.metrics[1]['pooled_iou']:.4f} / {cfg.metrics[1]['pooled_dice']:.4f}",
                 f"{cfg.metrics[0]['sensitivity']:.3f} / {cfg.metrics[0]['specificity']:.3f}",
                 "x".join(str(side) for side in cfg.input_size[1:]),
-                f"{recipe['epochs']} epochs, seed {recipe['seed']}, {recipe['hours']} h on "
+                f"epoch {kept_epoch(recipe)}, seed {recipe['seed']}, {recipe['hours']} h on "
                 f"{recipe['hardware']} ({recipe['threads']} thread)",
                 f"`{cfg.commit[:8]}`",
             ]
