@@ -153,9 +153,10 @@ def load_pretrained(model: nn.Module, cfg: PretrainedCfg) -> PretrainedCfg:
 
 def _adapt(model: SegmentationModel, state: StateDict) -> None:
     own = model.state_dict()
-    first = f"{model.first_conv}.weight"
-    if first in state and state[first].shape[1] != model.in_chans:
-        state[first] = _adapt_channels(state[first], model.in_chans)
+    names = (model.first_conv,) if isinstance(model.first_conv, str) else model.first_conv
+    for first in (f"{name}.weight" for name in names):
+        if first in state and state[first].shape[1] != model.in_chans:
+            state[first] = _adapt_channels(state[first], model.in_chans)
     if "head.weight" in state and state["head.weight"].shape[0] != model.num_classes:
         state.update({key: own[key] for key in ("head.weight", "head.bias")})
 

@@ -82,7 +82,7 @@ def test_auxiliary_logits_are_full_size_and_leave_the_output_alone(name):
     logits, aux = network(x, return_aux=True)
     assert torch.equal(logits, network(x))
     assert len(aux) == network.num_aux
-    assert all(output.shape == (1, 1, 64, 80) for output in aux)
+    assert all(output.shape in {(1, 1, 64, 80), (1, 2, 64, 80)} for output in aux)
 
 
 @pytest.mark.parametrize("name", NETWORKS)
@@ -111,6 +111,44 @@ def test_features_only(name):
     assert [64 // m.shape[2] for m in maps] == encoder.feature_info.reduction()
     whole = create(name)
     assert whole.forward_features(torch.randn(1, 3, 64, 96)).shape == maps[-1].shape
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_first_conv_is_what_sees_the_input(name):
+    shapes = [
+        {k: v.shape for k, v in create(name, in_chans=n).state_dict().items()} for n in (3, 5)
+    ]
+    differ = {key.removesuffix(".weight") for key in shapes[0] if shapes[0][key] != shapes[1][key]}
+    first = create(name).first_conv
+    assert differ == ({first} if isinstance(first, str) else set(first))
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_feature_info_names_the_modules_that_give_the_maps(name):
+    pyramid = create(name, features_only=True).eval()
+    seen = {}
+    for module in pyramid.feature_info.module_name():
+        pyramid.encoder.get_submodule(module).register_forward_hook(
+            lambda _, __, output, module=module: seen.update({module: output})
+        )
+    x = torch.randn(1, 3, 64, 96)
+    for entry, found in zip(pyramid.feature_info.get_dicts(), pyramid(x), strict=True):
+        assert torch.equal(seen[entry["module"]], found)
+        assert found.shape[1] == entry["num_chs"]
+        assert found.shape[2:] == (64 // entry["reduction"], 96 // entry["reduction"])
+
+
+def test_a_subclass_keeps_its_own_forward():
+    class Doubled(skinseg.models.BasicUNet):
+        def forward(self, x, return_aux=False):
+            return 2 * super().forward(x)
+
+    class StillDoubled(Doubled):
+        pass
+
+    x = torch.randn(1, 3, 32, 32)
+    network = StillDoubled().eval()
+    assert torch.equal(network(x), 2 * skinseg.models.BasicUNet.forward(network, x))
 
 
 @pytest.mark.parametrize("name", FAMILIES)

@@ -1,5 +1,7 @@
 """What every segmentation network of the zoo has in common."""
 
+import functools
+import inspect
 import math
 import os
 import types
@@ -29,11 +31,15 @@ class SegmentationModel(nn.Module):
         pretrained_cfg: Record of the weights that it was created with, or None.
         feature_info: Description of the encoder's feature maps.
         num_aux: How many auxiliary outputs ``forward(x, return_aux=True)`` gives.
-        first_conv: Name of the convolution that sees the input's channels.
+        first_conv: Name of the convolution that sees the input's channels; a tuple of names
+            where several do.
+        align_corners: How logits are enlarged to the input's size, as in
+            :func:`torch.nn.functional.interpolate`.
     """
 
     architecture: str = ""
-    first_conv: ClassVar[str]
+    first_conv: ClassVar[str | tuple[str, ...]]
+    align_corners: ClassVar[bool] = True
     num_aux: int = 0
     encoder: nn.Module
     feature_info: FeatureInfo
@@ -42,13 +48,15 @@ class SegmentationModel(nn.Module):
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         # torch.compile keeps a limited number of graphs for each code object. With a code object
-        # of its own, a family is not refused because many others were compiled before it.
+        # of its own, a family is not refused because many others were compiled before it. A
+        # forward that a class of the family defines itself stays as it is.
         shared = SegmentationModel.forward
-        cls.forward = types.FunctionType(
+        if inspect.unwrap(cls.forward) is not shared:
+            return
+        own = types.FunctionType(
             shared.__code__.replace(), shared.__globals__, argdefs=shared.__defaults__
         )
-        cls.forward.__doc__ = shared.__doc__
-        cls.forward.__annotations__ = shared.__annotations__
+        cls.forward = functools.update_wrapper(own, shared)
 
     def __init__(self, config: dict[str, Any]) -> None:
         super().__init__()
@@ -89,7 +97,8 @@ class SegmentationModel(nn.Module):
 
         Returns:
             Logits (B, num_classes, H, W); with ``return_aux`` the pair of them and a list of
-            auxiliary logits (B, 1, H, W), coarsest first, empty for networks without any.
+            auxiliary logits (B, 1, H, W), or (B, num_classes, H, W) where the family says so,
+            coarsest first, empty for networks without any.
 
         Raises:
             TypeError: If ``x`` is not a floating-point tensor.
@@ -97,11 +106,15 @@ class SegmentationModel(nn.Module):
         """
         self.check_input(x)
         decoded, aux = self.decode(self.encoder(x))
-        size = x.shape[-2:]
-        logits = upsample(self.head(decoded), size)
+        logits = self._to_size_of(x, self.head(decoded))
         if not return_aux:
             return logits
-        return logits, [upsample(logit, size) for logit in aux]
+        return logits, [self._to_size_of(x, logit) for logit in aux]
+
+    def _to_size_of(self, x: torch.Tensor, logits: torch.Tensor) -> torch.Tensor:
+        return nn.functional.interpolate(
+            logits, size=x.shape[-2:], mode="bilinear", align_corners=self.align_corners
+        )
 
     def check_input(self, x: torch.Tensor) -> None:
         """Raise if ``x`` cannot be segmented; see :meth:`forward`."""

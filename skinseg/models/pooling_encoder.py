@@ -2,7 +2,6 @@ from collections.abc import Iterable
 
 import torch
 from torch import nn
-from torch.nn import functional as F
 
 
 class PoolingEncoder(nn.Module):
@@ -18,11 +17,12 @@ class PoolingEncoder(nn.Module):
     def __init__(self, stages: Iterable[nn.Module]) -> None:
         super().__init__()
         self.stages = nn.ModuleList(stages)
+        self.pool = nn.MaxPool2d(2)
 
     def forward(self, x: torch.Tensor) -> list[torch.Tensor]:
         """Return the feature maps of ``x``, finest first."""
         maps = []
         for stage in self.stages:
             maps.append(stage(x))
-            x = F.max_pool2d(maps[-1], 2)
+            x = self.pool(maps[-1])
         return [*maps, x]
