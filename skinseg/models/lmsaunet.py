@@ -80,7 +80,7 @@ class LMSAUNet(SegmentationModel):
         self.feature_info = FeatureInfo(
             [*channels, channels[-1]],
             [1, 2, 4, 8, 16],
-            [*(f"stages.{index}" for index in range(4)), "pool"],
+            [*(f"stages.{index}" for index in range(4)), "deepest"],
         )
         below = [channels[-1], *reversed(channels)]
         self.decoder = nn.ModuleList(

