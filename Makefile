@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: demo test test-slow test-hosts lint format tables results docs site clean
+.PHONY: demo catalog test test-slow test-hosts lint format tables results docs site clean
 
 demo: .venv/installed
 	$(BIN)/skinseg synth demo/lesion --count 1 --size 512 --seed 9
@@ -29,6 +29,12 @@ lint: .venv/installed-dev
 format: .venv/installed-dev
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+
+catalog: .venv/installed-dev
+	$(BIN)/python benchmarks/costs/catalog.py
+
+types: .venv/installed-dev
+	$(BIN)/mypy
 
 tables: .venv/installed-dev
 	$(BIN)/python benchmarks/paper_tables.py

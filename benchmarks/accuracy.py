@@ -61,7 +61,7 @@ def score(model: str, split: str, data: Path) -> dict[str, Any]:
 
 
 def _scores(predictor: Predictor, held_out: PairDataset) -> dict[str, Any]:
-    report = evaluate(predictor, held_out, sizes=("own",), gallery=0, progress=False)
+    report = evaluate(predictor, held_out, sizes=("own",), progress=False)
     scores = report.summaries["own"].to_dict()["scores"]
     return {name: scores[name] for name in SHOWN}
 

@@ -14,8 +14,8 @@ from validation_scores import measure
 
 from skinseg import hub
 from skinseg.files import write_atomically, write_json
+from skinseg.names import split_name
 from skinseg.pretrained import BUNDLED
-from skinseg.registry import split_name
 
 TRAINING_DATA = {
     "name": "ISIC 2017 challenge, task 1: lesion segmentation",

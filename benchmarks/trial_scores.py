@@ -41,7 +41,7 @@ def score(name: str, runs: Path, data: Path) -> dict[str, Any]:
     scores = {}
     for way in ("plain", "flips"):
         predictor = Predictor(f"local-dir:{folder}", tta=way == "flips")
-        report = evaluate(predictor, held_out, sizes=("own",), gallery=0, progress=False)
+        report = evaluate(predictor, held_out, sizes=("own",), progress=False)
         found = report.summaries["own"].to_dict()["scores"]
         scores[way] = {key: found[key]["value"] for key in ("pooled_iou", "mean_iou")}
     print(name, scores)

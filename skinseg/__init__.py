@@ -1,35 +1,10 @@
 """Lightweight skin-lesion segmentation networks for PyTorch. For research, not for diagnosis."""
 
-from skinseg import data as data
-from skinseg import models as models  # registers the networks
-from skinseg import surgery as surgery
-from skinseg.blocks import create_block, list_blocks
-from skinseg.checkpoint import CheckpointError, load_checkpoint
-from skinseg.convert import convert_checkpoint
-from skinseg.factory import create_model
-from skinseg.hub import HubError, push_to_hub
-from skinseg.inference import Prediction, Predictor
-from skinseg.pretrained import PretrainedCfg, get_pretrained_cfg, list_models, list_pretrained
-from skinseg.registry import is_model, model_entrypoint, register_model
+import lazy_loader
 
-__version__ = "0.1.0"
+from skinseg import models as models  # declares the networks' names
+from skinseg.version import __version__ as __version__
 
-__all__ = [
-    "CheckpointError",
-    "HubError",
-    "Prediction",
-    "Predictor",
-    "PretrainedCfg",
-    "convert_checkpoint",
-    "create_block",
-    "create_model",
-    "get_pretrained_cfg",
-    "is_model",
-    "list_blocks",
-    "list_models",
-    "list_pretrained",
-    "load_checkpoint",
-    "model_entrypoint",
-    "push_to_hub",
-    "register_model",
-]
+# The names are in __init__.pyi and are loaded when they are first used: neither `import skinseg`
+# nor the help of the command line waits for torch.
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

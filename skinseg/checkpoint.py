@@ -11,6 +11,8 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import nn
 
+from skinseg.errors import CheckpointError
+
 StateDict = dict[str, torch.Tensor]
 
 # Where training scripts keep the weights among other things, most specific first.
@@ -40,10 +42,6 @@ _IGNORED = [
         ("numpy._core.multiarray", "scalar"),
     ]
 ]
-
-
-class CheckpointError(ValueError):
-    """Weights that cannot be read, or do not fit the network."""
 
 
 def read_state_dict(path: str | os.PathLike[str]) -> StateDict:
@@ -112,8 +110,8 @@ def _clean(loaded: Any, path: Path) -> StateDict:
 def load_checkpoint(model: nn.Module, path: str | os.PathLike[str]) -> None:
     """Load a checkpoint into a network, every weight or none.
 
-    The names may be this package's or those of the authors' published code; which of the two is
-    told from the names themselves.
+    The names may be this package's or those of the authors' published code; the names
+    themselves show which.
 
     Args:
         model: Network to fill, in place.
@@ -138,18 +136,7 @@ def fill(model: nn.Module, state: StateDict, source: str) -> None:
     expected = model.state_dict()
     if not expected.keys() & state.keys() - {"head.weight", "head.bias"}:
         state = _in_our_names(model, state, source)
-    problems = [
-        *_listed("missing", sorted(expected.keys() - state.keys())),
-        *_listed("unexpected", sorted(state.keys() - expected.keys())),
-        *_listed(
-            "of another shape",
-            [
-                f"{key} {tuple(state[key].shape)}, the network has {tuple(value.shape)}"
-                for key, value in expected.items()
-                if key in state and state[key].shape != value.shape
-            ],
-        ),
-    ]
+    problems = state_differences(expected, state)
     if problems:
         raise CheckpointError(
             f"the weights of {source} do not fit {type(model).__name__}: {'; '.join(problems)}. "
@@ -157,6 +144,28 @@ def fill(model: nn.Module, state: StateDict, source: str) -> None:
             "(num_classes, in_chans, compression, ...)"
         )
     model.load_state_dict(state)
+
+
+def state_differences(expected: StateDict, state: StateDict) -> list[str]:
+    """Compare names and shapes of weights.
+
+    Args:
+        expected: The network's own.
+        state: What is to be loaded into it.
+
+    Returns:
+        What is missing, unexpected or of another shape, in words; nothing if all fit.
+    """
+    shapes = [
+        f"{key} {tuple(state[key].shape)}, the network has {tuple(value.shape)}"
+        for key, value in expected.items()
+        if key in state and state[key].shape != value.shape
+    ]
+    return [
+        *_listed("missing", sorted(expected.keys() - state.keys())),
+        *_listed("unexpected", sorted(state.keys() - expected.keys())),
+        *_listed("of another shape", shapes),
+    ]
 
 
 def _in_our_names(model: nn.Module, state: StateDict, source: str) -> StateDict:

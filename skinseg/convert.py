@@ -1,24 +1,18 @@
-"""Checkpoints of the authors' code into folders of this package, recognised by their weights."""
+"""Checkpoints of the authors' code into folders of this package, recognized by their weights."""
 
-import dataclasses
 import os
 import re
 from pathlib import Path
-from typing import Any
+from string import Formatter
 
 from skinseg.checkpoint import CheckpointError, StateDict, fill, read_state_dict
 from skinseg.factory import create_model
 from skinseg.hub import read_local_dir, save_pretrained
-from skinseg.models import EGEUNet, LMSAUNet, MALUNet
+from skinseg.models.authors import AuthorsCode
 from skinseg.models.base import SegmentationModel
 from skinseg.pretrained import PretrainedCfg, file_hash
-from skinseg.registry import is_model
+from skinseg.registry import is_model, model_class, model_names
 
-_IMAGENET = {
-    "kind": "mean_std",
-    "mean": [0.485, 0.456, 0.406],
-    "std": [0.229, 0.224, 0.225],
-}
 _LIMITATIONS = (
     "Converted from a checkpoint that does not say what it was trained on, nor how well it does; "
     "nothing of it was measured here. The size and preparation of its input are those of the "
@@ -34,7 +28,7 @@ def convert_checkpoint(
 ) -> PretrainedCfg:
     """Write a folder for ``local-dir:`` from a ``.pth`` file of the authors' code.
 
-    The network is told from the names of the weights; channels, classes and LMSAUNet's N from
+    The names of the weights show which network it is; channels, classes and LMSAUNet's N from
     their shapes. The record says that the training is unknown, and prepares images as the
     authors' code does: stretched by their own minimum and maximum to 0..255 at 256x256 (MALUNet,
     EGE-UNet), or with ImageNet's mean and standard deviation at 224x224 (LMSAUNet).
@@ -43,7 +37,7 @@ def convert_checkpoint(
         checkpoint: State dict, or a dictionary with one under ``model_state_dict``; opened
             without running any code in it.
         folder: Made here; must not exist, or be empty.
-        architecture: Registered name of the network, instead of recognising it.
+        architecture: Registered name of the network, instead of recognizing it.
 
     Returns:
         The record.
@@ -61,121 +55,76 @@ def convert_checkpoint(
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise FileExistsError(f"{folder} exists already; choose another folder, or remove it")
     state = read_state_dict(checkpoint)
-    code = _recognise(state, checkpoint) if architecture is None else _code_of(architecture)
-    ours = _in_our_names(code, state)
+    family = _recognize(state, checkpoint) if architecture is None else _family_of(architecture)
+    ours = _in_our_names(family, state)
+    code = family.authors_code
     try:
-        arguments = _arguments(code.family, ours)
+        arguments = code.arguments(ours)
     except KeyError as error:
         raise CheckpointError(
-            f"{checkpoint} is no whole checkpoint of {code.family.__name__}: no weight in it "
+            f"{checkpoint} is no whole checkpoint of {family.__name__}: no weight in it "
             f"belongs at {error}"
         ) from error
     except (IndexError, TypeError) as error:
         raise CheckpointError(
-            f"{checkpoint} has weights of other dimensions than {code.family.__name__}: {error}"
+            f"{checkpoint} has weights of other dimensions than {family.__name__}: {error}"
         ) from error
     if architecture is None:
         architecture = code.architecture
-        if code.family is LMSAUNet:
-            arguments["compression"] = _compression(ours)
-            variant = f"{architecture}_n{arguments['compression']}"
-            architecture = variant if is_model(variant) else architecture
+        variant = code.variant.format(**arguments) if code.variant else architecture
+        architecture = variant if is_model(variant) else architecture
+    else:
+        # What a name stands for is not to be changed by an argument beside it.
+        fixed = {field for _, field, _, _ in Formatter().parse(code.variant or "")}
+        arguments = {key: value for key, value in arguments.items() if key not in fixed}
     network = create_model(architecture, **arguments)
     fill(network, ours, str(checkpoint))
     save_pretrained(network, folder, record=_record(network, code, checkpoint))
     return read_local_dir(folder)
 
 
-@dataclasses.dataclass(frozen=True)
-class _AuthorsCode:
-    """Published code of one family.
-
-    Attributes:
-        family: Class of the network here.
-        architecture: Registered name of the network here.
-        signature: Pattern of weights' names that only this family has.
-        size: Side of the images that it is trained on.
-        normalization: How it prepares them.
-    """
-
-    family: type[SegmentationModel]
-    architecture: str
-    signature: str
-    size: int
-    normalization: dict[str, Any]
+def _families() -> list[type[SegmentationModel]]:
+    """Return the classes of networks whose authors' checkpoints can be recognized."""
+    classes = {model_class(name) for name in model_names()}
+    known = [c for c in classes if issubclass(c or object, SegmentationModel) and c.authors_code]
+    return sorted(known, key=lambda family: family.__name__)
 
 
-_CODES = (
-    _AuthorsCode(MALUNet, "malunet", r"scab\.satt\.", 256, {"kind": "minmax", "scale": 255.0}),
-    _AuthorsCode(EGEUNet, "egeunet", r"GAB\d\.", 256, {"kind": "minmax", "scale": 255.0}),
-    _AuthorsCode(LMSAUNet, "lmsaunet", r"encoder\d\.\w+\.pwconv1\.", 224, _IMAGENET),
-)
-
-
-def _recognise(state: StateDict, checkpoint: Path) -> _AuthorsCode:
-    for code in _CODES:
-        if any(re.match(code.signature, key) for key in state):
-            return code
-    raise CheckpointError(
-        f"{checkpoint} is of no network that can be recognised: its first weight is called "
-        f"{next(iter(state))!r}, and {_families()} of their authors' code have other names. Say "
-        "which network it is, if it is one of them"
-    )
-
-
-def _code_of(architecture: str) -> _AuthorsCode:
-    network = create_model(architecture)
-    for code in _CODES:
-        if isinstance(network, code.family):
-            return code
-    raise ValueError(
-        f"{architecture} is none of {_families()}, whose authors' checkpoints are known; save the "
-        "network with save_pretrained, or load the file with checkpoint_path="
-    )
-
-
-def _families() -> str:
-    *most, last = (code.family.__name__ for code in _CODES)
+def _family_names() -> str:
+    *most, last = (family.__name__ for family in _families())
     return f"{', '.join(most)} and {last}"
 
 
-def _in_our_names(code: _AuthorsCode, state: StateDict) -> StateDict:
-    is_ours = f"{code.family.first_conv}.weight" in state
-    return state if is_ours else code.family.convert_authors_weights(state)
-
-
-def _arguments(family: type[SegmentationModel], ours: StateDict) -> dict[str, Any]:
-    """The constructor's arguments, as the shapes have them."""
-    return {
-        "in_chans": ours[f"{family.first_conv}.weight"].shape[1],
-        "num_classes": len(ours["head.weight"]),
-        "channels": _channels(family, ours),
-    }
-
-
-def _channels(family: type[SegmentationModel], ours: StateDict) -> list[int]:
-    if family is LMSAUNet:
-        return [len(ours[f"encoder.stages.{level}.expand.conv.weight"]) for level in range(4)]
-    widths = [len(ours[f"encoder.stages.{stage}.norm.weight"]) for stage in range(5)]
-    # The sixth stage has no norm; its width is what the first layers behind it take.
-    if family is EGEUNet:
-        return [*widths, ours["gabs.0.reduce.weight"].shape[1]]
-    first = (
-        "decoder.0.block.0" if "decoder.0.block.0.shortcut.weight" in ours else "decoder.0.block.1"
+def _recognize(state: StateDict, checkpoint: Path) -> type[SegmentationModel]:
+    for family in _families():
+        if any(re.match(family.authors_code.signature, key) for key in state):
+            return family
+    raise CheckpointError(
+        f"{checkpoint} is of no network that can be recognized: its first weight is called "
+        f"{next(iter(state))!r}, and {_family_names()} of their authors' code have other names. "
+        "Say which network it is, if it is one of them"
     )
-    return [*widths, ours[f"{first}.shortcut.weight"].shape[1]]
 
 
-def _compression(ours: StateDict) -> int:
-    """N of LMSAUNet: an ECDF block has (N - 2) / 2 units in its cascade."""
-    unit = re.compile(r"encoder\.stages\.0\.cascade\.\d+\.conv\.weight")
-    return 2 * sum(unit.fullmatch(key) is not None for key in ours) + 2
+def _family_of(architecture: str) -> type[SegmentationModel]:
+    family = model_class(architecture)
+    if family in _families():
+        return family
+    raise ValueError(
+        f"{architecture} is none of {_family_names()}, whose authors' checkpoints are known; save "
+        "the network with save_pretrained, or load the file with checkpoint_path="
+    )
 
 
-def _record(network: SegmentationModel, code: _AuthorsCode, checkpoint: Path) -> PretrainedCfg:
+def _in_our_names(family: type[SegmentationModel], state: StateDict) -> StateDict:
+    is_ours = f"{family.first_conv}.weight" in state
+    return state if is_ours else family.convert_authors_weights(state)
+
+
+def _record(network: SegmentationModel, code: AuthorsCode, checkpoint: Path) -> PretrainedCfg:
     return PretrainedCfg(
         architecture=network.architecture,
-        input_size=(network.in_chans, code.size, code.size),
+        input_size=(network.in_chans, code.input_size, code.input_size),
         normalization=code.normalization,
         training_data={
             "source": f"unknown; the weights are converted from {checkpoint.name}",

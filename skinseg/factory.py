@@ -13,8 +13,9 @@ from skinseg import hub
 from skinseg.checkpoint import CheckpointError, StateDict, fill, load_checkpoint, read_state_dict
 from skinseg.models.base import SegmentationModel
 from skinseg.models.features import FeaturePyramid
+from skinseg.names import near_matches, split_name
 from skinseg.pretrained import PretrainedCfg, file_hash, get_pretrained_cfg
-from skinseg.registry import is_model, model_entrypoint, near_matches, split_name
+from skinseg.registry import is_model, model_class, model_entrypoint
 
 
 def create_model(
@@ -32,7 +33,7 @@ def create_model(
     Args:
         model_name: ``arch``, ``arch.tag``, ``hf-hub:org/name[@revision]`` or ``local-dir:path``.
             The last two always come with their weights.
-        pretrained: Load the weights of the tag, or of the architecture's first tag. Bundled
+        pretrained: Load the weights of the tag, or of the architecture's default. Bundled
             files need no network; their hash is checked. Where ``num_classes`` differs from the
             weights', the head is new; where ``in_chans`` does, the first convolution is adapted.
         pretrained_cfg_overlay: Fields of the weight record to replace, such as
@@ -109,21 +110,21 @@ def _overlay(cfg: PretrainedCfg | None, name: str, overlay: Mapping[str, Any]) -
 
 def _build(arch: str, arguments: dict[str, Any]) -> nn.Module:
     entrypoint = model_entrypoint(arch)
-    known = _accepted(entrypoint)
+    known = _accepted(arch)
     for key in arguments:
         if known is not None and key not in known:
             raise TypeError(f"{arch} takes no argument {key!r}; {near_matches(key, known)}")
     return entrypoint(**arguments)
 
 
-def _accepted(entrypoint: Any) -> set[str] | None:
+def _accepted(arch: str) -> set[str] | None:
     """Names of the arguments that a network takes, or None where that cannot be told."""
-    parameters = inspect.signature(entrypoint).parameters.values()
+    parameters = inspect.signature(model_entrypoint(arch)).parameters.values()
     if all(p.kind is not p.VAR_KEYWORD for p in parameters):
         return {p.name for p in parameters}
-    network = inspect.get_annotations(entrypoint, eval_str=True).get("return")
-    if inspect.isclass(network) and issubclass(network, SegmentationModel):
-        return set(inspect.signature(network).parameters)
+    family = model_class(arch)
+    if family is not None and issubclass(family, SegmentationModel):
+        return set(inspect.signature(family).parameters)
     return None
 
 

@@ -8,17 +8,18 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from skinseg.registry import (
-    is_model,
-    matches,
-    model_entrypoint,
-    model_names,
-    near_matches,
-    split_name,
-)
+from skinseg.names import matches, near_matches, split_name
+from skinseg.registry import is_model, model_module, model_names
 
 BUNDLED = Path(__file__).parent / "weights"
 FOLDER_VARIABLE = "SKINSEG_WEIGHTS"
+DEFAULT_TAGS = {
+    "basic_unet": "isic2017",
+    "egeunet": "isic2017",
+    "lmsaunet": "isic2017",
+    "malunet": "isic2017",
+}
+"""Weights that a bare architecture stands for; files of the user never change that."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -192,7 +193,7 @@ def list_models(
     if include_tags:
         names = [arch for arch in names if arch not in with_weights] + tagged
     if module:
-        names = [n for n in names if model_entrypoint(n).__module__.split(".")[-1] == module]
+        names = [n for n in names if model_module(n).split(".")[-1] == module]
     return sorted(n for n in names if matches(n, filter) and not matches(n, exclude_filters))
 
 
@@ -200,13 +201,14 @@ def get_pretrained_cfg(name: str) -> PretrainedCfg | None:
     """Return the record of a network's weights.
 
     Args:
-        name: ``arch.tag``, or ``arch`` for its first tag in alphabetical order.
+        name: ``arch.tag``, or ``arch`` for its default tag.
 
     Returns:
         The record, or None for a registered network that has no weights.
 
     Raises:
-        ValueError: If the network or the tag is unknown; the message names near matches.
+        ValueError: If the network or the tag is unknown, or an architecture without a default has
+            several; the message names what there is.
 
     Example:
         >>> get_pretrained_cfg("malunet.isic2017").architecture
@@ -222,7 +224,15 @@ def get_pretrained_cfg(name: str) -> PretrainedCfg | None:
                 f"there are no weights {tag!r} for {arch}; {near_matches(tag, records)}"
             )
         return records[tag]
-    return records[min(records)] if records else None
+    if not records:
+        return None
+    default = DEFAULT_TAGS.get(arch)
+    if default is None and len(records) > 1:
+        raise ValueError(
+            f"{arch} has several weights, and none of them is the default; name one of "
+            f"{', '.join(cfg.name for cfg in records.values())}"
+        )
+    return records[default or next(iter(records))]
 
 
 def file_hash(path: str | os.PathLike[str]) -> str:

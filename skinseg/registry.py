@@ -1,16 +1,21 @@
 """Which networks exist, by name. The grammar, ``arch`` and ``arch.tag``, is timm's."""
 
-import difflib
-import fnmatch
-from collections.abc import Callable, Iterable
-from typing import TypeVar
+import importlib
+import inspect
+from collections.abc import Callable
+from typing import TYPE_CHECKING, TypeVar
 
-from torch import nn
+from skinseg.names import near_matches, split_name
 
-Entrypoint = Callable[..., nn.Module]
+if TYPE_CHECKING:
+    from torch import nn
+
+Entrypoint = Callable[..., "nn.Module"]
 F = TypeVar("F", bound=Entrypoint)
 
 _entrypoints: dict[str, Entrypoint] = {}
+# Networks whose module is imported when one of them is asked for, so that names need no torch.
+_declared: dict[str, str] = {}
 
 
 def register_model(entrypoint: F) -> F:
@@ -29,6 +34,7 @@ def register_model(entrypoint: F) -> F:
         ValueError: If another function is registered under that name, or the name has a dot.
 
     Example:
+        >>> from torch import nn
         >>> @register_model
         ... def my_tiny_net(*, in_chans=3, num_classes=1):
         ...     return nn.Conv2d(in_chans, num_classes, 1)
@@ -42,21 +48,21 @@ def register_model(entrypoint: F) -> F:
         entrypoint.__module__,
         entrypoint.__qualname__,
     )
-    if known is not None and not again:
-        raise ValueError(f"a network named {name!r} is registered already, by {known.__module__}")
+    owner = known.__module__ if known is not None else _declared.get(name, entrypoint.__module__)
+    if not again and (known is not None or owner != entrypoint.__module__):
+        raise ValueError(f"a network named {name!r} is registered already, by {owner}")
     _entrypoints[name] = entrypoint
     return entrypoint
 
 
-def split_name(name: str) -> tuple[str, str]:
-    """Split ``arch.tag`` into the two; the tag is empty where there is none.
+def declare_model(name: str, module: str) -> None:
+    """State which module registers a network, without importing it.
 
-    Example:
-        >>> split_name("egeunet.isic2017"), split_name("egeunet")
-        (('egeunet', 'isic2017'), ('egeunet', ''))
+    Args:
+        name: The network's registered name.
+        module: Full name of the module, imported when the network is first asked for.
     """
-    arch, _, tag = name.partition(".")
-    return arch, tag
+    _declared[name] = module
 
 
 def is_model(name: str) -> bool:
@@ -66,12 +72,19 @@ def is_model(name: str) -> bool:
         >>> is_model("malunet"), is_model("resnet50")
         (True, False)
     """
-    return split_name(name)[0] in _entrypoints
+    arch, _ = split_name(name)
+    return arch in _entrypoints or arch in _declared
 
 
 def model_names() -> list[str]:
     """Return all registered architectures, sorted, without tags."""
-    return sorted(_entrypoints)
+    return sorted(_entrypoints.keys() | _declared.keys())
+
+
+def model_module(name: str) -> str:
+    """Return the full name of the module that registers a network; a tag is ignored."""
+    arch, _ = split_name(name)
+    return _declared.get(arch) or model_entrypoint(arch).__module__
 
 
 def model_entrypoint(name: str) -> Entrypoint:
@@ -88,21 +101,14 @@ def model_entrypoint(name: str) -> Entrypoint:
         'malunet'
     """
     arch, _ = split_name(name)
+    if arch not in _entrypoints and arch in _declared:
+        importlib.import_module(_declared[arch])
     if arch not in _entrypoints:
-        raise ValueError(f"there is no network {arch!r}; {near_matches(arch, _entrypoints)}")
+        raise ValueError(f"there is no network {arch!r}; {near_matches(arch, model_names())}")
     return _entrypoints[arch]
 
 
-def near_matches(name: str, known: Iterable[str]) -> str:
-    """Return the hint of an error message: what the user may have meant."""
-    known = sorted(known)
-    near = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
-    if near:
-        return f"did you mean {' or '.join(near)}?"
-    return f"there are: {', '.join(known) or 'none'}"
-
-
-def matches(name: str, patterns: str | Iterable[str]) -> bool:
-    """Tell whether a name fits a wildcard pattern, or one of several."""
-    patterns = [patterns] if isinstance(patterns, str) else patterns
-    return any(fnmatch.fnmatchcase(name, pattern) for pattern in patterns)
+def model_class(name: str) -> "type[nn.Module] | None":
+    """Return the class that a network's function says it returns, or None where it does not say."""
+    returned = inspect.get_annotations(model_entrypoint(name), eval_str=True).get("return")
+    return returned if inspect.isclass(returned) else None

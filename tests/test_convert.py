@@ -1,4 +1,4 @@
-"""Checkpoints of the authors' code: recognised, converted, and refused where they must be."""
+"""Checkpoints of the authors' code: recognized, converted, and refused where they must be."""
 
 import json
 import pickle
@@ -146,7 +146,7 @@ def test_pickled_code_is_refused_and_not_run(checkpoint, tmp_path):
         ([1, 2], "holds no state dict but list"),
         ({}, "holds no state dict"),
         ({"epoch": 3}, "holds int under 'epoch' where a tensor was expected"),
-        ({"layer.weight": torch.zeros(1)}, "of no network that can be recognised.*'layer.weight'"),
+        ({"layer.weight": torch.zeros(1)}, "of no network that can be recognized.*'layer.weight'"),
         ({"GAB1.x": torch.zeros(1)}, "no whole checkpoint of EGEUNet"),
         (
             {"GAB1.x": torch.zeros(1), "encoder1.0.weight": torch.zeros(1)},
@@ -191,7 +191,7 @@ def test_the_folder_must_be_new_or_empty(checkpoint, tmp_path):
 
 def test_networks_that_no_authors_checkpoint_is_known_of(checkpoint, tmp_path):
     file = checkpoint({"a": torch.zeros(1)})
-    with pytest.raises(ValueError, match="unet is none of MALUNet, EGEUNet and LMSAUNet"):
+    with pytest.raises(ValueError, match="unet is none of EGEUNet, LMSAUNet and MALUNet"):
         skinseg.convert_checkpoint(file, tmp_path / "out", architecture="unet")
     with pytest.raises(ValueError, match="no network 'malnet'; did you mean malunet"):
         skinseg.convert_checkpoint(file, tmp_path / "out", architecture="malnet")
@@ -218,7 +218,7 @@ def test_command(checkpoint, tmp_path):
 
 @pytest.mark.parametrize(
     ("arguments", "status", "message"),
-    [((), 1, "can be recognised"), (("--model", "nonet"), 2, "no network 'nonet'")],
+    [((), 1, "can be recognized"), (("--model", "nonet"), 2, "no network 'nonet'")],
 )
 def test_command_that_fails(checkpoint, tmp_path, arguments, status, message):
     file = checkpoint({"a": torch.zeros(1)})

@@ -404,7 +404,7 @@ def test_one_fault(tmp_path, fault, kind, broken, named):
     assert named in report.summary()
     assert finding.ids == {"mask_without_image": (), "duplicate": ("a", "b")}.get(kind, ("b",))
     if broken:
-        with pytest.raises(DatasetError, match=r"1 broken, 0 to look at[\s\S]*Mend the files"):
+        with pytest.raises(DatasetError, match=r"1 broken, 0 to look at[\s\S]*Correct the files"):
             report.raise_if_broken()
     else:
         report.raise_if_broken()
@@ -437,7 +437,7 @@ def test_progress_goes_to_standard_error_or_nowhere(tmp_path, capsys):
     check_dataset(dataset)
     shown = capsys.readouterr()
     assert shown.out == ""
-    assert "Checking images" in shown.err
+    assert "checking" in shown.err
 
 
 def test_interrupted_check_ends_at_once():

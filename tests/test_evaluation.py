@@ -25,23 +25,30 @@ from skinseg.data import (
     Sample,
     SegmentationDataset,
     SyntheticDermoscopy,
+    open_dataset,
     read_mask,
     synthetic_lesion,
     write_png,
 )
 from skinseg.evaluation import (
     DEFINITIONS,
-    EvaluationReport,
+    EvaluationResult,
     evaluate,
-    open_dataset,
     score_case,
     summarise,
 )
-from skinseg.evaluation.gallery import PREDICTED_COLOUR, TRUE_COLOUR, choose
 from skinseg.files import write_json
 from skinseg.inference import Predictor
 from skinseg.metrics import ConfusionCounts, bootstrap_weights, overlap_scores, percentile_interval
 from skinseg.pretrained import PretrainedCfg, file_hash
+from skinseg.reports import (
+    draw_gallery,
+    evaluation_html,
+    evaluation_markdown,
+    evaluation_tables,
+    write_evaluation_report,
+)
+from skinseg.reports.gallery import PREDICTED_COLOUR, TRUE_COLOUR, choose
 from skinseg.training import validate
 from skinseg.training.memory_dataset import MemoryDataset
 
@@ -84,11 +91,9 @@ def predictor() -> Predictor:
 
 
 @pytest.fixture(scope="module")
-def report(folder, predictor) -> EvaluationReport:
+def report(folder, predictor) -> EvaluationResult:
     dataset = FolderDataset(folder)
-    return evaluate(
-        predictor, dataset, bootstrap=200, gallery=2, model="dark <1>", data="six", progress=False
-    )
+    return evaluate(predictor, dataset, bootstrap=200, model="dark <1>", data="six", progress=False)
 
 
 def counted(predictor: Predictor, dataset: SegmentationDataset) -> ConfusionCounts:
@@ -145,19 +150,19 @@ def test_an_image_of_the_networks_size_is_predicted_once():
     network = Darkness()
     predictor = Predictor(network, input_size=(64, 64))
     dataset = SyntheticDermoscopy(3, 64)
-    both = evaluate(predictor, dataset, gallery=0, bootstrap=0, progress=False)
+    both = evaluate(predictor, dataset, bootstrap=0, progress=False)
     assert network.images == 3
     assert both.cases["own"][1] is both.cases["model"][1]
-    assert len(both.tables()) == 2  # one of scores, one by lesion size: not one for each size
-    evaluate(predictor, SyntheticDermoscopy(3, 80), gallery=0, bootstrap=0, progress=False)
+    assert (
+        len(evaluation_tables(both)) == 2
+    )  # one of scores, one by lesion size: not one for each size
+    evaluate(predictor, SyntheticDermoscopy(3, 80), bootstrap=0, progress=False)
     assert network.images == 3 + 6
 
 
 @pytest.mark.parametrize("size", ["own", "model"])
 def test_one_size_alone_gives_the_same(report, folder, predictor, size):
-    alone = evaluate(
-        predictor, FolderDataset(folder), sizes=[size], bootstrap=200, gallery=1, progress=False
-    )
+    alone = evaluate(predictor, FolderDataset(folder), sizes=[size], bootstrap=200, progress=False)
     assert list(alone.summaries) == [size]
     assert alone.summaries[size] == report.summaries[size]
 
@@ -165,7 +170,7 @@ def test_one_size_alone_gives_the_same(report, folder, predictor, size):
 def test_the_batch_size_changes_nothing(report, folder):
     predictor = Predictor(Darkness(), input_size=(64, 64), batch_size=1)
     dataset = FolderDataset(folder)
-    again = evaluate(predictor, dataset, bootstrap=200, gallery=0, progress=False)
+    again = evaluate(predictor, dataset, bootstrap=200, progress=False)
     for size, summary in report.summaries.items():
         for name, score in summary.scores.items():
             assert again.score(name, size) == pytest.approx(score.value, abs=1e-6)
@@ -174,7 +179,7 @@ def test_the_batch_size_changes_nothing(report, folder):
 def test_the_tolerance_is_one_percent_of_the_diagonal_unless_given(report, folder, predictor):
     assert report.cases["own"][0].tolerance == pytest.approx(0.01 * 64 * 2**0.5)
     dataset = FolderDataset(folder)
-    wide = evaluate(predictor, dataset, tolerance=9, bootstrap=0, gallery=0, progress=False)
+    wide = evaluate(predictor, dataset, tolerance=9, bootstrap=0, progress=False)
     assert {case.tolerance for case in wide.cases["own"]} == {9}
     assert wide.score("mean_surface_dice") > report.score("mean_surface_dice")
 
@@ -218,7 +223,7 @@ def test_names_that_are_not_utf8_are_written(predictor, tmp_path):
     image, mask = synthetic_lesion(0, (64, 64))
     dataset = Pairs([Sample("caf\udce9", image, mask)])
     report = evaluate(predictor, dataset, bootstrap=0, progress=False)
-    report.write(tmp_path)
+    write_evaluation_report(report, tmp_path, draw_gallery(predictor, dataset, report))
     assert "caf\ufffd" in (tmp_path / "gallery.html").read_text(encoding="utf-8")
 
 
@@ -307,7 +312,7 @@ class Page(HTMLParser):
 
 
 def test_json_holds_everything(report, tmp_path):
-    report.write(tmp_path)
+    write_evaluation_report(report, tmp_path)
     data = json.loads((tmp_path / "evaluation.json").read_text(encoding="utf-8"))
     assert (data["model"], data["data"], data["images"]) == ("dark <1>", "six", len(SIZES))
     assert data["settings"]["threshold"] == 0.5
@@ -324,7 +329,7 @@ def test_json_holds_everything(report, tmp_path):
 
 
 def test_markdown_shows_the_figures(report):
-    text = report.markdown()
+    text = evaluation_markdown(report)
     score = report.summaries["own"].scores["pooled_iou"]
     assert f"{score.value:.4f} ({score.low:.4f}-{score.high:.4f})" in text
     assert "at their own size" in text
@@ -335,8 +340,8 @@ def test_markdown_shows_the_figures(report):
         assert len({line.count("|") for line in table.splitlines()}) == 1
 
 
-def test_page_stands_alone(report):
-    html = report.html()
+def test_page_stands_alone(report, folder, predictor):
+    html = evaluation_html(report, draw_gallery(predictor, FolderDataset(folder), report, 2))
     page = Page(html)
     assert not page.open
     assert page.links == []
@@ -355,8 +360,8 @@ def test_page_stands_alone(report):
 
 def test_pictures_have_both_outlines_in_their_places(folder, predictor):
     dataset = FolderDataset(folder).subset(["case1"])
-    report = evaluate(predictor, dataset, bootstrap=0, gallery=1, progress=False)
-    [picture] = report.gallery["worst"]
+    report = evaluate(predictor, dataset, bootstrap=0, progress=False)
+    [picture] = draw_gallery(predictor, dataset, report, 1)["worst"]
     drawn = np.asarray(Image.open(io.BytesIO(picture.outlined)), float)
     plain = np.asarray(Image.open(io.BytesIO(picture.plain)), float)
     assert drawn.shape == plain.shape == (picture.size[1], picture.size[0], 3)
@@ -400,7 +405,7 @@ def test_choice_of_cases(count, number, expected):
 
 
 def test_files_are_replaced_whole(report, tmp_path, monkeypatch):
-    report.write(tmp_path)
+    write_evaluation_report(report, tmp_path)
     before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
     assert set(before) == {"evaluation.json", "evaluation.md", "gallery.html"}
 
@@ -409,7 +414,7 @@ def test_files_are_replaced_whole(report, tmp_path, monkeypatch):
 
     monkeypatch.setattr("os.replace", fail)
     with pytest.raises(OSError, match="No space"):
-        report.write(tmp_path)
+        write_evaluation_report(report, tmp_path)
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
 
 
@@ -475,7 +480,7 @@ def test_misuse(predictor, folder, tmp_path):
         evaluate(predictor, dataset, sizes=["big"])
     with pytest.raises(ValueError, match="tolerance must be 0 or more pixels, not -1"):
         evaluate(predictor, dataset, tolerance=-1)
-    with pytest.raises(ValueError, match=r"bootstrap \(-5\)"):
+    with pytest.raises(ValueError, match=r"bootstrap must be 0 or more resamples, not -5"):
         evaluate(predictor, dataset, bootstrap=-5)
     with pytest.raises(ValueError, match="has no images"):
         evaluate(predictor, Pairs([]))
@@ -601,8 +606,8 @@ def test_real_images(shared_dir, tmp_path):
     source = f"isic2017:{shared_dir / 'data' / 'isic2017_256'}:val"
     dataset = open_dataset(source)
     dataset = dataset.subset(dataset.ids[:4])
-    report = evaluate(Predictor(Darkness()), dataset, gallery=1, bootstrap=10, progress=False)
+    report = evaluate(Predictor(Darkness()), dataset, bootstrap=10, progress=False)
     assert [c.lesion_fraction for c in report.cases["own"]] == [
         read_mask(dataset.mask_path(index)).mean() for index in range(4)
     ]
-    assert len(report.gallery) == 3
+    assert len(draw_gallery(Predictor(Darkness()), dataset, report, 1)) == 3

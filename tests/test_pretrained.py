@@ -151,3 +151,24 @@ def test_bundled_weights(name):
 
 def test_both_first_networks_ship_with_weights():
     assert {"egeunet.isic2017", "malunet.isic2017"} <= set(BUNDLED_NAMES)
+
+
+def test_a_file_of_the_user_never_becomes_the_default(tmp_path, monkeypatch):
+    record = skinseg.get_pretrained_cfg("egeunet.isic2017").to_dict()
+    (tmp_path / "egeunet.aaa.json").write_text(json.dumps({**record, "tag": "aaa"}))
+    monkeypatch.setenv("SKINSEG_WEIGHTS", str(tmp_path))
+    assert skinseg.get_pretrained_cfg("egeunet.aaa").tag == "aaa"
+    assert skinseg.get_pretrained_cfg("egeunet").tag == "isic2017"
+
+
+def test_several_weights_of_the_user_without_a_default(tmp_path, monkeypatch):
+    for tag in ("a", "b"):
+        record = {"architecture": "unet", "tag": tag}
+        (tmp_path / f"unet.{tag}.json").write_text(json.dumps(record))
+    monkeypatch.setenv("SKINSEG_WEIGHTS", str(tmp_path))
+    with pytest.raises(
+        ValueError, match=r"none of them is the default; name one of unet\.a, unet\.b"
+    ):
+        skinseg.get_pretrained_cfg("unet")
+    (tmp_path / "unet.b.json").unlink()
+    assert skinseg.get_pretrained_cfg("unet").tag == "a"

@@ -140,3 +140,16 @@ def test_the_example_of_the_card_runs(egeunet, tmp_path, monkeypatch):
     names = {}
     exec(code, names)
     assert names["found"].mask.shape == (64, 64)
+
+
+def test_a_changed_network_is_refused(tmp_path):
+    network = skinseg.create_model("basic_unet")
+    host = skinseg.surgery.replace(
+        network,
+        "encoder.stages.5.block",
+        "dga",
+        example_input=torch.zeros(1, 3, 64, 64),
+    ).model
+    with pytest.raises(TypeError, match=r"was changed since it was created.*missing.*unexpected"):
+        host.save_pretrained(tmp_path)
+    assert list(tmp_path.iterdir()) == []

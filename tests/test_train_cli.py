@@ -15,8 +15,8 @@ from typer.testing import CliRunner, Result
 import skinseg
 from skinseg.cli import app
 from skinseg.data import read_mask, synthetic_lesion
-from skinseg.training.planning.plan import TrainingPlan
-from skinseg.training.planning.rehearsal import Rehearsal
+from skinseg.planning.plan import TrainingPlan
+from skinseg.planning.rehearsal import Rehearsal
 
 ODD_NAMES = [
     ("Läsion 1.JPG", "Läsion 1_segmentation.png"),
@@ -142,10 +142,8 @@ def calls(monkeypatch) -> list:
     scores = {"pooled_iou": 0.5, "pooled_dice": 0.667, "images": 4}
     log = [{"epoch": 1, "validation": scores}]
     monkeypatch.setattr("skinseg.training.train", lambda *a, **k: made.append((a, k)) or log)
-    monkeypatch.setattr(
-        "skinseg.training.planning.rehearsal.rehearse", lambda *a, **k: Rehearsal(1, 1)
-    )
-    monkeypatch.setattr("skinseg.training.report.write_report", lambda *a, **k: Path("a report"))
+    monkeypatch.setattr("skinseg.planning.rehearsal.rehearse", lambda *a, **k: Rehearsal(1, 1))
+    monkeypatch.setattr("skinseg.reports.write_training_report", lambda *a, **k: Path("a report"))
     return made
 
 

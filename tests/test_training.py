@@ -1,9 +1,12 @@
 """The trainer on synthetic lesions: it learns, resumes exactly, and refuses what cannot work."""
 
+import copy
 import json
 
 import pytest
 import torch
+from safetensors.torch import load_file
+from torch import nn
 
 import skinseg
 from skinseg.data import Augmentation, SyntheticDermoscopy
@@ -127,7 +130,7 @@ def test_recipes_by_name(name):
 
 
 def test_no_such_recipe():
-    with pytest.raises(ValueError, match=r"no recipe 'best'; choose one of .*skinseg"):
+    with pytest.raises(ValueError, match=r"no recipe 'best'; there are: .*skinseg"):
         get_recipe("best")
 
 
@@ -263,13 +266,79 @@ def test_a_used_folder_is_not_overwritten(lesions, tmp_path):
         train(network(), *lesions, tmp_path, recipe, resume=True, progress=False)
 
 
+class OwnNetwork(nn.Module):
+    """A user's network, which no name can build."""
+
+    def __init__(self):
+        super().__init__()
+        self.body = nn.Conv2d(3, 4, 3, padding=1)
+        self.head = nn.Conv2d(4, 2, 1)
+
+    def forward(self, x):
+        return self.head(self.body(x).relu())
+
+
+def test_any_module_that_returns_logits_is_trained(lesions, tmp_path):
+    torch.manual_seed(0)
+    recipe = Recipe(**SMALL, epochs=2)
+    whole, resumed = OwnNetwork(), OwnNetwork()
+    resumed.load_state_dict(whole.state_dict())
+    train(whole, *lesions, tmp_path / "whole", recipe, progress=False)
+    half = copy.deepcopy(resumed)
+
+    class Stop(Exception):
+        pass
+
+    def stop(entry):
+        raise Stop
+
+    with pytest.raises(Stop):
+        train(half, *lesions, tmp_path / "half", recipe, progress=False, on_epoch=stop)
+    train(resumed, *lesions, tmp_path / "half", recipe, progress=False, resume=True)
+    kept = load_file(tmp_path / "half" / "model.safetensors")
+    assert all(torch.equal(value, whole.state_dict()[key]) for key, value in kept.items())
+    assert not (tmp_path / "half" / "config.json").exists()
+
+
+def test_a_changed_network_is_trained_and_leaves_no_record(lesions, tmp_path):
+    changed = network()
+    changed.head = nn.Sequential(nn.Dropout(), changed.head)
+    train(changed, *lesions, tmp_path, Recipe(**SMALL, epochs=1), progress=False)
+    assert (tmp_path / "model.safetensors").is_file()
+    assert not (tmp_path / "config.json").exists()
+
+
+def test_a_network_that_returns_no_tensor_is_refused(lesions, tmp_path):
+    class Pair(OwnNetwork):
+        def forward(self, x):
+            return super().forward(x), x
+
+    with pytest.raises(TypeError, match="returned tuple and must return a tensor of logits"):
+        train(Pair(), *lesions, tmp_path, Recipe(**SMALL, epochs=1), progress=False)
+
+
+def test_a_runs_own_recipe_is_fed_back(lesions, tmp_path):
+    recipe = Recipe(**SMALL, epochs=1, warmup=0.25)
+    train(network(), *lesions, tmp_path, recipe, progress=False)
+    assert get_recipe(str(tmp_path / "recipe.json")) == recipe
+    assert get_recipe(str(tmp_path / "recipe.json"), epochs=3).epochs == 3
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [("{", "not a readable recipe"), ('{"epochs": 3}', "settings of a recipe"), ("[]", "settings")],
+)
+def test_a_file_that_is_no_recipe(content, says, tmp_path):
+    (tmp_path / "mine.json").write_text(content)
+    with pytest.raises(ValueError, match=says):
+        get_recipe(str(tmp_path / "mine.json"))
+
+
 def test_what_cannot_be_trained(lesions, tmp_path):
     train_set, val_set = lesions
     three = skinseg.create_model("basic_unet", num_classes=3)
     with pytest.raises(ValueError, match="num_classes=1"):
         train(three, train_set, val_set, tmp_path)
-    with pytest.raises(ValueError, match="no registered name"):
-        train(skinseg.models.BasicUNet(), train_set, val_set, tmp_path)
     with pytest.raises(ValueError, match="12 images are both"):
         train(network(), train_set, train_set, tmp_path)
 

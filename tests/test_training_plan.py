@@ -7,9 +7,9 @@ from PIL import Image
 from skinseg.data import FolderDataset, SyntheticDermoscopy, synthetic_lesion, write_png
 from skinseg.data.any_label import AnyLabel
 from skinseg.data.near_duplicates import fingerprint, near_duplicate_groups
+from skinseg.planning import TrainingPlan, choices, plan_training
+from skinseg.reports.curves import _epoch_ticks, _ticks, chart
 from skinseg.training import Recipe, get_recipe
-from skinseg.training.planning import TrainingPlan, choices, plan_training
-from skinseg.training.report.curves import _epoch_ticks, _ticks, chart
 
 # --- near-duplicates -----------------------------------------------------------------------------
 

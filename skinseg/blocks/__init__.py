@@ -1,6 +1,5 @@
 """Attention blocks, each alone in its file and usable in any network on NCHW feature maps."""
 
-import difflib
 from typing import Any
 
 from torch import nn
@@ -14,6 +13,7 @@ from skinseg.blocks.ghpa import GroupedHadamardProductAttention
 from skinseg.blocks.iea import InvertedExternalAttention
 from skinseg.blocks.sab import SpatialAttentionBridge
 from skinseg.blocks.scab import ChannelSpatialAttentionBridge
+from skinseg.names import near_matches
 
 BLOCKS: dict[str, type[nn.Module]] = {
     "cab": ChannelAttentionBridge,
@@ -62,8 +62,7 @@ def create_block(
     """
     block = BLOCKS.get(name.lower())
     if block is None:
-        near = difflib.get_close_matches(name.lower(), BLOCKS, n=3, cutoff=0.4)
-        hint = f"did you mean {' or '.join(near)}?" if near else "see skinseg.list_blocks()"
+        hint = near_matches(name.lower(), BLOCKS)
         raise ValueError(f"there is no block {name!r}; {hint}")
     if out_chans is not None:
         kwargs["out_chans"] = out_chans

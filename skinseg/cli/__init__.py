@@ -1,4 +1,4 @@
-"""The command ``skinseg``. A command imports what it needs when it runs, so that help is quick."""
+"""The command ``skinseg``; the package loads what a command uses when the command runs."""
 
 from typing import Annotated
 
@@ -11,6 +11,7 @@ from skinseg.cli.models import info, list_networks
 from skinseg.cli.predict import predict
 from skinseg.cli.push import push
 from skinseg.cli.train import train
+from skinseg.version import __version__
 
 app = typer.Typer(
     name="skinseg",
@@ -23,8 +24,6 @@ app = typer.Typer(
 
 def _print_version(wanted: bool) -> None:
     if wanted:
-        from skinseg import __version__
-
         typer.echo(f"skinseg {__version__}")
         raise typer.Exit
 

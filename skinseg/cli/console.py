@@ -9,7 +9,8 @@ from typing import Any, NoReturn
 
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from skinseg.errors import CheckpointError
 
 WRONG_USE = 2
 FAILURE = 1
@@ -53,12 +54,6 @@ def printable(text: str) -> str:
     return text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
 
 
-def progress_bar(*, shown: bool) -> Progress:
-    """Return a progress bar on standard error."""
-    columns = [TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn()]
-    return Progress(*columns, TimeRemainingColumn(), console=stderr, disable=not shown)
-
-
 @contextmanager
 def warnings_as_notes() -> Iterator[None]:
     """Print each warning once, without the line of code that it comes from."""
@@ -76,12 +71,8 @@ def warnings_as_notes() -> Iterator[None]:
 
 
 @contextmanager
-def faults_reported() -> Iterator[None]:
+def errors_reported() -> Iterator[None]:
     """End with a message where a request is wrong (2) or a file or device fails (1)."""
-    import torch
-
-    from skinseg.checkpoint import CheckpointError
-
     try:
         yield
     except CheckpointError as error:
@@ -91,7 +82,10 @@ def faults_reported() -> Iterator[None]:
     except OSError as error:
         named = error.filename and error.strerror
         stop(f"{error.filename}: {error.strerror}" if named else str(error), FAILURE)
-    except torch.OutOfMemoryError:
-        stop("the device has no memory left; lower --batch-size.", FAILURE)
     except FloatingPointError as error:
         stop(str(error), FAILURE)
+    except RuntimeError as error:
+        # By its name, so that torch need not be imported to report an error.
+        if type(error).__name__ != "OutOfMemoryError":
+            raise
+        stop("the device has no memory left; lower --batch-size.", FAILURE)

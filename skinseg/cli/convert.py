@@ -6,7 +6,8 @@ from typing import Annotated
 
 import typer
 
-from skinseg.cli.console import faults_reported, say
+import skinseg
+from skinseg.cli.console import errors_reported, say
 
 
 def convert(
@@ -22,10 +23,8 @@ def convert(
     The file is opened without running any code in it. Exit status: 0 if the folder was written,
     1 if the file or the folder cannot be used, 2 if the command is wrong.
     """
-    from skinseg.convert import convert_checkpoint
-
-    with faults_reported():
-        cfg = convert_checkpoint(checkpoint, to, architecture=model)
+    with errors_reported():
+        cfg = skinseg.convert.convert_checkpoint(checkpoint, to, architecture=model)
     arguments = ", ".join(f"{key}={value}" for key, value in cfg.model_args.items())
     say(f"{cfg.architecture} ({arguments}), {cfg.num_params:,} parameters: {to}")
     say("What it was trained on is unknown, and so are its scores; the record says so.")

@@ -5,7 +5,9 @@ from typing import Annotated
 
 import typer
 
-from skinseg.cli.console import FAILURE, faults_reported, progress_bar, say, stop
+import skinseg
+from skinseg.cli.console import FAILURE, errors_reported, say, stderr, stop
+from skinseg.progress import progress_bar
 
 
 def check(
@@ -16,10 +18,8 @@ def check(
 
     Exit status: 0 if they can be trained on, 1 if not, 2 if there are none.
     """
-    from skinseg.data import FolderDataset, check_dataset
-
-    with faults_reported():
-        report = check_dataset(FolderDataset(folder), progress=not quiet)
+    with errors_reported():
+        report = skinseg.data.check_dataset(skinseg.data.FolderDataset(folder), progress=not quiet)
     say(report.summary())
     if not report.ok:
         raise typer.Exit(FAILURE)
@@ -33,20 +33,18 @@ def synth(
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar.")] = False,
 ) -> None:
     """Write synthetic dermoscopy pictures with exact masks, to try things out."""
-    from skinseg.data import ImageError, SyntheticDermoscopy, write_png
-
     images, masks = folder / "images", folder / "masks"
     try:
         for place in (images, masks):
             place.mkdir(parents=True, exist_ok=True)
-        with progress_bar(shown=not quiet) as bar:
-            dataset = SyntheticDermoscopy(count, size, seed)
+        with progress_bar(shown=not quiet, console=stderr) as bar:
+            dataset = skinseg.data.SyntheticDermoscopy(count, size, seed)
             for sample in bar.track(dataset, count, description="drawing"):
-                write_png(images / f"{sample.id}.png", sample.image)
-                write_png(masks / f"{sample.id}.png", sample.mask)
+                skinseg.data.write_png(images / f"{sample.id}.png", sample.image)
+                skinseg.data.write_png(masks / f"{sample.id}.png", sample.mask)
     except OSError as error:
         stop(f"cannot write to '{folder}': {error.strerror}. Choose another folder.", FAILURE)
-    except ImageError as error:
+    except skinseg.data.ImageError as error:
         stop(str(error), FAILURE)
     if not quiet:
         say(f"{count} pictures in '{images}', their masks in '{masks}'")

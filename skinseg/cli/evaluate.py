@@ -5,10 +5,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from rich.table import Table
 
+import skinseg
 from skinseg.cli.console import (
     FAILURE,
-    faults_reported,
+    errors_reported,
     make_output_folder,
     printable,
     say,
@@ -18,7 +20,7 @@ from skinseg.cli.console import (
 from skinseg.cli.options import BatchSize, Device, Model, Threshold, Tta
 
 if TYPE_CHECKING:
-    from skinseg.evaluation import EvaluationReport
+    from skinseg.evaluation import EvaluationResult
 
 
 class ScoredSize(str, enum.Enum):
@@ -75,45 +77,40 @@ def evaluate(
     Exit status: 0 if all images were scored, 1 if a file or the device failed, 2 if the command
     is wrong.
     """
-    from skinseg.data import ImageError
-    from skinseg.evaluation import SIZES, open_dataset
-    from skinseg.evaluation import evaluate as run
-    from skinseg.inference import Predictor
-
     if output is not None:
         make_output_folder(output)
-    with faults_reported():
-        dataset = open_dataset(data, masks=masks, split_file=split_file)
-        predictor = Predictor(
+    with errors_reported():
+        dataset = skinseg.data.open_dataset(data, masks=masks, split_file=split_file)
+        predictor = skinseg.inference.Predictor(
             model, threshold=threshold, tta=tta, batch_size=batch_size, device=device
         )
         try:
-            report = run(
+            result = skinseg.evaluation.evaluate(
                 predictor,
                 dataset,
-                sizes=SIZES if size is ScoredSize.both else (size.value,),
+                sizes=skinseg.evaluation.SIZES if size is ScoredSize.both else (size.value,),
                 tolerance=tolerance,
                 bootstrap=bootstrap,
                 seed=seed,
-                gallery=gallery if output is not None else 0,
                 model=printable(model),
                 data=printable(data if split_file is None else f"{data}, {split_file}"),
                 progress=not quiet,
             )
-        except ImageError as error:
+        except skinseg.data.ImageError as error:
             stop(str(error), FAILURE)
-        files = report.write(output) if output is not None else []
+        files = []
+        if output is not None:
+            pictures = skinseg.reports.draw_gallery(predictor, dataset, result, gallery)
+            files = skinseg.reports.write_evaluation_report(result, output, pictures)
     if not quiet:
-        _show(report)
+        _show(result)
         if files:
             say(f"Written: {', '.join(map(str, files))}")
 
 
-def _show(report: "EvaluationReport") -> None:
-    from rich.table import Table
-
-    say(f"{report.model} on {report.data}: {report.images} images")
-    for table in report.tables():
+def _show(result: "EvaluationResult") -> None:
+    say(f"{result.model} on {result.data}: {result.images} images")
+    for table in skinseg.reports.evaluation_tables(result):
         shown = Table(title=table.title, title_justify="left", title_style="bold")
         for index, name in enumerate(table.header):
             shown.add_column(name, justify="right" if index else "left")

@@ -5,6 +5,8 @@ import glob
 import os
 from pathlib import Path
 
+import skinseg
+
 
 @dataclasses.dataclass
 class Inputs:
@@ -50,13 +52,12 @@ def _expanded(pattern: str) -> list[Path]:
 
 
 def _images_of(path: Path, recursive: bool, leave_out: Path, inputs: Inputs) -> list[Path]:
-    from skinseg.data import ImageError, list_images
 
     if not path.is_dir():
         return [path]
     try:
-        files = list_images(path, recursive)
-    except ImageError as error:
+        files = skinseg.data.list_images(path, recursive)
+    except skinseg.data.ImageError as error:
         inputs.missing[str(path)] = str(error)
         return []
     excluded = leave_out.resolve()

@@ -1,13 +1,17 @@
 """``skinseg list`` and ``skinseg info``: which networks there are, and what each of them is."""
 
 import inspect
+import json
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.table import Table
 
-from skinseg.cli.console import faults_reported, say, stdout, stop
+import skinseg
+from skinseg.cli.console import errors_reported, say, stdout, stop
 from skinseg.cli.options import SOURCES
+from skinseg.names import split_name
+from skinseg.registry import model_entrypoint
 
 if TYPE_CHECKING:
     from torch import nn
@@ -25,9 +29,7 @@ def list_networks(
     ] = False,
 ) -> None:
     """List the networks and their weights."""
-    import skinseg
-
-    with faults_reported():
+    with errors_reported():
         names = skinseg.list_models(pattern, pretrained=pretrained)
     if not names:
         what = "weights" if pretrained else "network"
@@ -43,23 +45,25 @@ def list_networks(
 
 
 def _summary(name: str) -> tuple[str, str, str]:
-    import skinseg
-    from skinseg.registry import split_name
 
     arch, tag = split_name(name)
     record = skinseg.get_pretrained_cfg(name)
     tags = [tag] if tag else [split_name(n)[1] for n in skinseg.list_pretrained(f"{arch}.*")]
-    return f"{_parameters(_build(name, record)):,}", ", ".join(tags), _headline(record)
+    return f"{_parameters(name, record):,}", ", ".join(tags), _headline(record)
 
 
 def _build(name: str, record: "PretrainedCfg | None") -> "nn.Module":
-    import skinseg
 
     return skinseg.create_model(name, **(record.model_args if record else {}))
 
 
-def _parameters(network: "nn.Module") -> int:
-    return sum(parameter.numel() for parameter in network.parameters())
+def _parameters(name: str, record: "PretrainedCfg | None") -> int:
+    """Number of parameters, without building a network that the zoo has counted."""
+    if record is not None and record.num_params is not None:
+        return record.num_params
+    if record is None and name in skinseg.models.CATALOG:
+        return int(skinseg.models.CATALOG[name]["parameters"])
+    return skinseg.complexity.count_parameters(_build(name, record)).total
 
 
 def _headline(record: "PretrainedCfg | None") -> str:
@@ -78,11 +82,7 @@ def info(
     as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
 ) -> None:
     """Describe a network, its weights and its costs."""
-    import json
-
-    import skinseg
-
-    with faults_reported():
+    with errors_reported():
         # A folder or a repository is known by its files alone, and comes with its weights.
         record = None if ":" in name else skinseg.get_pretrained_cfg(name)
         network = _build(name, record)
@@ -94,8 +94,6 @@ def info(
 
 
 def _facts(name: str, network: "nn.Module", size: int | None) -> dict[str, Any]:
-    from skinseg.complexity import model_complexity
-    from skinseg.registry import model_entrypoint
 
     record = network.pretrained_cfg
     entrypoint = model_entrypoint(record.architecture if record else name)
@@ -106,10 +104,10 @@ def _facts(name: str, network: "nn.Module", size: int | None) -> dict[str, Any]:
         "name": record.name if record else name,
         "summary": (inspect.getdoc(entrypoint) or "").partition("\n")[0],
         "arguments": getattr(network, "config", None),
-        "parameters": _parameters(network),
+        "parameters": skinseg.complexity.count_parameters(network).total,
         "feature_maps": features.get_dicts() if features else None,
         "weights": record.to_dict() if record else None,
-        "cost": model_complexity(network, input_size).to_dict(),
+        "cost": skinseg.complexity.model_complexity(network, input_size).to_dict(),
     }
 
 

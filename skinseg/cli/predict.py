@@ -5,20 +5,22 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+import skinseg
 from skinseg.cli.console import (
     FAILURE,
     WRONG_USE,
     complain,
-    faults_reported,
+    errors_reported,
     printable,
-    progress_bar,
     say,
+    stderr,
     stop,
     warnings_as_notes,
 )
 from skinseg.cli.images import Inputs, find_images, name_clashes
 from skinseg.cli.options import BatchSize, Device, Model, Threshold, Tta
 from skinseg.cli.results import ResultFolder, Row, TableFormat
+from skinseg.progress import progress_bar
 
 if TYPE_CHECKING:
     from skinseg.inference import Prediction, Predictor
@@ -87,10 +89,11 @@ def _refuse(inputs: Inputs, output: Path) -> None:
 def _predictor(
     model: str, threshold: float | None, tta: bool, batch_size: int, device: str
 ) -> "Predictor":
-    from skinseg.inference import Predictor
 
-    with faults_reported():
-        return Predictor(model, threshold=threshold, tta=tta, batch_size=batch_size, device=device)
+    with errors_reported():
+        return skinseg.inference.Predictor(
+            model, threshold=threshold, tta=tta, batch_size=batch_size, device=device
+        )
 
 
 def _run(
@@ -98,7 +101,11 @@ def _run(
 ) -> list[Row]:
     rows = []
     results = predictor.stream(files, return_exceptions=True)
-    with faults_reported(), progress_bar(shown=progress) as bar, warnings_as_notes():
+    with (
+        errors_reported(),
+        progress_bar(shown=progress, console=stderr) as bar,
+        warnings_as_notes(),
+    ):
         task = bar.add_task("segmenting", total=len(files))
         for file, result in zip(files, results, strict=True):
             rows.append(_row(file, result, folder))
@@ -107,12 +114,11 @@ def _run(
 
 
 def _row(file: Path, result: "Prediction | Exception", folder: ResultFolder) -> Row:
-    from skinseg.data import ImageError
 
     try:
         if isinstance(result, Exception):
             raise result
         return folder.write(file, result)
-    except ImageError as error:
+    except skinseg.data.ImageError as error:
         complain(str(error))
         return Row(printable(str(file)), error=printable(str(error)))

@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from skinseg.cli.console import faults_reported, say
+import skinseg
+from skinseg.cli.console import errors_reported, say
+from skinseg.pretrained import file_hash
 
 if TYPE_CHECKING:
     from torch import nn
@@ -33,9 +35,7 @@ def push(
     The token is that of HF_TOKEN, or of `hf auth login`. Exit status: 0 if all was published, 1
     if the Hub or a file failed, 2 if the command is wrong.
     """
-    import skinseg
-
-    with faults_reported():
+    with errors_reported():
         network = skinseg.create_model(name, pretrained=True)
         if dry_run:
             _show(network, repo)
@@ -47,12 +47,10 @@ def push(
 
 
 def _show(network: "nn.Module", repo: str) -> None:
-    from skinseg.hub import CARD_NAME, files_for_hub
-    from skinseg.pretrained import file_hash
 
     with tempfile.TemporaryDirectory() as folder:
-        files = files_for_hub(network, repo, Path(folder))
-        card = Path(folder, CARD_NAME).read_text(encoding="utf-8")
+        files = skinseg.hub.files_for_hub(network, repo, Path(folder))
+        card = Path(folder, skinseg.hub.CARD_NAME).read_text(encoding="utf-8")
         say(f"Nothing is sent. These files would go to {repo}:")
         for file in files:
             say(f"  {file.name}: {file.stat().st_size:,} bytes, sha256 {file_hash(file)}")

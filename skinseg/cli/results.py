@@ -6,7 +6,9 @@ import enum
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
+import skinseg
 from skinseg.cli.console import FAILURE, make_output_folder, printable, stop
+from skinseg.files import write_atomically, write_json
 
 if TYPE_CHECKING:
     from skinseg.inference import Prediction
@@ -79,17 +81,14 @@ class ResultFolder:
         )
 
     def _write_png(self, name: str, array: object) -> None:
-        from skinseg.data import ImageError, write_png
 
         try:
-            write_png(self.path / name, array)
-        except ImageError as error:
+            skinseg.data.write_png(self.path / name, array)
+        except skinseg.data.ImageError as error:
             stop(str(error), FAILURE)
 
     def write_table(self, rows: list[Row], table: TableFormat) -> Path:
         """Write ``predictions.csv`` or ``predictions.json`` and return its path."""
-        from skinseg.files import write_atomically, write_json
-
         path = self.path / f"predictions.{table.value}"
         try:
             if table is TableFormat.json:

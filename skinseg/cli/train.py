@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from skinseg.cli.console import faults_reported, make_output_folder, say, stop
+import skinseg
+from skinseg.cli.console import errors_reported, make_output_folder, say, stop
 from skinseg.cli.options import SOURCES
 from skinseg.cli.training import (
     EpochLines,
@@ -15,14 +16,15 @@ from skinseg.cli.training import (
     show_plan,
     show_result,
 )
+from skinseg.formatting import duration
 
 if TYPE_CHECKING:
     import torch
 
     from skinseg.data import PairDataset, SegmentationDataset
-    from skinseg.training.planning.plan import TrainingPlan
+    from skinseg.planning.plan import TrainingPlan
 
-# As good as EGE-UNet, and on a CPU nearly twice as fast to train.
+# As good as EGE-UNet, and on a CPU nearly twice as fast to skinseg.training.train.
 _MODEL = "malunet"
 _STOPPED = 130  # As a shell reports a command that Ctrl-C ended.
 
@@ -44,7 +46,8 @@ def train(
     recipe: Annotated[
         str | None,
         typer.Option(
-            help="paper-malunet, paper-egeunet, paper-lmsaunet; or skinseg, fitted to the data."
+            help="paper-malunet, paper-egeunet, paper-lmsaunet; skinseg, fitted to the data; or a "
+            "JSON file, such as the recipe.json of a run."
         ),
     ] = None,
     val: Annotated[
@@ -93,8 +96,6 @@ def train(
     All files are checked first; what is broken is named and left out. Settings that are not given
     are chosen from the data, and printed with the reason. The run ends with DIR/report.html.
     """
-    from skinseg.inference import usable_device
-
     given = {
         "epochs": epochs,
         "size": size,
@@ -104,12 +105,12 @@ def train(
         "seed": seed,
     }
     settings = {name: value for name, value in given.items() if value is not None}
-    leads = _leads()
+    is_main = _is_main()
     several = int(os.environ.get("WORLD_SIZE", "1")) > 1
-    quiet = quiet or not leads
-    with faults_reported():
-        place = usable_device(device or _best_device())
-        run = output or Path("runs") / _name_of(data)
+    quiet = quiet or not is_main
+    with errors_reported():
+        place = skinseg.inference.usable_device(device or skinseg.inference.best_device())
+        run = output or Path("runs") / (skinseg.data.DatasetSource.parse(data).name or "run")
         _refuse(run, resume=resume or dry_run)
         if dry_run and several:
             stop("--dry-run is for one process; leave torchrun out.")
@@ -128,7 +129,7 @@ def train(
                 progress=not quiet,
                 **settings,
             )
-        if leads:
+        if is_main:
             show_left_out(plan)
         if not quiet:
             show_plan(plan, place, going_on=run if resumed else None)
@@ -141,22 +142,9 @@ def train(
         _run(plan, *parts, run, place, resume=resume, quiet=quiet)
 
 
-def _leads() -> bool:
-    """Whether this process speaks and writes, the first of those that torchrun starts."""
+def _is_main() -> bool:
+    """Whether this process prints and writes, the first of those that torchrun starts."""
     return os.environ.get("RANK", "0") == "0"
-
-
-def _best_device() -> str:
-    import torch
-
-    if torch.cuda.is_available():
-        return f"cuda:{os.environ.get('LOCAL_RANK', '0')}"
-    return "cpu"
-
-
-def _name_of(data: str) -> str:
-    folder = data.split(":")[1] if data.lower().startswith(("isic20", "ph2:")) else data
-    return Path(folder).resolve().name or "run"
 
 
 def _refuse(run: Path, *, resume: bool) -> None:
@@ -173,26 +161,20 @@ def _refuse(run: Path, *, resume: bool) -> None:
 def _planned(
     dataset: "PairDataset", model: str, val_set: "PairDataset | None", **options: Any
 ) -> "TrainingPlan":
-    from skinseg.data import DatasetError
-    from skinseg.training.planning.plan import plan_training
 
     try:
-        return plan_training(dataset, model, val_set=val_set, **options)
-    except DatasetError as error:
-        if "Mend the files" in str(error):
-            raise DatasetError(f"{error} Without --strict, they are left out.") from error
-        raise
+        return skinseg.planning.plan_training(dataset, model, val_set=val_set, **options)
+    except skinseg.data.BrokenDatasetError as error:
+        raise skinseg.data.DatasetError(f"{error} Without --strict, they are left out.") from error
 
 
 def _plan_of(
     run: Path, model: str | None, recipe: str | None, settings: dict[str, Any]
 ) -> "TrainingPlan | None":
     """The plan of the run to go on with, if it has one."""
-    from skinseg.training.planning.plan import PLAN_NAME, TrainingPlan
-
-    if not (run / PLAN_NAME).is_file():
+    if not (run / skinseg.planning.PLAN_NAME).is_file():
         return None
-    plan = TrainingPlan.read(run)
+    plan = skinseg.planning.TrainingPlan.read(run)
     asked = {"model": (model, plan.model), "recipe": (recipe, plan.recipe_name)}
     asked |= {name: (value, getattr(plan.recipe, name)) for name, value in settings.items()}
     for name, (value, planned) in asked.items():
@@ -213,10 +195,8 @@ def _rehearse(
     *,
     quiet: bool,
 ) -> None:
-    from skinseg.training.planning.rehearsal import rehearse
-    from skinseg.training.words import duration
 
-    found = rehearse(plan, train_set, val_set, device=device)
+    found = skinseg.planning.rehearse(plan, train_set, val_set, device=device)
     if not quiet:
         an_epoch, all_epochs = duration(found.seconds_an_epoch), duration(found.seconds)
         say(f"Estimated time: {all_epochs}, {an_epoch} an epoch (two steps were timed).")
@@ -232,17 +212,15 @@ def _run(
     resume: bool,
     quiet: bool,
 ) -> None:
-    from skinseg.training import train
-    from skinseg.training.report import write_report
 
-    leads = _leads()
-    if leads:
+    is_main = _is_main()
+    if is_main:
         make_output_folder(run)
         plan.write(run)
     told = None if quiet else EpochLines(plan.recipe.epochs)
     progress = not quiet
     try:
-        log = train(
+        log = skinseg.training.train(
             plan.network(),
             train_set,
             val_set,
@@ -253,9 +231,11 @@ def _run(
             progress=progress,
             on_epoch=told,
         )
-        if leads:
-            report = write_report(run, val_set, device=device, progress=progress)
+        if is_main:
+            report = skinseg.reports.write_training_report(
+                run, val_set, device=device, progress=progress
+            )
     except KeyboardInterrupt:
         stop("stopped; the same command with --resume goes on.", _STOPPED)
-    if leads:
+    if is_main:
         show_result(log, run, report)

@@ -5,13 +5,15 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import skinseg
 from skinseg.cli.console import printable, say, stderr
+from skinseg.formatting import counted
 
 if TYPE_CHECKING:
     import torch
 
     from skinseg.data import PairDataset
-    from skinseg.training.planning.plan import TrainingPlan
+    from skinseg.planning.plan import TrainingPlan
 
 _LISTED = 10
 _LINES = 20  # Epochs that get a line; a run has hundreds.
@@ -21,21 +23,20 @@ def open_parts(
     data: str, val: str | None, *, any_label: bool
 ) -> tuple["PairDataset", "PairDataset | None"]:
     """Open the images to learn from, and those that choose the epoch where they lie apart."""
-    from skinseg.data import Pair, PairDataset
-    from skinseg.data.any_label import AnyLabel
-    from skinseg.evaluation import open_dataset
-
-    dataset = open_dataset(data)
-    val_set = None if val is None else open_dataset(val)
+    dataset = skinseg.data.open_dataset(data)
+    val_set = None if val is None else skinseg.data.open_dataset(val)
     if val_set is not None and set(dataset.ids) & set(val_set.ids):
         # Cameras count from 1 in every folder: equal names are no equal images.
         pairs = [
-            Pair(f"val/{name}", val_set.image_path(index), val_set.mask_path(index))
+            skinseg.data.Pair(f"val/{name}", val_set.image_path(index), val_set.mask_path(index))
             for index, name in enumerate(val_set.ids)
         ]
-        val_set = PairDataset(pairs, val_set.stray_masks)
+        val_set = skinseg.data.PairDataset(pairs, val_set.stray_masks)
     if any_label:
-        dataset, val_set = AnyLabel(dataset), None if val_set is None else AnyLabel(val_set)
+        dataset, val_set = (
+            skinseg.data.AnyLabel(dataset),
+            None if val_set is None else skinseg.data.AnyLabel(val_set),
+        )
     return dataset, val_set
 
 
@@ -43,8 +44,6 @@ def show_left_out(plan: "TrainingPlan") -> None:
     """Print which images are not used, and why."""
     reasons = list(plan.left_out.values())
     if reasons:
-        from skinseg.training.words import counted
-
         say(f"Left out, {counted(len(reasons), 'image')}:", stderr)
         for reason in reasons[:_LISTED]:
             say(f"  {reason}", stderr)

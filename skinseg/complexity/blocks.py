@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 from skinseg.complexity.counters import torch_flops
+from skinseg.complexity.parameters import count_parameters
 
 _CONTAINERS = (nn.Sequential, nn.ModuleList, nn.ModuleDict)
 
@@ -42,7 +43,7 @@ def block_costs(model: nn.Module, x: torch.Tensor, depth: int, repeats: int) -> 
         BlockCost(
             name=name,
             kind=type(module).__name__,
-            parameters=sum(p.numel() for p in module.parameters()),
+            parameters=count_parameters(module).total,
             macs=sum(flops.get(f"{root}.{name}", {}).values()) // 2,
             milliseconds=times[name],
         )

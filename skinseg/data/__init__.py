@@ -1,7 +1,8 @@
 """Lesion images and masks: from files, from data sets, checked, transformed, or synthetic."""
 
+from skinseg.data.any_label import AnyLabel
 from skinseg.data.augmentation import Augmentation
-from skinseg.data.checks import DatasetReport, Finding, check_dataset
+from skinseg.data.checks import BrokenDatasetError, DatasetReport, Finding, check_dataset
 from skinseg.data.datasets import PairDataset, Sample, SegmentationDataset, read_split
 from skinseg.data.folder import FolderDataset
 from skinseg.data.images import (
@@ -17,16 +18,20 @@ from skinseg.data.isic import ISIC2016, ISIC2017, ISIC2018
 from skinseg.data.normalization import Normalization
 from skinseg.data.pairs import DatasetError, Pair
 from skinseg.data.ph2 import PH2
+from skinseg.data.sources import DatasetSource, open_dataset
 from skinseg.data.synthetic import SyntheticDermoscopy, synthetic_lesion
 
 __all__ = [
+    "AnyLabel",
     "Augmentation",
     "ISIC2016",
     "ISIC2017",
     "ISIC2018",
     "PH2",
+    "BrokenDatasetError",
     "DatasetError",
     "DatasetReport",
+    "DatasetSource",
     "Finding",
     "FolderDataset",
     "ImageError",
@@ -40,6 +45,7 @@ __all__ = [
     "image_size",
     "is_image_path",
     "list_images",
+    "open_dataset",
     "read_image",
     "read_mask",
     "read_split",

@@ -11,7 +11,7 @@ from torch.nn import functional as F
 _LUMA = (0.299, 0.587, 0.114)
 
 
-class Changes(NamedTuple):
+class AugmentationParams(NamedTuple):
     """What happens to each sample of a batch; see :meth:`Augmentation.draw`.
 
     Attributes:
@@ -26,9 +26,9 @@ class Changes(NamedTuple):
     gamma: torch.Tensor
     saturation: torch.Tensor
 
-    def part(self, rows: slice) -> "Changes":
+    def part(self, rows: slice) -> "AugmentationParams":
         """Return the changes of some samples."""
-        return Changes(*(values[rows] for values in self))
+        return AugmentationParams(*(values[rows] for values in self))
 
     def apply(
         self,
@@ -131,7 +131,7 @@ class Augmentation:
         *,
         channels: int = 3,
         aspect: float = 1.0,
-    ) -> Changes:
+    ) -> AugmentationParams:
         """Draw the changes of ``count`` samples.
 
         Args:
@@ -151,7 +151,7 @@ class Augmentation:
         flips = [1 - 2 * (chance[i] < self.flip).float() for i in (2, 3)]
         gains = 1 + self.white_balance * (2 * chance[7:].T - 1)
         saturation = 1 + self.saturation * (2 * chance[6] - 1)
-        return Changes(
+        return AugmentationParams(
             _matrices(angle, flips, 1 / _log_uniform(self.zoom, chance[4]), aspect),
             gains.reshape(count, channels, 1, 1),
             _log_uniform(self.gamma, chance[5]).view(-1, 1, 1, 1),

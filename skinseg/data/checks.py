@@ -11,12 +11,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from rich.console import Console
-from rich.progress import track
 
 from skinseg.data.datasets import SegmentationDataset
 from skinseg.data.images import ImageError, image_size, read_image
 from skinseg.data.pairs import DatasetError
+from skinseg.progress import progress_bar
 
 _HEADINGS = {
     "unreadable": "files that cannot be read",
@@ -35,6 +34,10 @@ _GREY_SHARE = 0.1
 # Edges are lines: grey pixels with four neighbours of their own level are an area, a label.
 _AREA = 9
 _LISTED = 10
+
+
+class BrokenDatasetError(DatasetError):
+    """Files of a data set are broken, and the caller wants none that are."""
 
 
 @dataclass(frozen=True)
@@ -107,11 +110,11 @@ class DatasetReport:
         """Does nothing if the report is `ok`.
 
         Raises:
-            DatasetError: Something is broken; the message is the summary.
+            BrokenDatasetError: Something is broken; the message is the summary.
         """
         if not self.ok:
-            raise DatasetError(
-                f"{self.summary()}\nMend the files, or leave the samples out with `subset`."
+            raise BrokenDatasetError(
+                f"{self.summary()}\nCorrect the files, or leave the samples out with `subset`."
             )
 
 
@@ -168,10 +171,8 @@ def _inspections(
     executor = ThreadPoolExecutor(max_workers=min(8, os.cpu_count() or 1))
     try:
         results = executor.map(partial(_inspect, dataset, observer), range(len(dataset)))
-        if progress:
-            bar = Console(stderr=True)
-            results = track(results, "Checking images", total=len(dataset), console=bar)
-        yield from results
+        with progress_bar(shown=progress) as bar:
+            yield from bar.track(results, len(dataset), description="checking")
     finally:
         # An interrupted check ends now, not after the files that still wait.
         executor.shutdown(cancel_futures=True)

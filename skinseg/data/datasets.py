@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from skinseg.data.images import read_image, read_mask_levels
+from skinseg.data.levels import is_lesion
 from skinseg.data.pairs import DatasetError, Pair
 
 _SHOWN = 5
@@ -210,7 +211,7 @@ class PairDataset(SegmentationDataset):
                 f"'{pair.image}' has no mask. Add '{pair.id}_mask.png', or leave the image out "
                 "with `subset`."
             )
-        image, mask = read_image(pair.image), self.mask_levels(index) > 127
+        image, mask = read_image(pair.image), is_lesion(self.mask_levels(index))
         if image.shape[:2] != mask.shape:
             raise DatasetError(
                 f"'{pair.mask}' is {mask.shape[1]} x {mask.shape[0]}, but its image "

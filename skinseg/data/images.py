@@ -7,6 +7,7 @@ import numpy as np
 from PIL import Image
 
 from skinseg.data.decoding import MAX_PIXELS, ImageError, decoded, opened, orientation
+from skinseg.data.levels import is_lesion
 from skinseg.files import write_atomically
 
 IMAGE_SUFFIXES = frozenset(
@@ -86,7 +87,7 @@ def read_mask(
         [[False, False, True]]
     """
     levels = read_mask_levels(source, max_pixels=max_pixels)
-    return levels > 127
+    return is_lesion(levels)
 
 
 def read_mask_levels(

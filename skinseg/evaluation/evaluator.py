@@ -7,18 +7,16 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
-from rich.console import Console
-from rich.progress import track
 
 from skinseg.data import DatasetError, Sample, SegmentationDataset
 from skinseg.data.transforms import resize_images, resize_masks
 from skinseg.evaluation.case import Case, score_case
-from skinseg.evaluation.gallery import Picture, choose, draw
-from skinseg.evaluation.report import EvaluationReport
+from skinseg.evaluation.result import EvaluationResult
 from skinseg.evaluation.summary import by_lesion_size, summarise
 from skinseg.inference import Prediction, Predictor
-from skinseg.inference.ahead import map_ahead
+from skinseg.inference.prefetch import prefetch_map
 from skinseg.pretrained import PretrainedCfg
+from skinseg.progress import progress_bar
 
 SIZES = ("own", "model")
 """Sizes that images can be scored at: their own, and the network's input size."""
@@ -34,11 +32,10 @@ def evaluate(
     tolerance: float | None = None,
     bootstrap: int = 1000,
     seed: int = 0,
-    gallery: int = 4,
     model: str = "",
     data: str = "",
     progress: bool = True,
-) -> EvaluationReport:
+) -> EvaluationResult:
     """Score a network's masks, image by image and pooled over all pixels.
 
     At size ``"own"`` the predictor's mask is compared with the true mask as it is. At size
@@ -53,7 +50,6 @@ def evaluate(
         bootstrap: Resamples of the images that 95 % intervals come from; 0 for no intervals.
         seed: Of the resampling. Two networks scored on the same images with the same seed get the
             same resamples.
-        gallery: Number of best, of median and of worst cases to draw; 0 for none.
         model: What the report calls the network.
         data: What the report calls the data set.
         progress: Show a progress bar on standard error.
@@ -67,19 +63,19 @@ def evaluate(
         >>> import skinseg
         >>> predictor = Predictor(skinseg.create_model("malunet"))
         >>> dataset = skinseg.data.SyntheticDermoscopy(2, 64)
-        >>> report = evaluate(predictor, dataset, gallery=0, progress=False)
+        >>> report = evaluate(predictor, dataset, progress=False)
         >>> report.images, list(report.summaries), len(report.cases["own"])
         (2, ['own', 'model'], 2)
     """
-    _check(dataset, sizes, tolerance, bootstrap, gallery)
+    _check(dataset, sizes, tolerance, bootstrap)
     cases: dict[str, list[Case]] = {size: [] for size in sizes}
     scored = _scored(predictor, dataset, tuple(sizes), tolerance)
-    console = Console(stderr=True)
-    for done in track(scored, "evaluating", len(dataset), console=console, disable=not progress):
-        for size, case in done.items():
-            cases[size].append(case)
+    with progress_bar(shown=progress) as bar:
+        for done in bar.track(scored, len(dataset), description="evaluating"):
+            for size, case in done.items():
+                cases[size].append(case)
     resampling = {"bootstrap": bootstrap, "seed": seed}
-    return EvaluationReport(
+    return EvaluationResult(
         model=model or type(predictor.model).__name__,
         data=data or repr(dataset),
         images=len(dataset),
@@ -96,7 +92,6 @@ def evaluate(
         summaries={size: summarise(cases[size], **resampling) for size in sizes},
         lesion_sizes={size: by_lesion_size(cases[size], **resampling) for size in sizes},
         cases=cases,
-        gallery=_pictures(predictor, dataset, cases[sizes[0]], gallery),
     )
 
 
@@ -138,7 +133,7 @@ def _scored(
 
     predicted = _predicted(predictor, dataset, sizes)
     of_image: dict[str, Case] = {}
-    for job, case in map_ahead(score, predicted, ahead=_WORKERS, workers=_WORKERS):
+    for job, case in prefetch_map(score, predicted, ahead=_WORKERS, workers=_WORKERS):
         of_image.update(dict.fromkeys(job.sizes, case))
         if job.last:
             yield of_image
@@ -152,7 +147,7 @@ def _predicted(
 
     def images() -> Iterator[np.ndarray]:
         indices = range(len(dataset))
-        for sample in map_ahead(dataset.__getitem__, indices, ahead=_WORKERS, workers=_WORKERS):
+        for sample in prefetch_map(dataset.__getitem__, indices, ahead=_WORKERS, workers=_WORKERS):
             for job in _jobs(sample, sizes, predictor.input_size):
                 waiting.append(job)
                 yield job.image
@@ -183,30 +178,18 @@ def _resized(sample: Sample, size: tuple[int, int]) -> tuple[np.ndarray, np.ndar
     return image.contiguous().numpy(), resize_masks(mask[None, None], size)[0, 0].numpy()
 
 
-def _pictures(
-    predictor: Predictor, dataset: SegmentationDataset, cases: list[Case], number: int
-) -> dict[str, list[Picture]]:
-    """Predict the chosen images once more: holding all of them until now would fill the memory."""
-    pictures = {}
-    for kind, chosen in choose(cases, number).items():
-        samples = [(cases[index], dataset[index]) for index in chosen]
-        pictures[kind] = [draw(case, s, predictor(s.image).mask) for case, s in samples]
-    return pictures
-
-
 def _check(
     dataset: SegmentationDataset,
     sizes: Sequence[str],
     tolerance: float | None,
     bootstrap: int,
-    gallery: int,
 ) -> None:
     if not sizes or set(sizes) - set(SIZES) or len(set(sizes)) < len(sizes):
         raise ValueError(f"sizes must be 'own', 'model' or both, not {sizes!r}")
     if tolerance is not None and not tolerance >= 0:
         raise ValueError(f"tolerance must be 0 or more pixels, not {tolerance}")
-    if bootstrap < 0 or gallery < 0:
-        raise ValueError(f"bootstrap ({bootstrap}) and gallery ({gallery}) must be 0 or more")
+    if bootstrap < 0:
+        raise ValueError(f"bootstrap must be 0 or more resamples, not {bootstrap}")
     if not len(dataset):
         raise ValueError("the data set has no images")
     unmasked = [

@@ -1,11 +1,17 @@
 """Networks in folders and on the Hugging Face Hub: ``config.json`` and ``model.safetensors``."""
 
 from skinseg.hub.card import model_card
-from skinseg.hub.faults import HubError
-from skinseg.hub.local_dir import CONFIG_NAME, WEIGHTS_NAME, read_local_dir, write_local_dir
+from skinseg.hub.errors import HubError
+from skinseg.hub.local_dir import (
+    CONFIG_NAME,
+    WEIGHTS_NAME,
+    read_local_dir,
+    write_local_dir,
+    write_weights,
+)
 from skinseg.hub.push import files_for_hub, push_to_hub
 from skinseg.hub.remote import download, download_weights
-from skinseg.hub.save import CARD_NAME, save_pretrained
+from skinseg.hub.save import CARD_NAME, rebuilt_differences, save_pretrained
 
 __all__ = [
     "CARD_NAME",
@@ -18,6 +24,8 @@ __all__ = [
     "model_card",
     "push_to_hub",
     "read_local_dir",
+    "rebuilt_differences",
     "save_pretrained",
     "write_local_dir",
+    "write_weights",
 ]

@@ -58,7 +58,13 @@ def write_local_dir(
     """
     folder = Path(folder)
     if state is not None:
-        weights = {key: value.cpu().contiguous() for key, value in state.items()}
-        write_atomically(folder / WEIGHTS_NAME, lambda path: path.write_bytes(save(weights)))
+        write_weights(folder, state)
         cfg = dataclasses.replace(cfg, sha256=file_hash(folder / WEIGHTS_NAME))
     write_json(folder / CONFIG_NAME, cfg.to_dict())
+
+
+def write_weights(folder: Path, state: StateDict) -> None:
+    """Write ``model.safetensors`` into an existing folder, from weights by name."""
+    # Copies, since safetensors refuses tensors that share memory.
+    weights = {key: value.detach().cpu().contiguous().clone() for key, value in state.items()}
+    write_atomically(folder / WEIGHTS_NAME, lambda path: path.write_bytes(save(weights)))

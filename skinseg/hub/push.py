@@ -6,7 +6,7 @@ from pathlib import Path
 from huggingface_hub import CommitInfo, CommitOperationAdd, HfApi
 from torch import nn
 
-from skinseg.hub.faults import hub_faults
+from skinseg.hub.errors import hub_errors
 from skinseg.hub.local_dir import CONFIG_NAME, WEIGHTS_NAME, read_local_dir
 from skinseg.hub.remote import check_known
 from skinseg.hub.save import CARD_NAME, save_for
@@ -51,7 +51,7 @@ def push_to_hub(
     """
     with tempfile.TemporaryDirectory() as folder:
         files = files_for_hub(model, repo_id, Path(folder), record)
-        with hub_faults(repo_id, "cannot be published"):
+        with hub_errors(repo_id, "cannot be published"):
             # Made here, so that HF_ENDPOINT and the like count as they are now.
             api = HfApi(library_name="skinseg")
             api.create_repo(repo_id, private=private, exist_ok=True)

@@ -6,7 +6,7 @@ from pathlib import Path
 from huggingface_hub import hf_hub_download
 
 from skinseg.checkpoint import CheckpointError
-from skinseg.hub.faults import hub_faults
+from skinseg.hub.errors import hub_errors
 from skinseg.hub.local_dir import CONFIG_NAME, WEIGHTS_NAME, read_config
 from skinseg.pretrained import PretrainedCfg, get_pretrained_cfg, list_pretrained
 
@@ -80,5 +80,5 @@ def check_known(cfg: PretrainedCfg, source: str) -> PretrainedCfg:
 
 def _fetch(repo: str, filename: str) -> str:
     repo_id, _, revision = repo.partition("@")
-    with hub_faults(repo, f"{filename} cannot be fetched"):
+    with hub_errors(repo, f"{filename} cannot be fetched"):
         return hf_hub_download(repo_id, filename, revision=revision or None, library_name="skinseg")

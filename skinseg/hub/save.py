@@ -8,12 +8,14 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from skinseg.checkpoint import CheckpointError, read_state_dict
+from skinseg.checkpoint import read_state_dict, state_differences
+from skinseg.complexity import count_parameters
+from skinseg.errors import CheckpointError
 from skinseg.files import write_atomically
 from skinseg.hub.card import model_card
 from skinseg.hub.local_dir import WEIGHTS_NAME, read_local_dir, write_local_dir
-from skinseg.models.base import SegmentationModel
 from skinseg.pretrained import PretrainedCfg, file_hash
+from skinseg.registry import model_entrypoint
 
 CARD_NAME = "README.md"
 
@@ -34,7 +36,7 @@ def save_for(
     model: nn.Module, folder: str | os.PathLike[str], source: str, record: PretrainedCfg | None
 ) -> None:
     """Write config, weights and model card; ``source`` is the name that the card loads it by."""
-    _check(model)
+    _refuse_unloadable(model)
     folder = Path(folder).expanduser()
     folder.mkdir(parents=True, exist_ok=True)
     known = model.pretrained_cfg
@@ -44,7 +46,7 @@ def save_for(
         cfg,
         architecture=model.architecture,
         model_args=model.config,
-        num_params=sum(parameter.numel() for parameter in model.parameters()),
+        num_params=count_parameters(model).total,
     )
     if unchanged:
         # The same bytes, and so the recorded hash, whatever version of safetensors is here.
@@ -56,17 +58,37 @@ def save_for(
     write_atomically(folder / CARD_NAME, lambda path: path.write_text(card, encoding="utf-8"))
 
 
-def _check(model: nn.Module) -> None:
-    if not isinstance(model, SegmentationModel) or not model.architecture:
+def _refuse_unloadable(model: nn.Module) -> None:
+    """Raise if the record could not build this network again."""
+    if not getattr(model, "architecture", "") or not hasattr(model, "config"):
         raise TypeError(
             f"a {type(model).__name__} cannot be saved with its config: only a whole network of "
             "skinseg.create_model can be made again by name. Save its state_dict() instead"
         )
+    differences = rebuilt_differences(model)
+    if differences:
+        raise TypeError(
+            f"this {type(model).__name__} was changed since it was created, and the network that "
+            f"its config builds could not load its weights: {'; '.join(differences)}. Save its "
+            "state_dict() instead"
+        )
 
 
-def _record(
-    model: SegmentationModel, known: PretrainedCfg | None, unchanged: bool
-) -> PretrainedCfg:
+def rebuilt_differences(model: nn.Module) -> list[str]:
+    """Compare a network with the one that its architecture and config build.
+
+    Args:
+        model: Network with ``architecture`` and ``config``.
+
+    Returns:
+        What differs among names and shapes of weights, in words; nothing if the weights fit.
+    """
+    with torch.device("meta"):
+        rebuilt = model_entrypoint(model.architecture)(**model.config)
+    return state_differences(rebuilt.state_dict(), model.state_dict())
+
+
+def _record(model: nn.Module, known: PretrainedCfg | None, unchanged: bool) -> PretrainedCfg:
     """What holds for these weights: all of the known record, or only how images are prepared.
 
     Training data, scores and the like belong to the file of the record's hash. A network that

@@ -1,5 +1,7 @@
 """Where a network runs, checked before anything is moved there."""
 
+import os
+
 import torch
 
 
@@ -31,3 +33,11 @@ def usable_device(device: str | torch.device) -> torch.device:
 def _present() -> list[str]:
     names = ["cpu", *(f"cuda:{index}" for index in range(torch.cuda.device_count()))]
     return [*names, "mps"] if torch.backends.mps.is_available() else names
+
+
+def best_device() -> str:
+    """Return the GPU of this process where there is one, and ``"cpu"`` otherwise.
+
+    Of several processes that ``torchrun`` started, each has the GPU of its local rank.
+    """
+    return f"cuda:{os.environ.get('LOCAL_RANK', '0')}" if torch.cuda.is_available() else "cpu"

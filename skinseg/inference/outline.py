@@ -3,6 +3,8 @@
 import numpy as np
 from PIL import Image
 
+from skinseg.data.levels import is_lesion
+
 # No skin or lesion is cyan, and dark edges keep it apart from the brightest highlight.
 _LINE = np.array((0, 255, 255), np.float32)
 _EDGE = np.array((0, 0, 0), np.float32)
@@ -43,7 +45,7 @@ def _signed_distance(mask: np.ndarray) -> np.ndarray:
     """
     height, width = mask.shape
     factor = max(1, min(height, width) // _WORKING_SIDE)
-    small = np.asarray(Image.fromarray(mask).convert("L").reduce(factor)) > 127
+    small = is_lesion(np.asarray(Image.fromarray(mask).convert("L").reduce(factor)))
     if not small.any():
         return np.full(mask.shape, -np.inf, np.float32)
     distance = Image.fromarray(_signed_distance_at_full_size(small) * np.float32(factor))

@@ -15,10 +15,11 @@ from skinseg.data.images import ImageError
 from skinseg.data.normalization import Normalization
 from skinseg.data.transforms import resize_images
 from skinseg.factory import create_model
-from skinseg.inference.ahead import map_ahead
 from skinseg.inference.device import usable_device
 from skinseg.inference.pixels import ImageLike, as_rgb
 from skinseg.inference.prediction import Prediction
+from skinseg.inference.prefetch import prefetch_map
+from skinseg.logits import lesion_logits
 from skinseg.models.base import MIN_SIZE
 from skinseg.pretrained import PretrainedCfg
 
@@ -172,7 +173,7 @@ class Predictor:
         """
         if isinstance(images, str):
             raise TypeError(f"stream takes several images; for one, pass [{images!r}]")
-        prepared = map_ahead(
+        prepared = prefetch_map(
             self._try_to_prepare,
             enumerate(images),
             ahead=self.batch_size + _WORKERS,
@@ -245,7 +246,7 @@ def _lesion_logit(output: object, batch: int) -> torch.Tensor:
             f"the network returned a tensor {tuple(output.shape)}; logits (B, 1, h, w) or "
             f"(B, 2, h, w) with B = {batch} were expected"
         )
-    return output[:, 1:] - output[:, :1] if output.shape[1] == 2 else output
+    return lesion_logits(output)
 
 
 def _check_network(network: nn.Module, in_chans: int, normalization: Normalization) -> None:

@@ -1,22 +1,20 @@
-"""One file a network family: its class, its registered variants, its authors' names of weights."""
+"""One file per network family: its class, its registered variants, its authors' names of weights.
 
-from skinseg.models import ablations as ablations  # registers them
-from skinseg.models.base import SegmentationModel
-from skinseg.models.basic_unet import BasicUNet
-from skinseg.models.egeunet import EGEUNet
-from skinseg.models.lmsaunet import LMSAUNet
-from skinseg.models.malunet import MALUNet
-from skinseg.models.segnet import SegNet
-from skinseg.models.transunet import TransUNet
-from skinseg.models.unet import UNet
+A family's classes are named in ``__init__.pyi``, and its networks in ``catalog.json``, which
+``make catalog`` writes; its module is imported when one of them is first asked for.
+"""
 
-__all__ = [
-    "BasicUNet",
-    "EGEUNet",
-    "LMSAUNet",
-    "MALUNet",
-    "SegNet",
-    "SegmentationModel",
-    "TransUNet",
-    "UNet",
-]
+import json
+from pathlib import Path
+
+import lazy_loader
+
+from skinseg.registry import declare_model
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
+
+CATALOG: dict[str, dict[str, int | str]] = json.loads(
+    Path(__file__).with_name("catalog.json").read_text(encoding="utf-8")
+)
+for _name, _entry in CATALOG.items():
+    declare_model(_name, f"{__name__}.{_entry['module']}")

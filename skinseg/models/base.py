@@ -5,16 +5,16 @@ import inspect
 import math
 import os
 import types
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
 import torch
 from torch import nn
 
+from skinseg import hub
+from skinseg.checkpoint import StateDict
+from skinseg.models.authors import AuthorsCode
 from skinseg.models.features import FeatureInfo
-from skinseg.models.keymap import StateDict
-
-if TYPE_CHECKING:
-    from skinseg.pretrained import PretrainedCfg
+from skinseg.pretrained import PretrainedCfg
 
 MIN_SIZE = 32
 
@@ -35,11 +35,14 @@ class SegmentationModel(nn.Module):
             where several do.
         align_corners: How logits are enlarged to the input's size, as in
             :func:`torch.nn.functional.interpolate`.
+        authors_code: How checkpoints of the authors' code are recognized; None where there are
+            none to recognize.
     """
 
     architecture: str = ""
     first_conv: ClassVar[str | tuple[str, ...]]
     align_corners: ClassVar[bool] = True
+    authors_code: ClassVar[AuthorsCode | None] = None
     num_aux: int = 0
     encoder: nn.Module
     feature_info: FeatureInfo
@@ -154,7 +157,7 @@ class SegmentationModel(nn.Module):
         self.config["num_classes"] = num_classes
 
     def save_pretrained(
-        self, folder: str | os.PathLike[str], *, record: "PretrainedCfg | None" = None
+        self, folder: str | os.PathLike[str], *, record: PretrainedCfg | None = None
     ) -> None:
         """Write the network into a folder, as :func:`skinseg.push_to_hub` publishes it.
 
@@ -181,10 +184,7 @@ class SegmentationModel(nn.Module):
             ...     skinseg.create_model(f"local-dir:{folder}").pretrained_cfg.name
             'egeunet.isic2017'
         """
-        # The hub stands above the networks, so it is not imported with them.
-        from skinseg.hub import save_pretrained
-
-        save_pretrained(self, folder, record=record)
+        hub.save_pretrained(self, folder, record=record)
 
     @classmethod
     def convert_authors_weights(cls, state: StateDict) -> StateDict:

@@ -8,9 +8,17 @@ import torch
 from torch import nn
 
 from skinseg.blocks import create_block
+from skinseg.checkpoint import StateDict
+from skinseg.models.authors import MINMAX_255, AuthorsCode
 from skinseg.models.base import init_conv
-from skinseg.models.keymap import SIX_STAGE_RULES, Rule, StateDict, numbered, rename
-from skinseg.models.six_stage import CHANNELS, SixStageUNet, block, conv3x3
+from skinseg.models.keymap import SIX_STAGE_RULES, Rule, numbered, rename
+from skinseg.models.six_stage import (
+    CHANNELS,
+    SixStageUNet,
+    block,
+    conv3x3,
+    six_stage_arguments,
+)
 from skinseg.registry import register_model
 
 AUTHORS_NAMES: list[Rule] = [
@@ -32,6 +40,10 @@ AUTHORS_NAMES: list[Rule] = [
     (r"\.tail_conv\.", ".aggregate."),
     (r"^gt_conv(\d)\.0\.", numbered("aux_heads.{}.")),
 ]
+
+
+def _arguments(state: StateDict) -> dict[str, Any]:
+    return six_stage_arguments(state, "gabs.0.reduce.weight")
 
 
 class EGEUNet(SixStageUNet):
@@ -67,6 +79,8 @@ class EGEUNet(SixStageUNet):
         >>> logits.shape, len(aux), aux[0].shape
         (torch.Size([1, 1, 64, 64]), 5, torch.Size([1, 1, 64, 64]))
     """
+
+    authors_code = AuthorsCode("egeunet", r"GAB\d\.", 256, MINMAX_255, _arguments)
 
     def __init__(
         self,

@@ -3,9 +3,8 @@
 import re
 from collections.abc import Callable, Sequence
 
-import torch
+from skinseg.checkpoint import StateDict
 
-StateDict = dict[str, torch.Tensor]
 Rule = tuple[str, str | Callable[[re.Match[str]], str]]
 
 

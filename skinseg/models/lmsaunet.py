@@ -1,5 +1,6 @@
 """LMSAUNet: a four-level U-Net of ECDF blocks."""
 
+import re
 from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any
@@ -8,9 +9,11 @@ import torch
 from torch import nn
 
 from skinseg.blocks import create_block
+from skinseg.checkpoint import StateDict
+from skinseg.models.authors import IMAGENET, AuthorsCode
 from skinseg.models.base import SegmentationModel, upsample
 from skinseg.models.features import FeatureInfo
-from skinseg.models.keymap import Rule, StateDict, numbered, rename
+from skinseg.models.keymap import Rule, numbered, rename
 from skinseg.models.pooling_encoder import PoolingEncoder
 from skinseg.registry import register_model
 
@@ -26,6 +29,19 @@ AUTHORS_NAMES: list[Rule] = [
     (r"\.se_att\.spatial\.conv\.0\.", ".attention.spatial_gate.conv."),
     (r"\.se_att\.", ".attention."),
 ]
+
+
+_UNIT = re.compile(r"encoder\.stages\.0\.cascade\.\d+\.conv\.weight")
+
+
+def _arguments(state: StateDict) -> dict[str, Any]:
+    return {
+        "in_chans": state[f"{LMSAUNet.first_conv}.weight"].shape[1],
+        "num_classes": len(state["head.weight"]),
+        "channels": [len(state[f"encoder.stages.{n}.expand.conv.weight"]) for n in range(4)],
+        # An ECDF block with compression N has (N - 2) / 2 units in its cascade.
+        "compression": 2 * sum(_UNIT.fullmatch(key) is not None for key in state) + 2,
+    }
 
 
 class LMSAUNet(SegmentationModel):
@@ -51,6 +67,15 @@ class LMSAUNet(SegmentationModel):
     """
 
     first_conv = "encoder.stages.0.compress.conv"
+
+    authors_code = AuthorsCode(
+        "lmsaunet",
+        r"encoder\d\.\w+\.pwconv1\.",
+        224,
+        IMAGENET,
+        _arguments,
+        variant="lmsaunet_n{compression}",
+    )
 
     def __init__(
         self,

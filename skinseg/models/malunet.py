@@ -6,9 +6,11 @@ from typing import Any
 from torch import nn
 
 from skinseg.blocks import create_block
+from skinseg.checkpoint import StateDict
+from skinseg.models.authors import MINMAX_255, AuthorsCode
 from skinseg.models.base import init_conv
-from skinseg.models.keymap import SIX_STAGE_RULES, Rule, StateDict, numbered, rename
-from skinseg.models.six_stage import CHANNELS, SixStageUNet, StageBlock
+from skinseg.models.keymap import SIX_STAGE_RULES, Rule, numbered, rename
+from skinseg.models.six_stage import CHANNELS, SixStageUNet, StageBlock, six_stage_arguments
 from skinseg.registry import register_model
 
 AUTHORS_NAMES: list[Rule] = [
@@ -30,6 +32,11 @@ AUTHORS_NAMES: list[Rule] = [
     (r"^scab\.catt\.get_all_att\.", "bridge.cab.mix."),
     (r"^scab\.catt\.att(\d)\.", numbered("bridge.cab.heads.{}.")),
 ]
+
+
+def _arguments(state: StateDict) -> dict[str, Any]:
+    dga_first = "decoder.0.block.0.shortcut.weight" in state
+    return six_stage_arguments(state, f"decoder.0.block.{0 if dga_first else 1}.shortcut.weight")
 
 
 def _iea_then_dga(in_chans: int, out_chans: int) -> nn.Module:
@@ -73,6 +80,8 @@ class MALUNet(SixStageUNet):
         >>> MALUNet()(torch.randn(1, 3, 240, 320)).shape
         torch.Size([1, 1, 240, 320])
     """
+
+    authors_code = AuthorsCode("malunet", r"scab\.satt\.", 256, MINMAX_255, _arguments)
 
     def __init__(
         self,

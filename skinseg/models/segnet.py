@@ -9,10 +9,11 @@ from torch import nn
 from torch.nn import functional as F
 
 from skinseg.blocks import create_block
+from skinseg.checkpoint import StateDict
 from skinseg.models.base import SegmentationModel
 from skinseg.models.conv_norm import ConvNorm
 from skinseg.models.features import FeatureInfo
-from skinseg.models.keymap import Rule, StateDict, rename
+from skinseg.models.keymap import Rule, rename
 from skinseg.models.pooling_encoder import PoolingEncoder
 from skinseg.registry import register_model
 

@@ -11,6 +11,7 @@ from torch.nn import functional as F
 
 from skinseg.blocks import create_block
 from skinseg.blocks.channels import norm_groups
+from skinseg.checkpoint import StateDict
 from skinseg.models.base import SegmentationModel, upsample
 from skinseg.models.features import FeatureInfo
 
@@ -35,6 +36,21 @@ def norm_layer(kind: str, channels: int) -> nn.Module:
     if kind == "batch":
         return nn.BatchNorm2d(channels)
     return nn.GroupNorm(norm_groups(channels), channels)
+
+
+def six_stage_arguments(state: StateDict, sixth_width: str) -> dict[str, Any]:
+    """Read the constructor's arguments off the shapes of a six-stage network's weights.
+
+    Args:
+        state: Weights in this package's names.
+        sixth_width: Name of a weight whose input is the sixth stage's map, which has no norm.
+    """
+    arguments = {
+        "in_chans": state[f"{SixStageUNet.first_conv}.weight"].shape[1],
+        "num_classes": len(state["head.weight"]),
+    }
+    widths = [len(state[f"encoder.stages.{stage}.norm.weight"]) for stage in range(5)]
+    return {**arguments, "channels": [*widths, state[sixth_width].shape[1]]}
 
 
 class EncoderStage(nn.Module):

@@ -8,10 +8,11 @@ import torch
 from torch import nn
 
 from skinseg.blocks import create_block
+from skinseg.checkpoint import StateDict
 from skinseg.models.base import SegmentationModel, upsample
 from skinseg.models.conv_norm import ConvNorm
 from skinseg.models.features import FeatureInfo
-from skinseg.models.keymap import Rule, StateDict, numbered, rename
+from skinseg.models.keymap import Rule, numbered, rename
 from skinseg.models.vision_transformer import VisionTransformer
 from skinseg.registry import register_model
 

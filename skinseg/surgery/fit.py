@@ -9,7 +9,7 @@ from torch.utils._pytree import tree_map
 
 from skinseg.blocks import BLOCKS, create_block
 from skinseg.complexity.evaluation_mode import evaluation_mode
-from skinseg.registry import near_matches
+from skinseg.names import near_matches
 from skinseg.surgery.trace import Trace, Use, Value
 
 Maker = Callable[..., nn.Module]

@@ -14,9 +14,9 @@ from skinseg.surgery.fit import (
     try_block,
 )
 from skinseg.surgery.operation import Operation
-from skinseg.surgery.placed import BlockAfter, BlockBefore, Maps, get_maps
 from skinseg.surgery.report import Change, SurgeryReport
 from skinseg.surgery.select import Selector, as_selector, nothing_selected
+from skinseg.surgery.wrappers import BlockAfter, BlockBefore, Maps, get_maps
 
 
 def insert(

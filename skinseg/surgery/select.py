@@ -1,12 +1,12 @@
 """Which modules of a network are meant: by their names or their types."""
 
 import dataclasses
-import difflib
 import re
 from collections.abc import Callable
 
 from torch import nn
 
+from skinseg.names import near_matches
 from skinseg.surgery.trace import Trace
 
 
@@ -121,6 +121,5 @@ def _regular_expression(pattern: str) -> str:
 def nothing_selected(selector: Selector, trace: Trace) -> str:
     """What an error says when a selector found no place."""
     named = re.findall(r"'([^']+)'", selector.description)
-    near = [n for name in named for n in difflib.get_close_matches(name, trace.names, 3)]
-    hint = f"; did you mean {' or '.join(near)}?" if near else "; print(network) shows its modules"
-    return f"{selector!r} selects nothing in this network{hint}"
+    hint = near_matches(" ".join(named), trace.names, "print(network) shows its modules")
+    return f"{selector!r} selects nothing in this network; {hint}"

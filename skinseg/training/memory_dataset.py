@@ -5,11 +5,10 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import torch
-from rich.console import Console
-from rich.progress import track
 
 from skinseg.data.datasets import SegmentationDataset
 from skinseg.data.transforms import resize_images, resize_masks
+from skinseg.progress import progress_bar
 
 
 class MemoryDataset:
@@ -68,9 +67,9 @@ class MemoryDataset:
 
         with ThreadPoolExecutor() as pool:
             done = pool.map(load, range(len(dataset)))
-            console = Console(stderr=True)
-            for _ in track(done, "decoding", len(dataset), console=console, disable=not progress):
-                pass
+            with progress_bar(shown=progress) as bar:
+                for _ in bar.track(done, len(dataset), description="decoding"):
+                    pass
         self.images, self.masks = images.to(device), masks.to(device)
 
     def __len__(self) -> int:

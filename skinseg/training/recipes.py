@@ -1,10 +1,13 @@
 """Recipes by name: those of the papers, and our own."""
 
 import dataclasses
+import json
+from pathlib import Path
 from typing import Any
 
 from skinseg.data.augmentation import Augmentation
 from skinseg.data.normalization import Normalization
+from skinseg.names import near_matches
 from skinseg.training.recipe import Recipe
 
 # MALUNet (arXiv 2211.01784) and EGE-UNet (arXiv 2307.08473), experiments: AdamW, a cosine that
@@ -46,22 +49,49 @@ def list_recipes() -> list[str]:
 def get_recipe(name: str = "skinseg", **changes: Any) -> Recipe:
     """Return a recipe by name.
 
-    Two slips of the authors' code are not part of ``paper-malunet`` and ``paper-egeunet`` unless
+    Two errors of the authors' code are not part of ``paper-malunet`` and ``paper-egeunet`` unless
     asked for: ``Augmentation(rotate_by=...)``, one angle of rotation for a whole run, and
     ``select_on_test``, the test images choosing the epoch.
 
     Args:
-        name: One of :func:`list_recipes`.
+        name: One of :func:`list_recipes`, or a JSON file with the settings of a recipe, such as
+            the ``recipe.json`` of a training run.
         changes: Settings of :class:`Recipe` that differ.
 
     Raises:
-        ValueError: If there is no such recipe, or a setting is out of range.
+        ValueError: If there is no such recipe, its file cannot be read, or a setting is out of
+            range.
         TypeError: If there is no such setting.
 
     Example:
         >>> get_recipe("paper-malunet", epochs=25).epochs
         25
     """
+    if is_recipe_file(name):
+        return dataclasses.replace(_read_recipe(Path(name)), **changes)
     if name not in _RECIPES:
-        raise ValueError(f"there is no recipe {name!r}; choose one of {', '.join(list_recipes())}")
+        raise ValueError(
+            f"there is no recipe {name!r}; {near_matches(name, _RECIPES)}. The name of a file of "
+            "settings ends in .json"
+        )
     return dataclasses.replace(_RECIPES[name], **changes)
+
+
+def is_recipe_file(name: str) -> bool:
+    """Tell whether a recipe is named by its file rather than by its name."""
+    return name.endswith(".json")
+
+
+def _read_recipe(path: Path) -> Recipe:
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ValueError(f"{path} is not a readable recipe: {error}") from error
+    settings = content.get("recipe", content) if isinstance(content, dict) else content
+    try:
+        return Recipe.from_dict(settings)
+    except (KeyError, TypeError, ValueError) as error:
+        raise ValueError(
+            f"{path} does not hold the settings of a recipe: {error}. The recipe.json of a "
+            "training run shows all of them"
+        ) from error

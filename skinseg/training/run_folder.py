@@ -27,21 +27,21 @@ class RunFolder:
         self.checkpoint = self.path / "checkpoint.pt"
 
     def start(
-        self, settings: dict[str, Any], *, resume: bool, leads: bool = True
+        self, settings: dict[str, Any], *, resume: bool, is_main: bool = True
     ) -> dict[str, Any] | None:
         """Make the folder ready and return the checkpoint to go on from, if any.
 
         Args:
             settings: What the run is made with.
             resume: Whether there may be a run already.
-            leads: Whether this process is the one that writes.
+            is_main: Whether this process is the one that writes.
 
         Raises:
             FileExistsError: If the folder holds a run and ``resume`` is not set.
             ValueError: If that run had other settings.
         """
         if not self.checkpoint.is_file():
-            if leads:
+            if is_main:
                 self.path.mkdir(parents=True, exist_ok=True)
                 write_json(self.path / "recipe.json", settings)
             return None
@@ -58,9 +58,12 @@ class RunFolder:
             )
         return state
 
-    def save_kept(self, weights: StateDict, record: PretrainedCfg) -> None:
-        """Write the weights that are kept so far, with their record."""
-        hub.write_local_dir(self.path, record, weights)
+    def save_kept(self, weights: StateDict, record: PretrainedCfg | None) -> None:
+        """Write the weights that are kept so far, with their record if there is one."""
+        if record is None:
+            hub.write_weights(self.path, weights)
+        else:
+            hub.write_local_dir(self.path, record, weights)
 
     def save(self, state: dict[str, Any]) -> None:
         """Write the state after an epoch."""

@@ -9,14 +9,14 @@ import torch
 from torch import nn
 from torch.optim.swa_utils import get_ema_multi_avg_fn, update_bn
 
+from skinseg.logits import lesion_logits
 from skinseg.losses import deep_supervision_loss
 from skinseg.models.base import SegmentationModel
-from skinseg.training.processes import Processes
+from skinseg.training.distributed import Distributed
 from skinseg.training.recipe import Recipe
-from skinseg.training.validate import lesion_logits
 
 
-class Part(NamedTuple):
+class MicroBatch(NamedTuple):
     """A part of a batch.
 
     Attributes:
@@ -30,14 +30,15 @@ class Part(NamedTuple):
     share: float
 
 
-class LossOf(nn.Module):
+class ModelWithLoss(nn.Module):
     """A network and its loss as one module, from input to a scalar."""
 
-    def __init__(self, model: SegmentationModel, recipe: Recipe, processes: Processes) -> None:
+    def __init__(self, model: nn.Module, recipe: Recipe, processes: Distributed) -> None:
         super().__init__()
         self.model = model
         self.recipe = recipe
-        self.across = processes.total if processes.count > 1 else None
+        self.num_aux = model.num_aux if isinstance(model, SegmentationModel) else 0
+        self.across = processes.all_reduce if processes.world_size > 1 else None
 
     def forward(self, x: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
         """Return the loss of ``x`` (B, C, H, W) with ``target`` (B, 1, H, W), 0..1."""
@@ -45,7 +46,7 @@ class LossOf(nn.Module):
             logits, aux = self._outputs(x)
         else:
             # Nothing to learn from here, but the other processes wait for the sums.
-            logits, *aux = [target.clone().requires_grad_() for _ in range(1 + self.model.num_aux)]
+            logits, *aux = [target.clone().requires_grad_() for _ in range(1 + self.num_aux)]
         return deep_supervision_loss(
             logits,
             aux,
@@ -60,14 +61,22 @@ class LossOf(nn.Module):
         reduced = self.recipe.precision == "bfloat16"
         # Casts are not kept from step to step: a captured step would read outdated ones.
         with torch.autocast(x.device.type, torch.bfloat16, enabled=reduced, cache_enabled=False):
-            logits, aux = self.model(x, return_aux=True)
+            if self.num_aux:
+                logits, aux = self.model(x, return_aux=True)
+            else:
+                logits, aux = self.model(x), []
+        if not isinstance(logits, torch.Tensor):
+            raise TypeError(
+                f"the network returned {type(logits).__name__} and must return a tensor of logits "
+                "(B, 1 or 2, H, W); wrap it in a module that returns its logits alone"
+            )
         return lesion_logits(logits).float(), [output.float() for output in aux]
 
 
-class Average:
+class EMA:
     """A network whose weights follow those of another, which learns, as a moving average.
 
-    Its statistics of BatchNorm do not follow; see :meth:`Step.settle`.
+    Its statistics of BatchNorm do not follow; see :meth:`Step.recalibrate_batchnorm`.
 
     Args:
         model: The network that learns.
@@ -114,7 +123,7 @@ class Step:
             the network itself.
     """
 
-    def __init__(self, model: SegmentationModel, recipe: Recipe, processes: Processes) -> None:
+    def __init__(self, model: nn.Module, recipe: Recipe, processes: Distributed) -> None:
         self.model = model
         self.recipe = recipe
         self.processes = processes
@@ -124,12 +133,12 @@ class Step:
         )
         self.kept: nn.Module = model
         if recipe.ema_decay is not None:
-            self.average = Average(model, recipe.ema_decay)
+            self.average = EMA(model, recipe.ema_decay)
             self.kept = self.average.module
-        self.plain = LossOf(model, recipe, processes)
+        self.plain = ModelWithLoss(model, recipe, processes)
         self.captured: dict[torch.Size, nn.Module] = {}
 
-    def __call__(self, parts: Iterable[Part], rate: float) -> torch.Tensor:
+    def __call__(self, parts: Iterable[MicroBatch], rate: float) -> torch.Tensor:
         """Learn from a batch.
 
         Args:
@@ -147,13 +156,13 @@ class Step:
             loss = share * self._loss_of(x)(x, target)
             loss.backward()
             losses.append(loss.detach())
-        self.processes.add_gradients(self.parameters)
+        self.processes.all_reduce_gradients(self.parameters)
         self.optimizer.step()
         if self.kept is not self.model:
             self.average.update()
         return torch.stack(losses).sum()
 
-    def settle(self, inputs: Iterable[torch.Tensor]) -> None:
+    def recalibrate_batchnorm(self, inputs: Iterable[torch.Tensor]) -> None:
         """Measure BatchNorm's statistics anew, if the weights that are kept are averages.
 
         Neither the latest statistics nor their average are those of averaged weights. In
@@ -170,14 +179,14 @@ class Step:
 
         Batches of every other size than the first, the last of an epoch among them, run uncaptured.
         """
-        if x.device.type != "cuda" or self.processes.count > 1:
+        if x.device.type != "cuda" or self.processes.world_size > 1:
             return self.plain
         if not self.captured:
             self.captured[x.shape] = self._capture(x)
         return self.captured.get(x.shape, self.plain)
 
     def _capture(self, x: torch.Tensor) -> nn.Module:
-        loss = LossOf(self.model, self.recipe, self.processes)
+        loss = ModelWithLoss(self.model, self.recipe, self.processes)
         target = x.new_zeros(len(x), 1, *x.shape[2:])
         try:
             return torch.cuda.make_graphed_callables(loss, (x.clone(), target))

@@ -5,17 +5,20 @@ from itertools import islice
 from typing import Any
 
 import torch
+from torch import nn
 
+from skinseg import hub
+from skinseg.complexity import count_parameters
 from skinseg.data.datasets import SegmentationDataset
 from skinseg.models.base import SegmentationModel
 from skinseg.pretrained import PretrainedCfg
-from skinseg.training.freed_memory import keep_freed_memory
+from skinseg.progress import progress_bar
+from skinseg.training.allocator import keep_freed_memory
+from skinseg.training.distributed import Distributed
 from skinseg.training.memory_dataset import MemoryDataset
-from skinseg.training.processes import Processes
-from skinseg.training.progress import progress_bar
 from skinseg.training.recipe import Recipe
 from skinseg.training.run_folder import RunFolder
-from skinseg.training.step import Part, Step
+from skinseg.training.step import MicroBatch, Step
 from skinseg.training.validate import validate
 
 # Batches of an epoch that BatchNorm's statistics of averaged weights are measured on.
@@ -23,7 +26,7 @@ STATISTICS_BATCHES = 32
 
 
 def train(
-    model: SegmentationModel,
+    model: nn.Module,
     train_set: SegmentationDataset,
     val_set: SegmentationDataset | None,
     output: str | os.PathLike[str],
@@ -44,12 +47,14 @@ def train(
 
     Args:
         model: Network with one output (lesion) or two (skin and lesion); at the end it holds the
-            weights that were kept.
+            weights that were kept. Any module will do that maps (B, C, H, W) to logits
+            (B, 1 or 2, H, W).
         train_set: Images to learn from.
         val_set: Images that choose the epoch, as the recipe's ``keep`` says. They must not be
             those that you report scores on. None if the last epoch is kept.
-        output: Folder of the run; afterwards ``create_model("local-dir:<output>")`` loads what
-            was kept.
+        output: Folder of the run. What was kept is its ``model.safetensors``; of a network that
+            :func:`skinseg.create_model` can build again, ``create_model("local-dir:<output>")``
+            loads it.
         recipe: Settings; the defaults of :class:`Recipe` if None.
         test_set: Images that choose the epoch in place of ``val_set`` where the recipe repeats
             the authors' ``select_on_test``; of no use otherwise.
@@ -65,8 +70,8 @@ def train(
         with validation images, validation scores.
 
     Raises:
-        ValueError: If the network has more than two outputs or was not made by ``create_model``,
-            a data set is empty or missing, or images are both for training and for validation.
+        ValueError: If the network has more than two outputs, a data set is empty or missing, or
+            images are both for training and for validation.
         FileExistsError: If ``output`` holds a run and ``resume`` is not set.
         FloatingPointError: If the loss is no longer a number.
     """
@@ -75,8 +80,8 @@ def train(
     _refuse_unusable(model, recipe, train_set, chooses)
     trainer = Trainer(model, recipe, device)
     folder = RunFolder(output)
-    state = folder.start(trainer.settings, resume=resume, leads=trainer.processes.leads)
-    shown = progress and trainer.processes.leads
+    state = folder.start(trainer.settings, resume=resume, is_main=trainer.processes.is_main)
+    shown = progress and trainer.processes.is_main
 
     def load(dataset: SegmentationDataset, **soft: Any) -> MemoryDataset:
         return MemoryDataset(dataset, recipe.size, device=device, progress=shown, **soft)
@@ -84,7 +89,7 @@ def train(
     data = load(train_set, soft_masks=soft_masks, soft_weight=recipe.soft_weight)
     val_data = load(chooses) if chooses is not None else None
     log = trainer.run(data, val_data, folder, state, progress=shown, on_epoch=on_epoch)
-    trainer.processes.wait()
+    trainer.processes.barrier()
     model.load_state_dict(folder.kept_weights())
     return log
 
@@ -92,18 +97,17 @@ def train(
 class Trainer:
     """A network, its recipe, and the loop over epochs."""
 
-    def __init__(
-        self, model: SegmentationModel, recipe: Recipe, device: str | torch.device
-    ) -> None:
+    def __init__(self, model: nn.Module, recipe: Recipe, device: str | torch.device) -> None:
         self.recipe = recipe
         self.device = torch.device(device)
         if self.device.type == "cpu":
             keep_freed_memory()
-        self.processes = Processes(self.device)
+        self.processes = Distributed(self.device)
         self.layout = torch.channels_last if recipe.channels_last else torch.contiguous_format
         self.model = model.to(self.device, memory_format=self.layout).train()
+        self.loadable = _is_loadable(model)
         self.step = Step(self.model, recipe, self.processes)
-        self.settings = {"model": model.config, "recipe": recipe.to_dict()}
+        self.settings = {"model": _model_settings(model), "recipe": recipe.to_dict()}
 
     def run(
         self,
@@ -126,7 +130,7 @@ class Trainer:
             task = bar.add_task("training", total=total, completed=done)
             while len(log) < self.recipe.epochs and not self._ends_early(log):
                 entry = self._epoch(data, len(log), lambda: bar.advance(task))
-                self.step.settle(self._inputs(data, len(log)))
+                self.step.recalibrate_batchnorm(self._inputs(data, len(log)))
                 note = f"epoch {len(log) + 1}, loss {entry['loss']:.4f}"
                 if val_data is not None:
                     found = validate(self.step.kept, val_data, self.recipe.normalization)
@@ -134,7 +138,7 @@ class Trainer:
                     note += f", IoU {found.scores.pooled_iou:.4f}"
                 bar.update(task, description=note)
                 log.append(entry)
-                if self.processes.leads:
+                if self.processes.is_main:
                     self._save(folder, log)
                     if on_epoch is not None:
                         on_epoch(entry)
@@ -180,7 +184,7 @@ class Trainer:
         for parts in islice(self._batches(data, epoch), STATISTICS_BATCHES):
             yield from (part.x for part in parts if len(part.x))
 
-    def _batches(self, data: MemoryDataset, epoch: int) -> Iterator[Iterator[Part]]:
+    def _batches(self, data: MemoryDataset, epoch: int) -> Iterator[Iterator[MicroBatch]]:
         generator = torch.Generator().manual_seed(self.recipe.seed * 1_000_003 + epoch)
         order = torch.randperm(len(data), generator=generator)
         for rows in order.split(self.recipe.batch_size):
@@ -188,7 +192,7 @@ class Trainer:
 
     def _parts(
         self, data: MemoryDataset, rows: torch.Tensor, epoch: int, generator: torch.Generator
-    ) -> Iterator[Part]:
+    ) -> Iterator[MicroBatch]:
         """This process's images of each part of a batch; the chance is that of the whole batch."""
         _, channels, height, width = data.images.shape
         changes = self.recipe.augmentation.draw(
@@ -199,28 +203,30 @@ class Trainer:
         length = -(-len(rows) // self.recipe.accumulate)
         for start in range(0, len(rows), length):
             part = slice(start, min(start + length, len(rows)))
-            own = self.processes.part(part)
+            own = self.processes.shard(part)
             chosen = rows[own].to(data.device)
             images, target = changes.part(own).apply(
                 data.images[chosen], data.masks[chosen], size, soft=soft
             )
             x = self.recipe.normalization(images).contiguous(memory_format=self.layout)
-            yield Part(x, target, (part.stop - part.start) / len(rows))
+            yield MicroBatch(x, target, (part.stop - part.start) / len(rows))
 
     def _save(self, folder: RunFolder, log: list[dict[str, Any]]) -> None:
         if _best(log, self.recipe.keep) == len(log):
             folder.save_kept(self.step.kept.state_dict(), self._record(log[-1]))
         folder.save({"settings": self.settings, "step": self.step.state_dict(), "log": log})
 
-    def _record(self, entry: dict[str, Any]) -> PretrainedCfg:
-        """Record of the weights after an epoch."""
+    def _record(self, entry: dict[str, Any]) -> PretrainedCfg | None:
+        """Return the record of the weights after an epoch, if it can build the network again."""
+        if not self.loadable:
+            return None
         metrics = []
         if "validation" in entry:
             metrics = [{"data": "validation images of the run", **entry["validation"]}]
         return PretrainedCfg(
             architecture=self.model.architecture,
             model_args=self.model.config,
-            num_params=sum(p.numel() for p in self.model.parameters()),
+            num_params=count_parameters(self.model).total,
             input_size=(self.model.in_chans, self.recipe.size, self.recipe.size),
             normalization=self.recipe.normalization.to_dict(),
             recipe={**self.recipe.to_dict(), "epoch": entry["epoch"]},
@@ -237,21 +243,30 @@ def _best(log: list[dict[str, Any]], keep: str) -> int:
     return max(log, key=lambda entry: entry["validation"]["pooled_iou"])["epoch"]
 
 
+def _is_loadable(model: nn.Module) -> bool:
+    """Tell whether a record could build this network again and load its weights."""
+    made_by_name = isinstance(model, SegmentationModel) and model.architecture
+    return bool(made_by_name and not hub.rebuilt_differences(model))
+
+
+def _model_settings(model: nn.Module) -> dict[str, Any]:
+    """Return what the run is resumed with: the config, or the class of a module without one."""
+    if isinstance(model, SegmentationModel):
+        return model.config
+    return {"class": f"{type(model).__module__}.{type(model).__qualname__}"}
+
+
 def _refuse_unusable(
-    model: SegmentationModel,
+    model: nn.Module,
     recipe: Recipe,
     train_set: SegmentationDataset,
     chooses: SegmentationDataset | None,
 ) -> None:
-    if model.num_classes > 2:
+    classes = getattr(model, "num_classes", 1)
+    if isinstance(classes, int) and classes > 2:
         raise ValueError(
             f"the trainer learns lesion against skin, one output or two; this network has "
-            f"{model.num_classes}: create it with num_classes=1"
-        )
-    if not model.architecture:
-        raise ValueError(
-            f"this {type(model).__name__} has no registered name, under which its weights could "
-            "be loaded again; make it with skinseg.create_model"
+            f"{classes}: create it with num_classes=1"
         )
     if chooses is None:
         name = "test_set" if recipe.select_on_test else "val_set"

@@ -4,7 +4,9 @@ from typing import Any
 import torch
 from torch import nn
 
+from skinseg.data.levels import is_lesion
 from skinseg.data.normalization import Normalization
+from skinseg.logits import lesion_logits
 from skinseg.losses import segmentation_loss
 from skinseg.metrics import ConfusionCounts, SegmentationScores
 from skinseg.training.memory_dataset import MemoryDataset
@@ -20,14 +22,6 @@ class Validation:
     def to_dict(self) -> dict[str, Any]:
         """Return scores and loss as JSON data."""
         return {**self.scores.to_dict(), "loss": self.loss}
-
-
-def lesion_logits(logits: torch.Tensor) -> torch.Tensor:
-    """Return logits (B, 1, H, W) of lesion against skin, of a network with one or two outputs.
-
-    With two, skin and lesion, their difference: its sigmoid is the softmax of the lesion.
-    """
-    return logits if logits.shape[1] == 1 else logits[:, 1:] - logits[:, :1]
 
 
 @torch.inference_mode()
@@ -59,7 +53,7 @@ def validate(
         dataset.images.split(batch_size), dataset.masks.split(batch_size), strict=True
     ):
         logits = lesion_logits(model(normalization(images.to(device))))
-        lesion = masks.to(device) > 127
+        lesion = is_lesion(masks.to(device))
         counts.update(logits.sigmoid() >= threshold, lesion)
         loss += len(images) * float(segmentation_loss(logits.float(), lesion.float()))
     model.train(training)

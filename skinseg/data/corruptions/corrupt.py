@@ -17,7 +17,7 @@ from skinseg.data.corruptions.occlusion import (
     put_bubbles,
     put_ruler,
 )
-from skinseg.registry import near_matches
+from skinseg.names import near_matches
 
 SEVERITIES = (1, 2, 3, 4, 5)
 """From barely visible to a bad picture that is still met in practice."""

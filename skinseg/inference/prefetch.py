@@ -10,7 +10,7 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 
-def map_ahead(
+def prefetch_map(
     function: Callable[[Item], Result], items: Iterable[Item], *, ahead: int, workers: int
 ) -> Iterator[Result]:
     """Yield ``function(item)`` for each item in order, computed in threads.
@@ -22,7 +22,7 @@ def map_ahead(
         workers: Number of threads.
 
     Example:
-        >>> list(map_ahead(str.upper, ["a", "b", "c"], ahead=2, workers=2))
+        >>> list(prefetch_map(str.upper, ["a", "b", "c"], ahead=2, workers=2))
         ['A', 'B', 'C']
     """
     items = iter(items)

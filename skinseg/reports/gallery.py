@@ -6,9 +6,13 @@ from collections.abc import Sequence
 
 import numpy as np
 from PIL import Image
+from scipy import ndimage
 
-from skinseg.data import Sample
+from skinseg.data import Sample, SegmentationDataset
+from skinseg.data.levels import is_lesion
 from skinseg.evaluation.case import Case
+from skinseg.evaluation.result import EvaluationResult
+from skinseg.inference import Predictor
 
 TRUE_COLOUR = (255, 214, 0)
 PREDICTED_COLOUR = (0, 229, 255)
@@ -90,13 +94,44 @@ def draw(case: Case, sample: Sample, predicted: np.ndarray) -> Picture:
     return Picture(case, _jpeg(outlined), _jpeg(plain), size)
 
 
+def draw_gallery(
+    predictor: Predictor,
+    dataset: SegmentationDataset,
+    result: EvaluationResult,
+    number: int = 4,
+) -> dict[str, list[Picture]]:
+    """Draw the best, median and worst cases of an evaluation.
+
+    They are predicted once more: holding all masks since the evaluation would fill the memory.
+
+    Args:
+        predictor: What was evaluated.
+        dataset: What it was evaluated on.
+        result: The evaluation; the first of its sizes ranks the cases.
+        number: Most that are drawn of each kind; 0 for none.
+
+    Returns:
+        Pictures of the ``"worst"``, ``"median"`` and ``"best"`` cases; kinds without any are left
+        out.
+
+    Raises:
+        ValueError: If ``number`` is negative.
+    """
+    if number < 0:
+        raise ValueError(f"number must be 0 or more pictures of each kind, not {number}")
+    cases = next(iter(result.cases.values()))
+    pictures = {}
+    for kind, chosen in choose(cases, number).items():
+        samples = [(cases[index], dataset[index]) for index in chosen]
+        pictures[kind] = [draw(case, s, predictor(s.image).mask) for case, s in samples]
+    return pictures
+
+
 def _distance(mask: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     """Distance of each pixel of a mask at ``size`` (width, height) from its outline."""
-    from scipy import ndimage  # Slow to import.
-
     smooth = Image.fromarray(mask).convert("L").resize(size, Image.Resampling.BILINEAR)
     # Skin all around closes the outline of a lesion that the frame cuts.
-    inside = np.pad(np.asarray(smooth) > 127, 1)
+    inside = np.pad(is_lesion(np.asarray(smooth)), 1)
     if not inside.any():
         return np.full((size[1], size[0]), np.inf, np.float32)
     distance = np.where(

@@ -2,9 +2,9 @@
 
 import os
 
+from skinseg.formatting import counted
+from skinseg.planning.survey import Survey
 from skinseg.pretrained import PretrainedCfg
-from skinseg.training.planning.survey import Survey
-from skinseg.training.words import counted
 
 _FEW_VALIDATION_IMAGES = 30
 _DECODED_BYTES = 20  # A pixel as uint8 RGB, as float32 RGB for resizing, and its mask.

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from skinseg.data import SegmentationDataset, check_dataset
+from skinseg.data.levels import is_lesion
 from skinseg.data.near_duplicates import fingerprint, near_duplicate_groups
 from skinseg.data.pairs import DatasetError
 
@@ -88,7 +89,7 @@ def survey(dataset: SegmentationDataset, *, strict: bool = False, progress: bool
     measured: dict[int, tuple[tuple[int, int], float, np.ndarray]] = {}
 
     def measure(index: int, image: np.ndarray, levels: np.ndarray) -> None:
-        lesion = float((levels > 127).mean())
+        lesion = float(is_lesion(levels).mean())
         measured[index] = (levels.shape, lesion, fingerprint(image))
 
     report = check_dataset(dataset, progress, observer=measure)

@@ -5,10 +5,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from skinseg.data.normalization import Normalization
+from skinseg.planning import choices
+from skinseg.planning.choices import Choice
+from skinseg.planning.survey import Survey
 from skinseg.pretrained import PretrainedCfg
-from skinseg.training.planning import choices
-from skinseg.training.planning.choices import Choice
-from skinseg.training.planning.survey import Survey
 from skinseg.training.recipe import Recipe
 
 

@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from skinseg.data import SegmentationDataset
-from skinseg.training.planning.plan import TrainingPlan
+from skinseg.planning.plan import TrainingPlan
 from skinseg.training.trainer import train
 
 _STEPS, _VALIDATION_IMAGES = 2, 2

@@ -8,20 +8,21 @@ from typing import Any
 
 import torch
 
+from skinseg.complexity import count_parameters
 from skinseg.data import SegmentationDataset
 from skinseg.data.pairs import DatasetError
 from skinseg.factory import create_model
 from skinseg.files import write_atomically
+from skinseg.formatting import counted
 from skinseg.models.base import SegmentationModel
+from skinseg.planning import choices
+from skinseg.planning.choices import Choice
+from skinseg.planning.fitting import as_it_is, fit
+from skinseg.planning.remarks import memory_bytes, remarks
+from skinseg.planning.survey import Survey, seen_elsewhere, survey
 from skinseg.pretrained import PretrainedCfg
-from skinseg.training.planning import choices
-from skinseg.training.planning.choices import Choice
-from skinseg.training.planning.fitting import as_it_is, fit
-from skinseg.training.planning.remarks import memory_bytes, remarks
-from skinseg.training.planning.survey import Survey, seen_elsewhere, survey
 from skinseg.training.recipe import Recipe
 from skinseg.training.recipes import get_recipe
-from skinseg.training.words import counted
 
 PLAN_NAME = "plan.json"
 CHOSEN_RECIPE = "skinseg"
@@ -101,9 +102,9 @@ class TrainingPlan:
         """
         if self.separate != (val_set is not None):
             raise ValueError(
-                "the run has validation images of its own; name them again (--val)"
+                "the run has validation images of its own; give them again"
                 if self.separate
-                else "the run took its validation images from the data; name none (--val)"
+                else "the run took its validation images from the data; give none"
             )
         chosen = (val_set if self.separate else dataset).subset(self.validation)
         return dataset.subset(self.train), chosen
@@ -232,5 +233,4 @@ def _implied(model: str, record: PretrainedCfg | None, recipe: str) -> bool | No
 
 
 def _network(model: str, network: SegmentationModel) -> Choice:
-    parameters = sum(parameter.numel() for parameter in network.parameters())
-    return Choice("network", model, f"{parameters:,} parameters")
+    return Choice("network", model, f"{count_parameters(network).total:,} parameters")

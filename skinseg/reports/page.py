@@ -1,12 +1,12 @@
 """One HTML file with everything in it: no script, no other file, no network."""
 
 import base64
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from html import escape
 
 from skinseg.evaluation.definitions import DEFINITIONS, LABELS, RULES
-from skinseg.evaluation.gallery import PREDICTED_COLOUR, TRUE_COLOUR, Picture
-from skinseg.evaluation.tables import Table
+from skinseg.reports.gallery import PREDICTED_COLOUR, TRUE_COLOUR, Picture
+from skinseg.reports.tables import Table
 
 _KINDS = {
     "worst": ("Worst", "Lowest Dice, worst first"),
@@ -80,7 +80,7 @@ def page(
     title: str,
     subtitle: str,
     tables: Sequence[Table],
-    gallery: dict[str, list[Picture]],
+    gallery: Mapping[str, list[Picture]],
     dice: Sequence[float],
 ) -> str:
     """Return the page of an evaluation.
@@ -121,7 +121,7 @@ def document(title: str, body: Sequence[str], style: str = "") -> str:
     )
 
 
-def gallery_sections(gallery: dict[str, list[Picture]]) -> str:
+def gallery_sections(gallery: Mapping[str, list[Picture]]) -> str:
     """Return the legend of the outlines, and a section for each kind of case; all as HTML."""
     if not gallery:
         return ""

@@ -88,7 +88,7 @@ CHART_STYLE = """
 :root { --other: #b4562f; }
 @media (prefers-color-scheme: dark) { :root { --other: #e8956d; } }
 """
-"""CSS of the charts, for a page of :func:`skinseg.evaluation.page.document`."""
+"""CSS of the charts, for a page of :func:`skinseg.reports.page.document`."""
 
 
 def _line(name: str, line: Sequence[float], number: int, x: object, y: object) -> str:

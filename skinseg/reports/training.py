@@ -11,14 +11,16 @@ from typing import Any
 import torch
 
 from skinseg.data import SegmentationDataset
-from skinseg.evaluation import EvaluationReport, evaluate
-from skinseg.evaluation.page import dice_histogram, document, gallery_sections, html_table
-from skinseg.evaluation.tables import Table
+from skinseg.evaluation import EvaluationResult, evaluate
 from skinseg.files import write_atomically
+from skinseg.formatting import counted, duration
 from skinseg.inference import Predictor
-from skinseg.training.planning.plan import PLAN_NAME, TrainingPlan
-from skinseg.training.report.curves import CHART_STYLE, chart
-from skinseg.training.words import counted, duration
+from skinseg.planning.plan import PLAN_NAME, TrainingPlan
+from skinseg.reports.curves import CHART_STYLE, chart
+from skinseg.reports.evaluation import evaluation_tables
+from skinseg.reports.gallery import draw_gallery
+from skinseg.reports.page import dice_histogram, document, gallery_sections, html_table
+from skinseg.reports.tables import Table
 
 REPORT_NAME = "report.html"
 _CASES = 4
@@ -60,7 +62,7 @@ td.words { white-space: normal; text-align: left; }
 """
 
 
-def write_report(
+def write_training_report(
     run: str | os.PathLike[str],
     val_set: SegmentationDataset,
     *,
@@ -89,17 +91,15 @@ def write_report(
     log, settings = _read(run / "log.json"), _read(run / "recipe.json")
     plan = TrainingPlan.read(run) if (run / PLAN_NAME).is_file() else None
     predictor = Predictor(f"local-dir:{run}", device=device)
-    scores = evaluate(
-        predictor, val_set, sizes=("own",), gallery=_CASES, data="validation", progress=progress
-    )
+    scores = evaluate(predictor, val_set, sizes=("own",), data="validation", progress=progress)
     kept = predictor.model.pretrained_cfg.recipe["epoch"]
     record = predictor.model.pretrained_cfg
     body = [
         *_head(record.architecture, run, plan, log, scores, kept),
         *_curves(log, kept),
-        gallery_sections(scores.gallery),
+        gallery_sections(draw_gallery(predictor, val_set, scores, _CASES)),
         dice_histogram([case.scores["dice"] for case in scores.cases["own"]]),
-        *map(html_table, scores.tables()),
+        *map(html_table, evaluation_tables(scores)),
         *_plan(plan),
         _recipe(settings["recipe"]),
         *_use(run),
@@ -121,7 +121,7 @@ def _head(
     run: Path,
     plan: TrainingPlan | None,
     log: Sequence[dict[str, Any]],
-    scores: EvaluationReport,
+    scores: EvaluationResult,
     kept: int,
 ) -> list[str]:
     seconds = sum(entry["seconds"] for entry in log)
@@ -148,11 +148,11 @@ def _head(
     ]
 
 
-def _value(scores: EvaluationReport, name: str) -> str:
+def _value(scores: EvaluationResult, name: str) -> str:
     return f"{scores.score(name):.3f}"
 
 
-def _interval(scores: EvaluationReport, name: str) -> str:
+def _interval(scores: EvaluationResult, name: str) -> str:
     score = scores.summaries["own"].scores[name]
     return "" if score.low is None else f"95 %: {score.low:.3f} to {score.high:.3f}"
 

@@ -26,7 +26,7 @@ class HubError(OSError):
 
 
 @contextmanager
-def hub_faults(repo: str, what: str) -> Iterator[None]:
+def hub_errors(repo: str, what: str) -> Iterator[None]:
     """Turn whatever the client raises into one :class:`HubError` that says what to do.
 
     Args:

@@ -7,7 +7,7 @@ import torch.distributed as dist
 from torch import nn
 
 
-class Processes:
+class Distributed:
     """The processes of a run, started by ``torchrun``; one, alone, otherwise.
 
     All of them draw the same order and the same augmentation, take their part of each batch, and
@@ -19,7 +19,7 @@ class Processes:
 
     Attributes:
         rank: Number of this process, from 0.
-        count: How many there are.
+        world_size: How many there are.
     """
 
     def __init__(self, device: torch.device) -> None:
@@ -27,30 +27,30 @@ class Processes:
             dist.init_process_group("nccl" if device.type == "cuda" else "gloo")
         self.joined = dist.is_initialized()
         self.rank = dist.get_rank() if self.joined else 0
-        self.count = dist.get_world_size() if self.joined else 1
+        self.world_size = dist.get_world_size() if self.joined else 1
 
     @property
-    def leads(self) -> bool:
+    def is_main(self) -> bool:
         """Whether this process writes the files and shows the progress."""
         return self.rank == 0
 
-    def part(self, rows: slice) -> slice:
-        """Return this process's share of a batch's rows; the first processes get the rest."""
-        share, rest = divmod(rows.stop - rows.start, self.count)
-        start = rows.start + self.rank * share + min(self.rank, rest)
-        return slice(start, start + share + (self.rank < rest))
+    def shard(self, rows: slice) -> slice:
+        """Return this process's part of a batch's rows; the first processes get the rest."""
+        length, rest = divmod(rows.stop - rows.start, self.world_size)
+        start = rows.start + self.rank * length + min(self.rank, rest)
+        return slice(start, start + length + (self.rank < rest))
 
-    def total(self, values: torch.Tensor) -> torch.Tensor:
+    def all_reduce(self, values: torch.Tensor) -> torch.Tensor:
         """Add a tensor up over all processes, keeping the gradient of the own part."""
-        if self.count == 1:
+        if self.world_size == 1:
             return values
         everywhere = values.detach().clone()
         dist.all_reduce(everywhere)
         return values + (everywhere - values.detach())
 
-    def add_gradients(self, parameters: list[nn.Parameter]) -> None:
+    def all_reduce_gradients(self, parameters: list[nn.Parameter]) -> None:
         """Add the gradients of all processes up, in every one of them."""
-        if self.count == 1:
+        if self.world_size == 1:
             return
         for parameter in parameters:
             if parameter.grad is None:
@@ -61,7 +61,7 @@ class Processes:
         for parameter, piece in zip(parameters, pieces, strict=True):
             parameter.grad.copy_(piece.view_as(parameter))
 
-    def wait(self) -> None:
+    def barrier(self) -> None:
         """Let every process come to this point before one goes on."""
-        if self.count > 1:
+        if self.world_size > 1:
             dist.barrier()

@@ -1,0 +1,125 @@
+"""A data set in one word, as the command line has it."""
+
+import dataclasses
+import os
+import re
+from pathlib import Path
+
+from skinseg.data.datasets import PairDataset
+from skinseg.data.folder import FolderDataset
+from skinseg.data.isic import ISIC2016, ISIC2017, ISIC2018
+from skinseg.data.pairs import DatasetError
+from skinseg.data.ph2 import PH2
+
+_ISIC = {"isic2016": ISIC2016, "isic2017": ISIC2017, "isic2018": ISIC2018}
+_OFFICIAL = re.compile(r"(isic2016|isic2017|isic2018|ph2):(.*)", re.IGNORECASE | re.DOTALL)
+_SPLIT = re.compile(r"(?P<root>.+):(?P<splits>[a-z0-9+]+)", re.DOTALL)
+
+
+@dataclasses.dataclass(frozen=True)
+class DatasetSource:
+    """Where images with masks are, as one word of the command line says it.
+
+    Attributes:
+        text: The word itself.
+        layout: ``"folder"``, ``"isic2016"``, ``"isic2017"``, ``"isic2018"`` or ``"ph2"``.
+        root: The folder.
+        splits: Official splits, for ISIC.
+    """
+
+    text: str
+    layout: str
+    root: Path
+    splits: tuple[str, ...] = ()
+
+    @classmethod
+    def parse(cls, source: str | os.PathLike[str]) -> "DatasetSource":
+        """Parse a folder, ``"isic2017:FOLDER:SPLIT"`` or ``"ph2:FOLDER"``.
+
+        Raises:
+            DatasetError: If an ISIC source names no split.
+
+        Example:
+            >>> DatasetSource.parse("isic2017:photos:train+val").splits
+            ('train', 'val')
+        """
+        text = os.fspath(source)
+        official = _OFFICIAL.fullmatch(text)
+        if not official:
+            return cls(text, "folder", Path(text))
+        layout = official[1].lower()
+        if layout == "ph2":
+            return cls(text, layout, Path(official[2]))
+        parts = _SPLIT.fullmatch(official[2])
+        if not parts:
+            raise DatasetError(
+                f"{text!r} names no split. Write it as {layout}:FOLDER:SPLIT, with train, val, "
+                "test or several joined as train+val."
+            )
+        return cls(text, layout, Path(parts["root"]), tuple(parts["splits"].split("+")))
+
+    @property
+    def name(self) -> str:
+        """Name of the folder, for what is made from the data set."""
+        return self.root.resolve().name
+
+    def open(self, masks: str | os.PathLike[str] | None = None) -> PairDataset:
+        """Open the data set.
+
+        Args:
+            masks: Folder of the masks, for a plain folder whose masks are elsewhere.
+
+        Raises:
+            DatasetError: As :func:`open_dataset`.
+        """
+        if self.layout == "folder":
+            return _plain(self.root, masks)
+        if masks is not None:
+            raise DatasetError(
+                f"{self.text!r} has its masks in it; leave the folder '{masks}' out."
+            )
+        if self.layout == "ph2":
+            return PH2(self.root)
+        first, *others = (_ISIC[self.layout](self.root, split) for split in self.splits)
+        return sum(others, first)
+
+
+def open_dataset(
+    source: str | os.PathLike[str],
+    *,
+    masks: str | os.PathLike[str] | None = None,
+    split_file: str | os.PathLike[str] | None = None,
+) -> PairDataset:
+    """Open images with masks, in a plain folder or as an official archive unpacks.
+
+    Args:
+        source: A folder as :class:`~skinseg.data.FolderDataset` takes it; or
+            ``"isic2016:FOLDER:SPLIT"``, ``"isic2017:FOLDER:SPLIT"``, ``"isic2018:FOLDER:SPLIT"``
+            with the folder that holds the official ones and ``train``, ``val``, ``test`` or several
+            joined as ``train+val``; or ``"ph2:FOLDER"``.
+        masks: Folder of the masks, for a plain folder whose masks are elsewhere.
+        split_file: Text file with one id per line: these images alone, in that order.
+
+    Raises:
+        DatasetError: If the folder is not there or laid out otherwise, the split is missing or
+            unknown, or an id of the split file is not among the images.
+
+    Example:
+        >>> open_dataset("isic2017:photos")
+        Traceback (most recent call last):
+            ...
+        skinseg.data.pairs.DatasetError: 'isic2017:photos' names no split. Write it as ...
+    """
+    dataset = DatasetSource.parse(source).open(masks)
+    return dataset if split_file is None else dataset.subset(os.fspath(split_file))
+
+
+def _plain(folder: Path, masks: str | os.PathLike[str] | None) -> PairDataset:
+    try:
+        return FolderDataset(folder, masks)
+    except DatasetError as error:
+        for year in ("2016", "2017", "2018"):
+            if any(folder.glob(f"IS*{year}*_Training_*")) or any(folder.glob(f"IS*{year}*_Test_*")):
+                hint = f"It looks like the official ISIC {year}: write isic{year}:{folder}:SPLIT."
+                raise DatasetError(f"{error} {hint}") from error
+        raise

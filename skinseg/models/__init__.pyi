@@ -1,0 +1,10 @@
+from .base import SegmentationModel as SegmentationModel
+from .basic_unet import BasicUNet as BasicUNet
+from .egeunet import EGEUNet as EGEUNet
+from .lmsaunet import LMSAUNet as LMSAUNet
+from .malunet import MALUNet as MALUNet
+from .segnet import SegNet as SegNet
+from .transunet import TransUNet as TransUNet
+from .unet import UNet as UNet
+
+CATALOG: dict[str, dict[str, int | str]]

@@ -1,0 +1,48 @@
+"""Names of networks, weights and options: their grammar, wildcards, and hints for mistyped ones."""
+
+import difflib
+import fnmatch
+from collections.abc import Iterable
+
+
+def split_name(name: str) -> tuple[str, str]:
+    """Split ``arch.tag`` into the two; the tag is empty where there is none.
+
+    Example:
+        >>> split_name("egeunet.isic2017"), split_name("egeunet")
+        (('egeunet', 'isic2017'), ('egeunet', ''))
+    """
+    arch, _, tag = name.partition(".")
+    return arch, tag
+
+
+def matches(name: str, patterns: str | Iterable[str]) -> bool:
+    """Tell whether a name fits a wildcard pattern, or one of several.
+
+    Example:
+        >>> matches("egeunet", "ege*"), matches("egeunet", ["mal*", "u*"])
+        (True, False)
+    """
+    patterns = [patterns] if isinstance(patterns, str) else patterns
+    return any(fnmatch.fnmatchcase(name, pattern) for pattern in patterns)
+
+
+def near_matches(name: str, known: Iterable[str], otherwise: str | None = None) -> str:
+    """Return the hint of an error message: what the user may have meant.
+
+    Args:
+        name: What the user wrote.
+        known: What there is.
+        otherwise: Hint where nothing is near; by default the list of all that there is.
+
+    Example:
+        >>> near_matches("malunett", ["malunet", "segnet"])
+        'did you mean malunet?'
+        >>> near_matches("x", ["malunet", "segnet"])
+        'there are: malunet, segnet'
+    """
+    known = sorted(known)
+    near = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
+    if near:
+        return f"did you mean {' or '.join(near)}?"
+    return otherwise or f"there are: {', '.join(known) or 'none'}"

@@ -1,0 +1,103 @@
+"""The result of an evaluation as files: JSON, Markdown, and one HTML page."""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+from skinseg.evaluation.definitions import DEFINITIONS, LABELS, RULES
+from skinseg.evaluation.result import EvaluationResult
+from skinseg.files import write_atomically, write_json
+from skinseg.reports.gallery import Picture
+from skinseg.reports.page import page
+from skinseg.reports.tables import Table, lesion_size_table, markdown_table, score_table
+
+FILES = ("evaluation.json", "evaluation.md", "gallery.html")
+Gallery = Mapping[str, list[Picture]]
+
+
+def write_evaluation_report(
+    result: EvaluationResult, folder: str | os.PathLike[str], gallery: Gallery | None = None
+) -> list[Path]:
+    """Write ``evaluation.json``, ``evaluation.md`` and ``gallery.html``, each atomically.
+
+    Args:
+        result: What :func:`skinseg.evaluation.evaluate` returned.
+        folder: Made if it does not exist.
+        gallery: Pictures for the page, as :func:`skinseg.reports.draw_gallery` draws them.
+
+    Returns:
+        The three files.
+
+    Raises:
+        OSError: If the folder cannot be written to.
+    """
+    gallery = gallery or {}
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    files = [folder / name for name in FILES]
+    shown = {kind: [picture.case.id for picture in cases] for kind, cases in gallery.items()}
+    write_json(files[0], {**result.to_dict(), "gallery": shown})
+    texts = (evaluation_markdown(result), evaluation_html(result, gallery))
+    for file, text in zip(files[1:], texts, strict=True):
+        _write_text(file, text)
+    return files
+
+
+def _write_text(file: Path, text: str) -> None:
+    write_atomically(file, lambda path: path.write_text(text, encoding="utf-8"))
+
+
+def evaluation_tables(result: EvaluationResult) -> list[Table]:
+    """Return the scores of all images, then those by lesion size, as text for each cell.
+
+    Where all images are of the network's size, both sizes have one table.
+    """
+    captions = _captions(result)
+    sizes = result.lesion_sizes
+    return [
+        *(score_table(text, result.summaries[size]) for size, text in captions.items()),
+        *(lesion_size_table(text, sizes[size]) for size, text in captions.items()),
+    ]
+
+
+def evaluation_markdown(result: EvaluationResult) -> str:
+    """Return a summary for reading, in Markdown."""
+    parts = [
+        f"# {result.model} on {result.data}",
+        f"{result.images} images. {_setting_line(result)}",
+        *(markdown_table(table) for table in evaluation_tables(result)),
+        "## What the scores mean",
+        "\n".join(f"- {LABELS[name]}: {text}." for name, text in DEFINITIONS.items()),
+        "\n".join(f"- {rule}" for rule in RULES),
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def evaluation_html(result: EvaluationResult, gallery: Gallery | None = None) -> str:
+    """Return one self-contained page: the scores, and the gallery with its pictures inside."""
+    first = next(iter(result.cases))
+    dice = [case.scores["dice"] for case in result.cases[first]]
+    subtitle = f"{result.images} images on {result.data}. {_setting_line(result)}"
+    return page(result.model, subtitle, evaluation_tables(result), gallery or {}, dice)
+
+
+def _captions(result: EvaluationResult) -> dict[str, str]:
+    """What to call each size that has scores of its own."""
+    height, width = result.settings["input_size"]
+    captions = {
+        "own": "at their own size",
+        "model": f"at the network's size ({width} x {height})",
+    }
+    shown = {size: text for size, text in captions.items() if size in result.cases}
+    same = {(case.height, case.width) for case in result.cases.get("own", ())}
+    if len(shown) == 2 and same == {(height, width)}:
+        return {"own": f"at their own size, which is the network's ({width} x {height})"}
+    return shown
+
+
+def _setting_line(result: EvaluationResult) -> str:
+    settings = result.settings
+    flips = ", averaged over four flips" if settings["tta"] else ""
+    resamples = settings["bootstrap"]
+    intervals = f" Intervals: 95 %, {resamples} resamples." if resamples else ""
+    return f"Lesion: probability {settings['threshold']:g} or more{flips}.{intervals}"

@@ -1,0 +1,59 @@
+"""The package's face: lazy, complete, and with one catalog of networks."""
+
+import importlib.util
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import skinseg
+
+ROOT = Path(__file__).parents[1]
+
+
+def loaded(code):
+    """Names of the modules that a fresh process has loaded after ``code``."""
+    script = f"{code}; import sys, json; print(json.dumps(sorted(sys.modules)))"
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    )
+    return set(json.loads(done.stdout.splitlines()[-1]))
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "import skinseg",
+        "import skinseg.cli",
+        "import skinseg; skinseg.list_models(); skinseg.list_pretrained()",
+        "import skinseg; skinseg.get_pretrained_cfg('egeunet')",
+    ],
+)
+def test_names_need_no_torch(code):
+    assert not {"torch", "numpy", "huggingface_hub"} & loaded(code)
+
+
+def test_one_network_loads_one_family():
+    families = {"skinseg.models.egeunet", "skinseg.models.malunet", "skinseg.models.segnet"}
+    code = "import skinseg; skinseg.create_model('malunet')"
+    assert families & loaded(code) == {"skinseg.models.malunet"}
+
+
+@pytest.mark.parametrize("name", skinseg.__all__)
+def test_every_public_name_is_there(name):
+    assert getattr(skinseg, name) is not None
+
+
+def test_an_unknown_name_is_an_attribute_error():
+    with pytest.raises(AttributeError, match="No skinseg attribute create_modle"):
+        skinseg.create_modle  # noqa: B018
+
+
+def test_the_catalog_is_that_of_the_code():
+    path = ROOT / "benchmarks" / "costs" / "catalog.py"
+    spec = importlib.util.spec_from_file_location("catalog", path)
+    script = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(script)
+    assert script.catalog() == skinseg.models.CATALOG, "run `make catalog`"
