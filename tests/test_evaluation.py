@@ -153,9 +153,7 @@ def test_an_image_of_the_networks_size_is_predicted_once():
     both = evaluate(predictor, dataset, bootstrap=0, progress=False)
     assert network.images == 3
     assert both.cases["own"][1] is both.cases["model"][1]
-    assert (
-        len(evaluation_tables(both)) == 2
-    )  # one of scores, one by lesion size: not one for each size
+    assert len(evaluation_tables(both)) == 2  # scores, and by lesion size
     evaluate(predictor, SyntheticDermoscopy(3, 80), bootstrap=0, progress=False)
     assert network.images == 3 + 6
 

@@ -16,10 +16,8 @@ ROOT = Path(__file__).parents[1]
 def loaded(code):
     """Names of the modules that a fresh process has loaded after ``code``."""
     script = f"{code}; import sys, json; print(json.dumps(sorted(sys.modules)))"
-    done = subprocess.run(
-        [sys.executable, "-c", script], capture_output=True, text=True, check=True
-    )
-    return set(json.loads(done.stdout.splitlines()[-1]))
+    printed = subprocess.check_output([sys.executable, "-c", script], text=True)
+    return set(json.loads(printed.splitlines()[-1]))
 
 
 @pytest.mark.parametrize(
