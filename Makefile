@@ -31,9 +31,10 @@ format: .venv/installed-dev
 	$(BIN)/ruff check --fix .
 
 tables: .venv/installed-dev
-	$(BIN)/python benchmarks/paper_tables.py
+	$(BIN)/python benchmarks/costs/paper_tables.py
 
 results: .venv/installed-dev
+	$(BIN)/python benchmarks/pages.py
 	$(BIN)/python docs/accuracy_page.py
 
 docs: .venv/installed-dev

@@ -12,7 +12,7 @@ from skinseg.files import write_atomically
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "docs" / "results" / "accuracy.json"
 PAPERS = ROOT / "benchmarks" / "paper_figures.json"
-REFERENCES = ROOT / "benchmarks" / "reference_scores.json"
+REFERENCES = ROOT / "benchmarks" / "accuracy" / "reference_scores.json"
 TITLES = {"malunet": "MALUNet", "egeunet": "EGE-UNet", "lmsaunet": "LMSAUNet"}
 TITLES["basic_unet"] = "BasicUNet"
 PRINTED_IN = {"malunet": "malunet_table1_isic2017", "egeunet": "egeunet_table1_isic2017"}
@@ -28,11 +28,12 @@ KINDS = {
 INTRODUCTION = """# Accuracy
 
 Written by `docs/accuracy_page.py` (`make results`) from `accuracy.json`, which
-`benchmarks/accuracy.py` measured. Scores are of the lesion, at 256x256, the size of the files: IoU
-and Dice pooled over all pixels of all images (the papers' metric), and IoU averaged over images. In
-brackets the 95 % interval over images (bootstrap, 1,000 resamples). `accuracy.json` has accuracy,
-sensitivity, specificity, ISIC's score and every setting beside them. "Flips" averages over the four
-flips of each image (`--tta`), at four times the cost; all other figures are of one pass.
+`benchmarks/accuracy/accuracy.py` measured. Scores are of the lesion, at 256x256, the size of the
+files: IoU and Dice pooled over all pixels of all images (the papers' metric), and IoU averaged over
+images. In brackets the 95 % interval over images (bootstrap, 1,000 resamples). `accuracy.json` has
+accuracy, sensitivity, specificity, ISIC's score and every setting beside them. "Flips" averages
+over the four flips of each image (`--tta`), at four times the cost; all other figures are of one
+pass.
 """
 PAPER73 = """## 650 test images of a 7:3 split of ISIC 2017
 
@@ -46,7 +47,7 @@ Each run; the same figures come from
 
 ```console
 $ skinseg evaluate --data isic2017:ISIC:train+val --split-file ISIC/splits/paper73_test.txt \\
-    --model local-dir:benchmarks/accuracy_weights/RUN --size own
+    --model local-dir:benchmarks/accuracy/weights/RUN --size own
 ```
 """
 OFFICIAL = """
@@ -59,11 +60,11 @@ good, and compare networks rather than promise anything. `skinseg evaluate --dat
 TEACHERS = """## Teachers
 
 The soft masks come from three teachers, U-Nets on EfficientNet-Lite0 with ImageNet weights
-(`benchmarks/teachers.py`), trained on images that are for training in both splits. The mask to
-learn is {share:.0%} the teachers' probability, of those that have not seen the image, and the rest
-the outlined one. They gave nothing here or in [the first trials](recipe_trials.md); in [a later
-one](trial_runs.md) they gained a little per image and lost as much pooled. No other row and no
-weights that ship have used them.
+(`benchmarks/recipes/teachers.py`), trained on images that are for training in both splits. The mask
+to learn is {share:.0%} the teachers' probability, of those that have not seen the image, and the
+rest the outlined one. They gave nothing here or in [the first trials](recipe_trials.md); in [a
+later one](trial_runs.md) they gained a little per image and lost as much pooled. No other row and
+no weights that ship have used them.
 """
 
 
