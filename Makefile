@@ -37,9 +37,10 @@ types: .venv/installed-dev
 	$(BIN)/mypy
 
 tables: .venv/installed-dev
-	$(BIN)/python benchmarks/paper_tables.py
+	$(BIN)/python benchmarks/costs/paper_tables.py
 
 results: .venv/installed-dev
+	$(BIN)/python benchmarks/pages.py
 	$(BIN)/python docs/accuracy_page.py
 
 docs: .venv/installed-dev

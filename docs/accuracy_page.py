@@ -4,15 +4,16 @@ import json
 from collections.abc import Iterable
 from pathlib import Path
 from statistics import mean
+from typing import Any
 
-from tables import kept_epoch, table
+from tables import UNKNOWN, kept_epoch, table
 
 from skinseg.files import write_atomically
 
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "docs" / "results" / "accuracy.json"
 PAPERS = ROOT / "benchmarks" / "paper_figures.json"
-REFERENCES = ROOT / "benchmarks" / "reference_scores.json"
+REFERENCES = ROOT / "benchmarks" / "accuracy" / "reference_scores.json"
 TITLES = {"malunet": "MALUNet", "egeunet": "EGE-UNet", "lmsaunet": "LMSAUNet"}
 TITLES["basic_unet"] = "BasicUNet"
 PRINTED_IN = {"malunet": "malunet_table1_isic2017", "egeunet": "egeunet_table1_isic2017"}
@@ -28,11 +29,12 @@ KINDS = {
 INTRODUCTION = """# Accuracy
 
 Written by `docs/accuracy_page.py` (`make results`) from `accuracy.json`, which
-`benchmarks/accuracy.py` measured. Scores are of the lesion, at 256x256, the size of the files: IoU
-and Dice pooled over all pixels of all images (the papers' metric), and IoU averaged over images. In
-brackets the 95 % interval over images (bootstrap, 1,000 resamples). `accuracy.json` has accuracy,
-sensitivity, specificity, ISIC's score and every setting beside them. "Flips" averages over the four
-flips of each image (`--tta`), at four times the cost; all other figures are of one pass.
+`benchmarks/accuracy/accuracy.py` measured. Scores are of the lesion, at 256x256, the size of the
+files: IoU and Dice pooled over all pixels of all images (the papers' metric), and IoU averaged over
+images. In brackets the 95 % interval over images (bootstrap, 1,000 resamples). `accuracy.json` has
+accuracy, sensitivity, specificity, ISIC's score and every setting beside them. "Flips" averages
+over the four flips of each image (`--tta`), at four times the cost; all other figures are of one
+pass.
 """
 PAPER73 = """## 650 test images of a 7:3 split of ISIC 2017
 
@@ -46,7 +48,7 @@ Each run; the same figures come from
 
 ```console
 $ skinseg evaluate --data isic2017:ISIC:train+val --split-file ISIC/splits/paper73_test.txt \\
-    --model local-dir:benchmarks/accuracy_weights/RUN --size own
+    --model local-dir:benchmarks/accuracy/weights/RUN --size own
 ```
 """
 OFFICIAL = """
@@ -59,43 +61,46 @@ good, and compare networks rather than promise anything. `skinseg evaluate --dat
 TEACHERS = """## Teachers
 
 The soft masks come from three teachers, U-Nets on EfficientNet-Lite0 with ImageNet weights
-(`benchmarks/teachers.py`), trained on images that are for training in both splits. The mask to
-learn is {share:.0%} the teachers' probability, of those that have not seen the image, and the rest
-the outlined one. They gave nothing here or in [the first trials](recipe_trials.md); in [a later
-one](trial_runs.md) they gained a little per image and lost as much pooled. No other row and no
-weights that ship have used them.
+(`benchmarks/recipes/teachers.py`), trained on images that are for training in both splits. The mask
+to learn is {fraction:.0%} the teachers' probability, of those that have not seen the image, and the
+rest the outlined one. They gave nothing here or in [the first trials](recipe_trials.md); in [a
+later one](trial_runs.md) they gained a little per image and lost as much pooled. No other row and
+no weights that ship have used them.
 """
 
 
-def percent(score: dict) -> str:
+Row = dict[str, Any]
+
+
+def percent(score: dict[str, float]) -> str:
     return f"{100 * score['value']:.2f} [{100 * score['low']:.1f}, {100 * score['high']:.1f}]"
 
 
-def row(entry: dict, name: str, origin: dict) -> list[str]:
-    """A table's row of one set of weights; ``origin`` says who trained them, and where."""
+def row(entry: Row, name: str, origin: dict[str, Any]) -> list[str]:
+    """A table's row of one set of weights; ``origin`` says where they were trained, if known."""
     scores, recipe = entry["scores"], entry["recipe"]
     return [
         name,
-        str(recipe["seed"]),
+        str(recipe.get("seed", UNKNOWN)),
         *(percent(scores[score]) for score in ("pooled_iou", "pooled_dice", "mean_iou")),
         f"{100 * entry['scores_with_flips']['pooled_iou']['value']:.2f}",
         kept_epoch(recipe),
-        str(recipe["size"]),
-        f"{origin['hours']:.1f} h, {origin['hardware']}",
-        f"`{origin['commit'][:8]}`",
+        str(recipe.get("size", UNKNOWN)),
+        f"{origin['hours']:.1f} h, {origin['hardware']}" if "hours" in origin else UNKNOWN,
+        f"`{origin['commit'][:8]}`" if "commit" in origin else UNKNOWN,
     ]
 
 
 HEAD = ["seed", "IoU", "Dice", "IoU per image", "IoU, flips", "epoch", "input", "training", "code"]
 
 
-def printed(papers: dict, network: str) -> dict:
+def printed(papers: dict[str, list[Row]], network: str) -> Row:
     rows = papers[PRINTED_IN[network]]
     return next(entry for entry in rows if entry["model"] == TITLES[network])
 
 
-def means(runs: list[dict], papers: dict, references: dict) -> str:
-    """One row a network and recipe: the paper's figure, the authors' code here, and ours."""
+def means(runs: list[Row], papers: dict[str, list[Row]], references: dict[str, Row]) -> str:
+    """One row for each network and recipe: the paper's figure, the authors' code here, and ours."""
     rows = []
     for network in PRINTED_IN:
         figure, reference = printed(papers, network), references[network]
@@ -128,7 +133,7 @@ def means(runs: list[dict], papers: dict, references: dict) -> str:
     return table(["network", "recipe", "IoU / Dice", "with flips", "epochs", "seeds"], rows)
 
 
-def pooled(runs: list[dict], scores: str) -> str:
+def pooled(runs: list[Row], scores: str) -> str:
     """Pooled IoU and Dice, mean of the runs."""
     names = ("pooled_iou", "pooled_dice")
     return " / ".join(
@@ -136,7 +141,9 @@ def pooled(runs: list[dict], scores: str) -> str:
     )
 
 
-def page(results: dict, papers: dict, references: dict) -> str:
+def page(
+    results: dict[str, list[Row]], papers: dict[str, list[Row]], references: dict[str, Row]
+) -> str:
     runs = results["runs"]
     each = [
         row(run, f"`{run['run']}`", {**run["provenance"], "hours": run["hours"]}) for run in runs
@@ -152,13 +159,14 @@ def page(results: dict, papers: dict, references: dict) -> str:
         table(["weights", *HEAD], shipped),
         "",
     ]
-    shares = taught_shares(runs)
-    if shares:
-        parts.append(TEACHERS.format(share=max(shares)))
+    fractions = taught_fractions(runs)
+    if fractions:
+        parts.append(TEACHERS.format(fraction=max(fractions)))
     return "\n".join(parts)
 
 
-def taught_shares(runs: Iterable[dict]) -> set[float]:
+def taught_fractions(runs: Iterable[Row]) -> set[float]:
+    """Which fractions of a mask the teachers' probability was."""
     return {run["recipe"]["soft_weight"] for run in runs if run["teacher"]}
 
 

@@ -12,7 +12,7 @@ SIZE = 320
 
 
 def main() -> None:
-    predictor = skinseg.Predictor("egeunet")
+    predictor = skinseg.Predictor("egeunet.isic2017")
     images = [synthetic_lesion(seed, SIZE)[0] for seed in SEEDS]
     outlined = [predictor(image).overlay(image) for image in images]
     rows = [np.concatenate(row, axis=1) for row in (images, outlined)]

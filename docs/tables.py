@@ -9,13 +9,17 @@ A table stands between ``<!-- table: NAME -->`` and ``<!-- end -->``.
 import inspect
 import re
 import sys
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import skinseg
 from skinseg.files import write_atomically
 
 ROOT = Path(__file__).parents[1]
 PAGES = ["README.md", "docs/models.md", "docs/guides/blocks.md"]
+OFFICIAL = "ISIC 2017 task 1, official validation split"
+UNKNOWN = "not recorded"
 
 
 def table(head: list[str], rows: list[list[str]]) -> str:
@@ -25,7 +29,7 @@ def table(head: list[str], rows: list[list[str]]) -> str:
 
 def summary(thing: object) -> str:
     """First line of a docstring."""
-    return inspect.getdoc(thing).splitlines()[0]
+    return (inspect.getdoc(thing) or "").partition("\n")[0]
 
 
 def published() -> list[str]:
@@ -40,16 +44,14 @@ def networks() -> str:
     for name in published():
         parameters = sum(p.numel() for p in skinseg.create_model(name).parameters())
         cfg = skinseg.get_pretrained_cfg(name)
-        scores = cfg.metrics[0] if cfg else None
+        scores = official_scores(cfg.metrics)[0] if cfg else {}
+        shown = ("pooled_iou", "pooled_dice", "mean_iou", "mean_dice")
         rows.append(
             [
                 f"`{name}`",
                 f"{parameters:,}",
                 f"`{cfg.name}`" if cfg else "",
-                f"{scores['pooled_iou']:.3f}" if scores else "",
-                f"{scores['pooled_dice']:.3f}" if scores else "",
-                f"{scores['mean_iou']:.3f}" if scores else "",
-                f"{scores['mean_dice']:.3f}" if scores else "",
+                *(figures(scores, score, decimals=3) for score in shown),
             ]
         )
     columns = ["network", "parameters", "weights", "IoU", "Dice", "IoU per image"]
@@ -71,11 +73,44 @@ def descriptions(names: list[str]) -> str:
     return table(["network", "what it is"], rows)
 
 
-def kept_epoch(recipe: dict) -> str:
+def official_scores(metrics: list[dict[str, Any]]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Scores of the official validation images, and without the one that was learned from.
+
+    A record has neither where nobody has measured them: a training run records its own images.
+    """
+    by_data = {entry.get("data", ""): entry for entry in metrics}
+    without = [name for name in by_data if name.startswith(f"{OFFICIAL}, without")]
+    return by_data.get(OFFICIAL, {}), by_data[without[0]] if without else {}
+
+
+def figures(scores: Mapping[str, float], *names: str, decimals: int) -> str:
+    """Scores beside each other; nothing where there are none."""
+    return " / ".join(f"{scores[name]:.{decimals}f}" for name in names) if scores else ""
+
+
+def kept_epoch(recipe: Mapping[str, Any]) -> str:
     """Which epoch was kept, and of which run before the training went on."""
+    if "epoch" not in recipe:
+        return UNKNOWN
     kept = f"{recipe['epoch']} of {recipe['epochs']}"
     first = recipe.get("initial")
     return f"{kept} after {kept_epoch(first['recipe'])}" if first else kept
+
+
+def training(recipe: Mapping[str, Any]) -> str:
+    """Which epoch was kept, and what the training took as far as the record says it."""
+    if "epoch" not in recipe:
+        return UNKNOWN
+    text = f"epoch {kept_epoch(recipe)}, seed {recipe['seed']}"
+    if "hours" in recipe:
+        text += f", {recipe['hours']} h on {recipe['hardware']} ({recipe['threads']} thread)"
+    return text
+
+
+def learned_from(training_data: Mapping[str, Any]) -> str:
+    """The data set and its split, or where weights that others trained come from."""
+    known = [training_data[key] for key in ("name", "split", "source") if key in training_data]
+    return "; ".join(known) or UNKNOWN
 
 
 def weights() -> str:
@@ -83,18 +118,17 @@ def weights() -> str:
     rows = []
     for name in skinseg.list_pretrained():
         cfg = skinseg.get_pretrained_cfg(name)
-        recipe = cfg.recipe
+        scores, unseen = official_scores(cfg.metrics)
         rows.append(
             [
                 f"`{name}`",
-                f"{cfg.training_data['name']}; {cfg.training_data['split']}",
-                f"{cfg.metrics[0]['pooled_iou']:.4f} / {cfg.metrics[0]['pooled_dice']:.4f}",
-                f"{cfg.metrics[1]['pooled_iou']:.4f} / {cfg.metrics[1]['pooled_dice']:.4f}",
-                f"{cfg.metrics[0]['sensitivity']:.3f} / {cfg.metrics[0]['specificity']:.3f}",
+                learned_from(cfg.training_data),
+                figures(scores, "pooled_iou", "pooled_dice", decimals=4),
+                figures(unseen, "pooled_iou", "pooled_dice", decimals=4),
+                figures(scores, "sensitivity", "specificity", decimals=3),
                 "x".join(str(side) for side in cfg.input_size[1:]),
-                f"epoch {kept_epoch(recipe)}, seed {recipe['seed']}, {recipe['hours']} h on "
-                f"{recipe['hardware']} ({recipe['threads']} thread)",
-                f"`{cfg.commit[:8]}`",
+                training(cfg.recipe),
+                f"`{cfg.commit[:8]}`" if cfg.commit else UNKNOWN,
             ]
         )
     head = ["weights", "training data", "pooled IoU / Dice", "without the duplicate"]
@@ -116,7 +150,7 @@ TABLES = {f.__name__: f for f in (networks, entrypoints, ablations, weights, blo
 
 
 def filled(text: str) -> str:
-    """The page with all its tables made anew."""
+    """The page with all its tables as they are now."""
     pattern = re.compile(r"(<!-- table: (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
     return pattern.sub(lambda m: f"{m[1]}{TABLES[m[2]]()}\n{m[3]}", text)
 

@@ -102,6 +102,8 @@ class PretrainedCfg:
 def read_record(path: Path) -> PretrainedCfg:
     """Read ``<arch.tag>.json``; its file is the safetensors of the same name, where there is one.
 
+    A training run writes a record without a tag: the name of the file gives it one.
+
     Raises:
         ValueError: If the JSON is broken or has unknown keys.
     """
@@ -110,6 +112,9 @@ def read_record(path: Path) -> PretrainedCfg:
     except (OSError, ValueError) as error:
         raise ValueError(f"{path} is not a readable weight record: {error}") from error
     cfg = PretrainedCfg.from_dict(record, str(path))
+    arch, tag = split_name(path.stem)
+    if not cfg.tag and arch == cfg.architecture:
+        cfg = dataclasses.replace(cfg, tag=tag)
     weights = path.with_suffix(".safetensors")
     return dataclasses.replace(cfg, file=str(weights)) if weights.is_file() else cfg
 

@@ -1,6 +1,5 @@
 """Corruptions: of one kind, repeatable, worse with severity, and alike at any resolution."""
 
-import importlib
 import json
 import subprocess
 import sys
@@ -11,13 +10,14 @@ import pytest
 import torch
 from PIL import Image
 
+from benchmarks.robustness import robustness
 from skinseg import Predictor, create_model
 from skinseg.data import Sample, synthetic_lesion
 from skinseg.data.corruptions import SEVERITIES, corrupt, list_corruptions
 from skinseg.data.synthetic.skin import skin_colour
 
 SIZE = 128
-SCRIPT = Path(__file__).parents[1] / "benchmarks" / "robustness.py"
+SCRIPT = Path(__file__).parents[1] / "benchmarks" / "robustness" / "robustness.py"
 
 
 @pytest.fixture(scope="module")
@@ -159,8 +159,6 @@ def test_page_and_plot_come_from_the_json_alone(tmp_path):
 
 
 def test_benchmark_goes_on_where_it_was_stopped(tmp_path, monkeypatch):
-    monkeypatch.syspath_prepend(SCRIPT.parent)
-    robustness = importlib.import_module("robustness")
     samples = [Sample(str(seed), *synthetic_lesion(seed, 48)) for seed in range(2)]
     path, measured, measure = tmp_path / "robustness.json", [], robustness.measure
 

@@ -1,6 +1,6 @@
 """Look for the reading of LMSAUNet's text that gives its factors for ECDF in other networks.
 
-    python benchmarks/ecdf_hosts.py
+    python benchmarks/costs/ecdf_hosts.py
 
 The text (Sci Rep 15, 34327, 2025) says by how much ECDF lowers the parameters and FLOPs of SegNet
 and TransUNet, not what it replaces. This counts every reading at 3x224x224 with two classes, some
@@ -10,20 +10,19 @@ minutes long, and writes docs/results/ecdf_hosts.json and .md. The readings: ecd
 import copy
 import json
 from collections.abc import Iterator
-from pathlib import Path
+from typing import Any
 
 import torch
-from ecdf_readings import readings
-from provenance import provenance
 from torch import nn
 
 import skinseg
+from benchmarks.costs.ecdf_readings import readings
+from benchmarks.provenance import provenance
+from benchmarks.results import FOLDER, ROOT, write_result
 from skinseg.complexity import COUNTERS
-from skinseg.files import write_atomically, write_json
 
-ROOT = Path(__file__).parents[1]
-FIGURES = Path(__file__).with_name("paper_figures.json")
-RESULTS = ROOT / "docs" / "results" / "ecdf_hosts"
+FIGURES = ROOT / "benchmarks" / "paper_figures.json"
+RESULTS = FOLDER / "ecdf_hosts"
 INPUT = (1, 3, 224, 224)
 MAC_COUNTERS = ("torch", "thop")
 # The text says "about"; a reading that is off by more is not what it means.
@@ -33,21 +32,21 @@ PLAIN = {"segnet": "ecdf_in_segnet", "transunet_small": "ecdf_in_transunet"}
 
 
 @torch.no_grad()
-def count(net: nn.Module) -> dict:
+def count(net: nn.Module) -> dict[str, Any]:
     """Parameters, and multiply-accumulates by counter."""
     net.eval()
     macs = {name: COUNTERS[name](net, torch.zeros(INPUT)) for name in MAC_COUNTERS}
     return {"parameters": sum(p.numel() for p in net.parameters()), "macs": macs}
 
 
-def factors(plain: dict, counts: dict) -> dict[str, float]:
+def factors(plain: dict[str, Any], counts: dict[str, Any]) -> dict[str, float]:
     """How many times fewer parameters and multiply-accumulates."""
     fewer = {"parameters": plain["parameters"] / counts["parameters"]}
     fewer |= {name: plain["macs"][name] / counts["macs"][name] for name in MAC_COUNTERS}
     return {name: round(factor, 3) for name, factor in fewer.items()}
 
 
-def measured(host: str, plain: nn.Module, plain_counts: dict) -> Iterator[dict]:
+def measured(host: str, plain: nn.Module, plain_counts: dict[str, Any]) -> Iterator[dict[str, Any]]:
     """Every reading of one network with every N."""
     for reading in readings():
         for compression in FACTORS if reading.host == host else ():
@@ -62,7 +61,7 @@ def measured(host: str, plain: nn.Module, plain_counts: dict) -> Iterator[dict]:
             }
 
 
-def results() -> dict:
+def results() -> dict[str, Any]:
     claims = json.loads(FIGURES.read_text(encoding="utf-8"))["lmsaunet_claims"]
     data = {"input": list(INPUT[1:]), "num_classes": 2, **provenance(), "hosts": {}}
     for host, claim in PLAIN.items():
@@ -85,23 +84,24 @@ def agrees(ours: float, paper: float) -> bool:
     return abs(ours / paper - 1) <= TOLERANCE
 
 
-def page(data: dict) -> str:
+def page(data: dict[str, Any]) -> str:
+    """Return the page made from the figures."""
     parts = [
         "# ECDF in SegNet and TransUNet",
         "",
-        "Written by `benchmarks/ecdf_hosts.py` from `ecdf_hosts.json`. LMSAUNet's text says how "
-        "many times fewer parameters and FLOPs the two networks have with ECDF blocks, not what "
-        "the blocks replace. Below is every reading that was tried: one image of 3x224x224, two "
-        "classes; M: millions of parameters; G: giga multiply-accumulates by the counters `torch` "
-        "and `thop` of `skinseg.complexity`. *Factors* are how many times fewer than the plain "
-        f"network has; those within {TOLERANCE:.0%} of the paper's are bold.",
+        "Written by `benchmarks/costs/ecdf_hosts.py` from `ecdf_hosts.json`. LMSAUNet's text says "
+        "how many times fewer parameters and FLOPs the two networks have with ECDF blocks, not "
+        "what the blocks replace. Below is every reading that was tried: one image of 3x224x224, "
+        "two classes; M: millions of parameters; G: giga multiply-accumulates by the counters "
+        "`torch` and `thop` of `skinseg.complexity`. *Factors* are how many times fewer than the "
+        f"plain network has; those within {TOLERANCE:.0%} of the paper's are bold.",
     ]
     for host, found in data["hosts"].items():
         parts += ["", f"## {host}", "", *_summary(host, found), "", *_table(found)]
     return "\n".join(parts) + "\n"
 
 
-def _summary(host: str, found: dict) -> list[str]:
+def _summary(host: str, found: dict[str, Any]) -> list[str]:
     paper, plain, ours = found["paper"], found["plain"], found["registered"]
     both = [r for r in found["readings"] if _bold(r, paper) == {"parameters", *MAC_COUNTERS}]
     outcome = (
@@ -118,11 +118,11 @@ def _summary(host: str, found: dict) -> list[str]:
     ]
 
 
-def _macs(counts: dict) -> str:
+def _macs(counts: dict[str, Any]) -> str:
     return " and ".join(f"{counts['macs'][name] / 1e9:.2f} G ({name})" for name in MAC_COUNTERS)
 
 
-def _bold(reading: dict, paper: dict) -> set[str]:
+def _bold(reading: dict[str, Any], paper: dict[str, float]) -> set[str]:
     """Which factors of a reading are the paper's."""
     return {
         name
@@ -131,7 +131,7 @@ def _bold(reading: dict, paper: dict) -> set[str]:
     }
 
 
-def _table(found: dict) -> list[str]:
+def _table(found: dict[str, Any]) -> list[str]:
     lines = [
         "| ECDF in place of | N | M | factor | G, torch | factor | G, thop | factor |",
         "|---|---|---|---|---|---|---|---|",
@@ -150,11 +150,7 @@ def _table(found: dict) -> list[str]:
 
 def main() -> None:
     data = results()
-    write_json(RESULTS.with_suffix(".json"), data)
-    write_atomically(
-        RESULTS.with_suffix(".md"),
-        lambda temporary: temporary.write_text(page(data), encoding="utf-8"),
-    )
+    write_result(RESULTS, data, page(data))
 
 
 if __name__ == "__main__":

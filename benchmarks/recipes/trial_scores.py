@@ -1,6 +1,6 @@
-"""Score the trials of accuracy_runs.py on the fifth of the training images that they held out.
+"""Score the trials among the training runs on the fifth of the images that they held out.
 
-    python benchmarks/trial_scores.py --data FOLDER --runs RUNS
+    python benchmarks/recipes/trial_scores.py --data FOLDER --runs RUNS
 
 writes docs/results/trial_runs.json and the page made from it, trial_runs.md.
 """
@@ -10,24 +10,23 @@ import json
 from pathlib import Path
 from typing import Any
 
-from accuracy import finished
-from accuracy_runs import RUNS, hours, images
-from provenance import provenance
-
+from benchmarks.provenance import provenance
+from benchmarks.results import FOLDER, write_result
+from benchmarks.weights.runs import RUNS, finished, hours
+from benchmarks.weights.splits import images
 from skinseg import Predictor
 from skinseg.evaluation import evaluate
-from skinseg.files import write_atomically, write_json
 
-RESULTS = Path(__file__).parents[1] / "docs" / "results" / "trial_runs"
+RESULTS = FOLDER / "trial_runs"
 PAGE = """# Trial runs
 
-Written by `benchmarks/trial_scores.py`. MALUNet, the paper's recipe with a cosine that falls once
-and averaged weights (decay {ema_decay}), and the changes named; trained on 1,200 of the 1,500
-training images of paper73 and scored on the other {images}, so that the 650 test images choose
-nothing. Pooled lesion IoU and mean IoU of the images, of the last epoch, at 256x256; "flips"
+Written by `benchmarks/recipes/trial_scores.py`. MALUNet, the paper's recipe with a cosine that
+falls once and averaged weights (decay {ema_decay}), and the changes named; trained on 1,200 of the
+1,500 training images of paper73 and scored on the other {images}, so that the 650 test images
+choose nothing. Pooled lesion IoU and mean IoU of the images, of the last epoch, at 256x256; "flips"
 averages over the four flips. One seed: differences below 0.01 say little. Where `soft_weight` is
 above 0, the mask to learn is in that share what teachers say of the image
-(`benchmarks/teachers.py`), who have learned from images that are held out here.
+(`benchmarks/recipes/teachers.py`), who have learned from images that are held out here.
 
 | trial | differs in | epochs | hours | pooled IoU | mean IoU | pooled, flips | mean, flips |
 |---|---|---|---|---|---|---|---|
@@ -66,8 +65,9 @@ def differences(recipe: dict[str, Any], start: dict[str, Any]) -> str:
     return ", ".join(f"{name} {value}" for name, value in found.items()) or "nothing"
 
 
-def page(trials: dict[str, dict[str, Any]]) -> str:
-    """The table for reading."""
+def page(data: dict[str, Any]) -> str:
+    """Return the page made from the figures."""
+    trials = data["trials"]
     start = next(iter(trials.values()))
     text = PAGE.format(ema_decay=start["recipe"]["ema_decay"], images=start["images"])
     for name, found in trials.items():
@@ -90,10 +90,8 @@ def main() -> None:
         for name, run in RUNS.items()
         if run.split == "paper73_part" and finished(arguments.runs / name)
     }
-    write_json(RESULTS.with_suffix(".json"), {"provenance": provenance(), "trials": trials})
-    write_atomically(
-        RESULTS.with_suffix(".md"), lambda path: path.write_text(page(trials), encoding="utf-8")
-    )
+    data = {"provenance": provenance(), "trials": trials}
+    write_result(RESULTS, data, page(data))
 
 
 if __name__ == "__main__":

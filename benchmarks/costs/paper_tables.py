@@ -1,6 +1,6 @@
 """Re-measure the cost figures of the papers' tables.
 
-    python benchmarks/paper_tables.py
+    python benchmarks/costs/paper_tables.py
 
 reads benchmarks/paper_figures.json, counts every network at 3x256x256, and writes
 docs/results/paper_tables.json and .md: the paper's figure, ours, the counter that gives it.
@@ -8,15 +8,14 @@ docs/results/paper_tables.json and .md: the paper's figure, ours, the counter th
 
 import dataclasses
 import json
-from pathlib import Path
+from typing import Any
 
 import skinseg
+from benchmarks.results import FOLDER, ROOT, write_result
 from skinseg.complexity import COUNTERS, count_parameters, model_complexity, thop_parameters
-from skinseg.files import write_atomically, write_json
 
-ROOT = Path(__file__).parents[1]
-FIGURES = Path(__file__).with_name("paper_figures.json")
-RESULTS = ROOT / "docs" / "results" / "paper_tables"
+FIGURES = ROOT / "benchmarks" / "paper_figures.json"
+RESULTS = FOLDER / "paper_tables"
 INPUT = (3, 256, 256)
 # thop first: it is what the papers used.
 MAC_COUNTERS = ("thop", "torch", "ptflops-pytorch", "ptflops-aten")
@@ -158,7 +157,7 @@ def match(paper: float, decimals: int, readings: dict[str, float]) -> Match:
     return Match(paper, value, counter, False)
 
 
-def rows(table: Table, figures: dict, measured: dict) -> list[dict]:
+def rows(table: Table, figures: dict[str, Any], measured: dict[str, Any]) -> list[dict[str, Any]]:
     """Every row of a table that is a network of this package."""
     result = []
     for row in figures[table.key]:
@@ -186,7 +185,7 @@ def rows(table: Table, figures: dict, measured: dict) -> list[dict]:
     return result
 
 
-def results() -> dict:
+def results() -> dict[str, Any]:
     """Measure everything."""
     figures = json.loads(FIGURES.read_text(encoding="utf-8"))
     names = sorted({name for table in TABLES for name in table.networks.values()})
@@ -213,16 +212,16 @@ def results() -> dict:
     }
 
 
-def markdown(data: dict) -> str:
-    """The page."""
+def page(data: dict[str, Any]) -> str:
+    """Return the page made from the figures."""
     agree, count = data["ablation_rows_that_agree"], data["ablation_rows"]
     quoted = data["egeunet_as_quoted_by_lmsaunet"]
     parts = [
         "# The papers' cost tables, re-measured",
         "",
-        "Written by `benchmarks/paper_tables.py` (`make tables`) from `paper_tables.json`. One "
-        "image of 3x256x256. M: millions of parameters; G: giga multiply-accumulates, which the "
-        "papers call GFLOPs. Each of our figures names its counter: `all` is every parameter, "
+        "Written by `benchmarks/costs/paper_tables.py` (`make tables`) from `paper_tables.json`. "
+        "One image of 3x256x256. M: millions of parameters; G: giga multiply-accumulates, which "
+        "the papers call GFLOPs. Each of our figures names its counter: `all` is every parameter, "
         "`thop` leaves out GroupNorm and bare tensors; the counters of multiply-accumulates are "
         "those of `skinseg.complexity`. *Cut off* means that the paper dropped the further digits "
         "instead of rounding.",
@@ -253,7 +252,7 @@ def markdown(data: dict) -> str:
     return "\n".join(parts) + "\n"
 
 
-def _table(table: list[dict]) -> list[str]:
+def _table(table: list[dict[str, Any]]) -> list[str]:
     lines = [
         "| row | network | M, paper | M, ours | counter | G, paper | G, ours | counter | |",
         "|---|---|---|---|---|---|---|---|---|",
@@ -271,11 +270,7 @@ def _table(table: list[dict]) -> list[str]:
 
 def main() -> None:
     data = results()
-    write_json(RESULTS.with_suffix(".json"), data)
-    page = markdown(data)
-    write_atomically(
-        RESULTS.with_suffix(".md"), lambda temporary: temporary.write_text(page, encoding="utf-8")
-    )
+    write_result(RESULTS, data, page(data))
 
 
 if __name__ == "__main__":

@@ -1,28 +1,14 @@
-"""Train the networks behind docs/results/accuracy.md and the weights that ship.
+"""The training runs behind docs/results/accuracy.md and the weights that ship.
 
-    python benchmarks/accuracy_runs.py paper73-malunet-skinseg-0 --data FOLDER --output RUNS
-
-Each run has a folder of its own in RUNS. Stopped, it goes on where it was when started again.
+``train_run.py`` trains one of them.
 """
 
-import argparse
-import csv
 import dataclasses
 import json
-import random
 from pathlib import Path
-from typing import Any
 
-import torch
-from provenance import provenance
-from safetensors.torch import load_file
-from taught_images import Blends, Both
-
-import skinseg
-from skinseg import hub
-from skinseg.data import ISIC2017, Augmentation, Normalization, PairDataset, read_split
-from skinseg.files import write_json
-from skinseg.training import Recipe, get_recipe, train
+from skinseg.data import Augmentation, Normalization
+from skinseg.training import Recipe, get_recipe
 
 SEEDS = (0, 1)
 
@@ -157,80 +143,13 @@ def _runs() -> dict[str, Run]:
 RUNS = _runs()
 
 
-def images(split: str, folder: Path) -> tuple[PairDataset, PairDataset]:
-    """Return the training images of a split, without those that its other part has too, and it."""
-    if split == "official":
-        learned, held_out = ISIC2017(folder, "train"), ISIC2017(folder, "val")
-    else:
-        everything = ISIC2017(folder, "train") + ISIC2017(folder, "val")
-        lists = [folder / "splits" / f"paper73_{part}.txt" for part in ("train", "test")]
-        learned, held_out = (everything.subset(read_split(path)) for path in lists)
-        if split == "paper73_part":
-            names = random.Random(0).sample(learned.ids, k=len(learned))
-            part = len(names) // 5
-            learned, held_out = learned.subset(names[part:]), learned.subset(names[:part])
-    twins = _twins(folder / "splits" / "near_duplicates.csv", set(held_out.ids))
-    return learned.subset([name for name in learned.ids if name not in twins]), held_out
-
-
-def _twins(path: Path, held_out: set[str]) -> set[str]:
-    """Names of the pictures that are near-identical to a held-out one."""
-    with path.open(newline="") as file:
-        pairs = [(row["id1"], row["id2"]) for row in csv.DictReader(file)]
-    return {a for pair in pairs for a, b in (pair, pair[::-1]) if b in held_out}
+def finished(run: Path) -> bool:
+    """Whether all epochs of a run are done."""
+    log = run / "log.json"
+    return log.is_file() and len(json.loads(log.read_text())) == RUNS[run.name].recipe.epochs
 
 
 def hours(run: Path) -> float:
     """How long all epochs of a run took."""
     log = json.loads((run / "log.json").read_text())
-    return sum(entry["seconds"] for entry in log) / 3600
-
-
-def _history(run: Path) -> dict[str, Any]:
-    """How the weights that another run begins with were made."""
-    recipe = hub.read_local_dir(run).recipe
-    return {"recipe": recipe, **json.loads((run / "provenance.json").read_text())}
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("run", choices=RUNS)
-    parser.add_argument(
-        "--data", type=Path, required=True, help="folder with the ISIC 2017 folders"
-    )
-    parser.add_argument("--output", type=Path, required=True, help="folder of all runs")
-    parser.add_argument("--teachers", type=Path, help="folder written by teachers.py")
-    parser.add_argument("--device", default="cpu")
-    arguments = parser.parse_args()
-    run = RUNS[arguments.run]
-    output = arguments.output / arguments.run
-    if not (output / "provenance.json").is_file():
-        output.mkdir(parents=True, exist_ok=True)
-        origin = {"run": arguments.run, **provenance()}
-        if run.begins:
-            origin["initial"] = _history(arguments.output / run.begins)
-        write_json(output / "provenance.json", origin)
-    learned, held_out = images(run.split, arguments.data)
-    soft_masks = None
-    if run.teacher:
-        soft_masks = load_file(arguments.teachers / "soft_masks.safetensors")
-    if run.teacher == "mixed":
-        blends = Blends(load_file(arguments.teachers / "blends.safetensors"))
-        soft_masks |= blends.soft_masks()
-        learned = Both(learned, blends)
-    torch.manual_seed(run.recipe.seed)
-    first = f"local-dir:{arguments.output / run.begins}" if run.begins else run.network
-    train(
-        skinseg.create_model(first),
-        learned,
-        held_out if run.recipe.keep != "last" else None,
-        output,
-        run.recipe,
-        soft_masks=soft_masks,
-        resume=True,
-        device=arguments.device,
-    )
-
-
-if __name__ == "__main__":
-    main()
+    return float(sum(entry["seconds"] for entry in log)) / 3600

@@ -1,11 +1,11 @@
-"""Images a second of the trainer and of a plain training loop, side by side.
+"""Images per second of the trainer and of a plain training loop, side by side.
 
-    python benchmarks/training_speed.py --data FOLDER
+    python benchmarks/speed/training_speed.py --data FOLDER
 
 The plain loop is what a script usually does: a DataLoader that decodes, resizes, flips and rotates
 image by image with Pillow, then forward, loss, backward and AdamW in the default layout. Both
 learn with the paper's recipe at 256x256, in batches of 8, on all cores; the trainer also with one
-process a core. Writes docs/results/training_speed.json and .md.
+process per core. Writes docs/results/training_speed.json and .md.
 """
 
 import argparse
@@ -17,26 +17,27 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from PIL import Image
-from provenance import provenance
 from torch.utils.data import DataLoader, Dataset
 
 import skinseg
+from benchmarks.provenance import provenance
+from benchmarks.results import FOLDER, write_result
 from skinseg.data import ISIC2017, PairDataset
-from skinseg.files import write_atomically, write_json
 from skinseg.losses import deep_supervision_loss
 from skinseg.training import get_recipe, train
 
-RESULTS = Path(__file__).parents[1] / "docs" / "results" / "training_speed"
+RESULTS = FOLDER / "training_speed"
 NETWORKS = ("malunet", "egeunet", "basic_unet")
 SIZE, BATCH = 256, 8
 PLAIN, ONE, MANY = "plain loop", "trainer, one process", "trainer, one process a core"
 
 
-class PlainImages(Dataset):
+class PlainImages(Dataset[tuple[torch.Tensor, torch.Tensor]]):
     """Images and masks, decoded and changed one by one with Pillow."""
 
     def __init__(self, dataset: PairDataset) -> None:
@@ -61,7 +62,7 @@ class PlainImages(Dataset):
 
 
 def plain_loop(network: str, dataset: PairDataset) -> float:
-    """Images a second of the second epoch."""
+    """Images per second of the second epoch."""
     model = skinseg.create_model(network).train()
     optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3, weight_decay=1e-2)
     loader = DataLoader(PlainImages(dataset), batch_size=BATCH, shuffle=True)
@@ -78,7 +79,7 @@ def plain_loop(network: str, dataset: PairDataset) -> float:
 
 
 def trainer(network: str, dataset: PairDataset, output: str) -> float:
-    """Images a second of the second epoch; of all processes together."""
+    """Images per second of the second epoch, of all processes together."""
     recipe = get_recipe(
         "paper-egeunet" if network == "egeunet" else "paper-malunet",
         epochs=2,
@@ -90,7 +91,7 @@ def trainer(network: str, dataset: PairDataset, output: str) -> float:
 
 
 def measured(arguments: argparse.Namespace, network: str, way: str) -> float:
-    """Images a second of one way, in processes of its own: the trainer sets theirs up."""
+    """Images per second of one way, in processes of its own: the trainer sets theirs up."""
     command, environment = [sys.executable], dict(os.environ)
     if way == MANY:
         command += ["-m", "torch.distributed.run", "--standalone"]
@@ -105,12 +106,12 @@ def measured(arguments: argparse.Namespace, network: str, way: str) -> float:
     return float(done.stdout.split()[-1])
 
 
-def page(results: dict) -> str:
-    """The table for reading."""
+def page(results: dict[str, Any]) -> str:
+    """Return the page made from the figures."""
     lines = [
         "# Training speed",
         "",
-        "Written by `benchmarks/training_speed.py`. Images a second with the papers' recipe",
+        "Written by `benchmarks/speed/training_speed.py`. Images a second with the papers' recipe",
         f"({SIZE}x{SIZE}, batches of {BATCH}), median of {results['rounds']} rounds that take "
         "turns,",
         f"on {results['provenance']['hardware']}; in brackets the ratio to the plain loop.",
@@ -141,6 +142,7 @@ def main() -> None:
         plain = way == PLAIN
         print(plain_loop(network, dataset) if plain else trainer(network, dataset, output))
         return
+    speeds: dict[str, dict[str, list[float]]]
     speeds = {network: {way: [] for way in (PLAIN, ONE, MANY)} for network in NETWORKS}
     for _ in range(arguments.rounds):
         for network, found in speeds.items():
@@ -153,10 +155,7 @@ def main() -> None:
         "rounds": arguments.rounds,
         "images_per_second": speeds,
     }
-    write_json(RESULTS.with_suffix(".json"), results)
-    write_atomically(
-        RESULTS.with_suffix(".md"), lambda copy: copy.write_text(page(results), encoding="utf-8")
-    )
+    write_result(RESULTS, results, page(results))
 
 
 if __name__ == "__main__":

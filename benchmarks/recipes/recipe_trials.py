@@ -1,6 +1,6 @@
 """Short trials of single changes to a recipe: what helps in the first epochs, and what does not.
 
-    python benchmarks/recipe_trials.py colours --data FOLDER --teachers TEACHERS
+    python benchmarks/recipes/recipe_trials.py colours --data FOLDER --teachers TEACHERS
 
 trains MALUNet for eight epochs of a schedule of 120 on the official training images of ISIC 2017,
 adds its validation scores to docs/results/recipe_trials.json and writes recipe_trials.md from it.
@@ -10,27 +10,32 @@ import argparse
 import dataclasses
 import json
 from pathlib import Path
+from typing import Any
 
 import torch
-from accuracy_runs import images
-from provenance import provenance
 from safetensors.torch import load_file
 
 import skinseg
+from benchmarks.provenance import provenance
+from benchmarks.results import FOLDER, write_result
+from benchmarks.weights.splits import images
 from skinseg.data import Augmentation, Normalization
-from skinseg.files import write_atomically, write_json
 from skinseg.training import MemoryDataset, Recipe, validate
 from skinseg.training.trainer import Trainer
 
-RESULTS = Path(__file__).parents[1] / "docs" / "results" / "recipe_trials"
+RESULTS = FOLDER / "recipe_trials"
 EPOCHS = 8
 CHANGES = Augmentation(rotate=1.0, zoom=(0.7, 1.6), white_balance=0.15)
 START = Recipe(
     epochs=120, size=128, ema_decay=0.998, augmentation=CHANGES, channels_last=True, keep="last"
 )
-_COLOURS = {"augmentation": dataclasses.replace(CHANGES, saturation=0.3, gamma=(0.7, 1.4))}
-_FIXED = {"normalization": Normalization(kind="mean_std", mean=(0.5,) * 3, std=(0.25,) * 3)}
-TRIALS = {
+_COLOURS: dict[str, Any] = {
+    "augmentation": dataclasses.replace(CHANGES, saturation=0.3, gamma=(0.7, 1.4))
+}
+_FIXED: dict[str, Any] = {
+    "normalization": Normalization(kind="mean_std", mean=(0.5,) * 3, std=(0.25,) * 3)
+}
+TRIALS: dict[str, tuple[str, dict[str, Any]]] = {
     "start": ("128 pixels, batches of 8, 1e-3, zoom 0.7 to 1.6, white balance, EMA", {}),
     "colours": ("saturation and gamma change, too", _COLOURS),
     "fixed": ("pixels scaled alike in all images, not by each one's own extremes", _FIXED),
@@ -50,16 +55,17 @@ TRIALS = {
 }
 PAGE = """# Trials of the recipe
 
-Written by `benchmarks/recipe_trials.py` from `recipe_trials.json`. MALUNet, the first 8 epochs of a
-schedule of 120 on the official training images of ISIC 2017, one change each; lesion IoU on the 150
-official validation images, at the size trained at. One seed: differences below 0.01 say little.
+Written by `benchmarks/recipes/recipe_trials.py` from `recipe_trials.json`. MALUNet, the first 8
+epochs of a schedule of 120 on the official training images of ISIC 2017, one change each; lesion
+IoU on the 150 official validation images, at the size trained at. One seed: differences below 0.01
+say little.
 
 | trial | what | IoU, pooled | IoU, mean of images |
 |---|---|---|---|
 """
 
 
-def trial(name: str, data: Path, teachers: Path | None) -> list[dict]:
+def trial(name: str, data: Path, teachers: Path | None) -> list[dict[str, float]]:
     """The validation scores of each epoch."""
     recipe = dataclasses.replace(START, **TRIALS[name][1])
     learned, held_out = images("official", data)
@@ -88,20 +94,17 @@ def main() -> None:
     path = RESULTS.with_suffix(".json")
     results = json.loads(path.read_text()) if path.is_file() else {}
     results[arguments.trial] = {"provenance": provenance(), "epochs": found}
-    write_json(path, results)
-    write_page(results)
+    write_result(RESULTS, results, page(results))
 
 
-def write_page(results: dict) -> None:
-    """Write the table of all trials so far, in the order of ``TRIALS``."""
+def page(results: dict[str, Any]) -> str:
+    """Return the page made from the figures, with all trials so far in the order of ``TRIALS``."""
     rows = ""
     for name, (what, _) in TRIALS.items():
         if name in results:
             last = results[name]["epochs"][-1]
             rows += f"| {name} | {what} | {last['pooled_iou']:.3f} | {last['mean_iou']:.3f} |\n"
-    write_atomically(
-        RESULTS.with_suffix(".md"), lambda path: path.write_text(PAGE + rows, encoding="utf-8")
-    )
+    return PAGE + rows
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """Measure what hairs, bubbles, bad light and bad cameras cost each network.
 
-    python benchmarks/robustness.py --data FOLDER
+    python benchmarks/robustness/robustness.py --data FOLDER
 
 corrupts the official validation images of ISIC 2017 in every kind and severity, segments them with
 every bundled network, and writes docs/results/robustness.json, .md and .svg. Stopped, it goes on
@@ -11,22 +11,23 @@ import argparse
 import hashlib
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import chain
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-from provenance import provenance
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-from robustness_plot import plot
 
+from benchmarks.provenance import provenance
+from benchmarks.results import FOLDER, write_text
+from benchmarks.robustness.robustness_plot import plot
 from skinseg import Predictor, list_pretrained
 from skinseg.data import ISIC2017, Sample
 from skinseg.data.corruptions import SEVERITIES, corrupt, list_corruptions
-from skinseg.files import write_atomically, write_json
+from skinseg.files import write_json
 from skinseg.metrics import count_pixels, overlap_scores
 
-DOCS = Path(__file__).parents[1] / "docs" / "results"
 DATA = "ISIC 2017 task 1, official validation split"
 CONDITIONS = [(kind, severity) for kind in list_corruptions() for severity in SEVERITIES]
 CLEAN = ("", 0)
@@ -61,7 +62,7 @@ def weights_hash(predictor: Predictor) -> str:
     return digest.hexdigest()
 
 
-def measure(predictor: Predictor, samples: list[Sample], name: str) -> dict:
+def measure(predictor: Predictor, samples: list[Sample], name: str) -> dict[str, Any]:
     """Mean Dice per image of one network, clean, and with its drop in every condition."""
     columns = [TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn()]
     with Progress(*columns, TimeRemainingColumn()) as progress:
@@ -77,7 +78,7 @@ def measure(predictor: Predictor, samples: list[Sample], name: str) -> dict:
             return overlap_scores(np.array(counts))["dice"]
 
         clean = dice(*CLEAN)
-        drops = {kind: [] for kind in list_corruptions()}
+        drops: dict[str, list[dict[str, float]]] = {kind: [] for kind in list_corruptions()}
         for kind, severity in CONDITIONS:
             drops[kind].append(_drop(clean - dice(kind, severity)))
     return {"mean_dice": round(float(clean.mean()), 5), "drops": drops}
@@ -92,9 +93,9 @@ def _drop(differences: np.ndarray) -> dict[str, float]:
     }
 
 
-def results(models: list[str], samples: list[Sample], path: Path) -> dict:
+def results(models: list[str], samples: list[Sample], path: Path) -> dict[str, Any]:
     """Measure what the file does not have yet, and write it after each network."""
-    data = {
+    data: dict[str, Any] = {
         "data": DATA,
         "images": [sample.id for sample in samples],
         "fingerprint": fingerprint(samples),
@@ -122,14 +123,14 @@ def results(models: list[str], samples: list[Sample], path: Path) -> dict:
     return data
 
 
-def markdown(data: dict) -> str:
-    """The page."""
+def page(data: dict[str, Any]) -> str:
+    """Return the page made from the figures."""
     networks = data["networks"]
     kinds = list(next(iter(networks.values()))["drops"])
     parts = [
         "# Robustness",
         "",
-        "Written by `benchmarks/robustness.py` from `robustness.json`. "
+        "Written by `benchmarks/robustness/robustness.py` from `robustness.json`. "
         f"{data['data']}, {len(data['images'])} images; each is corrupted in {len(kinds)} ways at "
         f"{len(SEVERITIES)} severities by `skinseg.data.corruptions` and segmented. Dice is "
         "averaged over images. A drop is clean Dice less corrupted Dice, in hundredths, so **more "
@@ -167,7 +168,7 @@ def markdown(data: dict) -> str:
     return "\n".join(parts) + "\n"
 
 
-def _mean(entry: dict, kinds: list[str]) -> str:
+def _mean(entry: dict[str, Any], kinds: list[str]) -> str:
     drops = chain.from_iterable(entry["drops"][kind] for kind in kinds)
     return _hundredths(float(np.mean([drop["mean_dice_drop"] for drop in drops])))
 
@@ -177,7 +178,7 @@ def _cell(drop: dict[str, float]) -> str:
 
 
 def _hundredths(value: float) -> str:
-    # Adding nought turns -0.0 into 0.0.
+    # Adding zero turns -0.0 into 0.0.
     return f"{round(100 * value, 1) + 0:.1f}"
 
 
@@ -185,7 +186,7 @@ def _title(kind: str) -> str:
     return kind.replace("_", " ")
 
 
-def _row(head: str, cells: object) -> str:
+def _row(head: str, cells: Iterable[str]) -> str:
     return f"| {head} | " + " | ".join(cells) + " |"
 
 
@@ -194,7 +195,7 @@ def main() -> None:
     parser.add_argument("--data", help="folder with the ISIC 2017 folders")
     parser.add_argument("--images", type=int, help="only so many images, evenly spaced")
     parser.add_argument("--models", nargs="+", help="names for Predictor; the bundled weights")
-    parser.add_argument("--output", type=Path, default=DOCS, help="folder of the results")
+    parser.add_argument("--output", type=Path, default=FOLDER, help="folder of the results")
     parser.add_argument("--page-only", action="store_true", help="page and plot from the JSON")
     arguments = parser.parse_args()
     path = arguments.output / "robustness.json"
@@ -213,11 +214,8 @@ def main() -> None:
         arguments.output.mkdir(parents=True, exist_ok=True)
         samples = evenly_spaced(ISIC2017(arguments.data, "val"), arguments.images)
         data = results(models, samples, path)
-    for suffix, text in ((".md", markdown(data)), (".svg", plot(data))):
-        write_atomically(
-            path.with_suffix(suffix),
-            lambda temporary, text=text: temporary.write_text(text, encoding="utf-8"),
-        )
+    write_text(path.with_suffix(".md"), page(data))
+    write_text(path.with_suffix(".svg"), plot(data))
 
 
 if __name__ == "__main__":

@@ -1,11 +1,10 @@
 """Measure what blocks do to networks of other libraries: cost, and Dice after equal training.
 
-    python benchmarks/blocks_in_hosts.py --data FOLDER
+    python benchmarks/blocks/blocks_in_hosts.py --data FOLDER
 
 trains every host of docs/examples with every block for the same number of steps on the official
 training images of ISIC 2017, scores the official validation images, and writes
 docs/results/blocks_in_hosts.json and .md. Stopped, it goes on with the row that was not finished.
-``--page-only`` rewrites the page from the JSON.
 """
 
 import argparse
@@ -16,22 +15,22 @@ import statistics
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import torch
-from provenance import provenance
 from rich.progress import track
 from torch import nn
 
 import skinseg
+from benchmarks.provenance import provenance
+from benchmarks.results import FOLDER, ROOT, write_text
 from skinseg.complexity import model_complexity
 from skinseg.data import ISIC2017, Normalization, SegmentationDataset
 from skinseg.data.augmentation import Augmentation
-from skinseg.files import write_atomically, write_json
+from skinseg.files import write_json
 from skinseg.losses import segmentation_loss
 from skinseg.training import MemoryDataset, validate
 
-ROOT = Path(__file__).parents[1]
-DOCS = ROOT / "docs" / "results"
 SMP, MONAI = "smp.Unet, MobileNetV3 small", "MONAI BasicUNet"
 TIMM, OURS = "timm MobileNetV3, our decoder", "our encoder, smp's decoder"
 SEGNET = "SegNet, a quarter as wide"
@@ -116,7 +115,7 @@ def milliseconds(model: nn.Module, repeats: int = 15) -> float:
 
 def measure(
     model: nn.Module, train_data: MemoryDataset, val_data: MemoryDataset, steps: int, title: str
-) -> dict:
+) -> dict[str, Any]:
     cost = model_complexity(model, (3, SIZE, SIZE), counters=["torch"], repeats=0)
     untrained = validate(model, val_data, NORMALIZATION).scores
     train(model, train_data, steps, title)
@@ -129,7 +128,7 @@ def measure(
     }
 
 
-def results(folder: str, steps: int, wanted: list[str], path: Path) -> dict:
+def results(folder: str, steps: int, wanted: list[str], path: Path) -> dict[str, Any]:
     """Measure what the file does not have yet, and write it after each row."""
     train_set, val_set = training_images(folder), ISIC2017(folder, "val")
     settings = {
@@ -142,7 +141,7 @@ def results(folder: str, steps: int, wanted: list[str], path: Path) -> dict:
         "normalization": NORMALIZATION.to_dict(),
         "libraries": {name: importlib.metadata.version(name) for name in LIBRARIES},
     }
-    data = {"settings": settings, "rows": []}
+    data: dict[str, Any] = {"settings": settings, "rows": []}
     if path.is_file():
         data = json.loads(path.read_text(encoding="utf-8"))
         if data["settings"] != settings:
@@ -162,12 +161,12 @@ def results(folder: str, steps: int, wanted: list[str], path: Path) -> dict:
     return data
 
 
-def _place(row: dict) -> int:
+def _place(row: dict[str, Any]) -> int:
     return next(i for i, known in enumerate(ROWS) if known[:2] == (row["host"], row["block"]))
 
 
-def markdown(data: dict) -> str:
-    """The page."""
+def page(data: dict[str, Any]) -> str:
+    """Return the page made from the figures."""
     settings, entries = data["settings"], data["rows"]
     libraries = ", ".join(f"{name} {version}" for name, version in settings["libraries"].items())
     commits = sorted({row["provenance"]["commit"][:8] for row in entries})
@@ -177,9 +176,9 @@ def markdown(data: dict) -> str:
         [
             "# Blocks in other networks",
             "",
-            "Written by `benchmarks/blocks_in_hosts.py` from `blocks_in_hosts.json`; the networks "
-            "are those of `docs/examples`. Every network was trained from random weights for "
-            f"{settings['steps']} steps of {settings['batch_size']} images at "
+            "Written by `benchmarks/blocks/blocks_in_hosts.py` from `blocks_in_hosts.json`; the "
+            "networks are those of `docs/examples`. Every network was trained from random weights "
+            f"for {settings['steps']} steps of {settings['batch_size']} images at "
             f"{settings['size']}x{settings['size']}, the same batches in the same order "
             f"({settings['training']}), and scored on the {settings['scores']}: lesion Dice of all "
             "pixels pooled.",
@@ -200,7 +199,7 @@ def markdown(data: dict) -> str:
     )
 
 
-def _row(row: dict) -> str:
+def _row(row: dict[str, Any]) -> str:
     cells = [
         row["host"] if not row["block"] else "",
         row["block"] or "as it is",
@@ -215,29 +214,20 @@ def _row(row: dict) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--data", help="folder with the ISIC 2017 folders")
-    parser.add_argument("--steps", type=int, default=200, help="training steps a row")
+    parser.add_argument("--data", required=True, help="folder with the ISIC 2017 folders")
+    parser.add_argument("--steps", type=int, default=200, help="training steps of each row")
     parser.add_argument("--hosts", nargs="+", default=[], choices=[SMP, MONAI, TIMM, OURS, SEGNET])
-    parser.add_argument("--output", type=Path, default=DOCS, help="folder of the results")
-    parser.add_argument("--page-only", action="store_true", help="page from the JSON")
+    parser.add_argument("--output", type=Path, default=FOLDER, help="folder of the results")
     arguments = parser.parse_args()
+    if arguments.steps < 1:
+        parser.error(f"--steps must be 1 or more, not {arguments.steps}")
+    sys.path[:0] = [str(ROOT / "docs" / "examples"), str(ROOT / "tests")]
+    importlib.import_module("torchvision_operators").declare_missing_operators()
+    arguments.output.mkdir(parents=True, exist_ok=True)
+    torch.set_num_threads(1)
     path = arguments.output / "blocks_in_hosts.json"
-    if arguments.page_only:
-        if not path.is_file():
-            parser.error(f"there is no {path}; measure first")
-        data = json.loads(path.read_text(encoding="utf-8"))
-    else:
-        if arguments.data is None:
-            parser.error("--data FOLDER is needed, or --page-only")
-        if arguments.steps < 1:
-            parser.error(f"--steps must be 1 or more, not {arguments.steps}")
-        sys.path[:0] = [str(ROOT / "docs" / "examples"), str(ROOT / "tests")]
-        importlib.import_module("torchvision_operators").declare_missing_operators()
-        arguments.output.mkdir(parents=True, exist_ok=True)
-        torch.set_num_threads(1)
-        data = results(arguments.data, arguments.steps, arguments.hosts, path)
-    page = markdown(data)
-    write_atomically(path.with_suffix(".md"), lambda f: f.write_text(page, encoding="utf-8"))
+    data = results(arguments.data, arguments.steps, arguments.hosts, path)
+    write_text(path.with_suffix(".md"), page(data))
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """Keep what training runs showed, the abandoned ones too.
 
-    python benchmarks/collect_runs.py RUNS/official-*
+    python benchmarks/weights/collect_runs.py RUNS/official-*
 
 adds to docs/results/training_runs.json and writes training_runs.md from it: what each run set
 differently from the reference recipe, and how its validation scores went.
@@ -9,16 +9,16 @@ differently from the reference recipe, and how its validation scores went.
 import argparse
 import json
 from pathlib import Path
+from typing import Any
 
-from accuracy_runs import RUNS
-
-from skinseg.files import write_atomically, write_json
+from benchmarks.results import FOLDER, write_result
+from benchmarks.weights.runs import RUNS
 from skinseg.training import Recipe
 
-RESULTS = Path(__file__).parents[1] / "docs" / "results" / "training_runs"
+RESULTS = FOLDER / "training_runs"
 PAGE = """# Training runs
 
-Written by `benchmarks/collect_runs.py`. Runs on the training images of ISIC 2017, the
+Written by `benchmarks/weights/collect_runs.py`. Runs on the training images of ISIC 2017, the
 abandoned ones too. Scores are pooled lesion IoU on the 150 validation images at the size of the
 last column, of the weights that the run would keep; they chose among epochs and runs, so they
 compare runs and promise nothing for new images. One seed each: differences below 0.01 say little.
@@ -28,7 +28,7 @@ compare runs and promise nothing for new images. One seed each: differences belo
 """
 
 
-def summary(folder: Path) -> dict:
+def summary(folder: Path) -> dict[str, Any]:
     """What a run's folder says of it."""
     settings = json.loads((folder / "recipe.json").read_text())
     origin = json.loads((folder / "provenance.json").read_text())
@@ -53,8 +53,12 @@ def summary(folder: Path) -> dict:
     }
 
 
-def line(run: dict) -> str:
-    """A row of the page."""
+def page(runs: list[dict[str, Any]]) -> str:
+    """Return the page made from the figures."""
+    return PAGE + "".join(map(_line, runs))
+
+
+def _line(run: dict[str, Any]) -> str:
     settings = ", ".join(f"{key} {value}" for key, value in run["settings"].items()) or "nothing"
     if run.get("teacher"):
         settings = f"teachers ({run['teacher']}); {settings}"
@@ -73,12 +77,7 @@ def main() -> None:
     known = json.loads(RESULTS.with_suffix(".json").read_text())
     runs = {run["run"]: run for run in known}
     runs |= {folder.name: summary(folder) for folder in parser.parse_args().runs}
-    runs = list(runs.values())
-    write_json(RESULTS.with_suffix(".json"), runs)
-    page = PAGE + "".join(map(line, runs))
-    write_atomically(
-        RESULTS.with_suffix(".md"), lambda temporary: temporary.write_text(page, encoding="utf-8")
-    )
+    write_result(RESULTS, list(runs.values()), page(list(runs.values())))
 
 
 if __name__ == "__main__":

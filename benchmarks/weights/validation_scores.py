@@ -1,6 +1,6 @@
 """Score bundled weights as a user gets them: ``skinseg predict``, then its masks against the truth.
 
-    python benchmarks/validation_scores.py --data FOLDER
+    python benchmarks/weights/validation_scores.py --data FOLDER
 
 writes docs/results/validation_scores.json and says where a weight record differs from it.
 """
@@ -12,16 +12,17 @@ import tempfile
 from pathlib import Path
 
 import torch
-from provenance import provenance
 
+from benchmarks.provenance import provenance
+from benchmarks.results import FOLDER
 from skinseg import get_pretrained_cfg, list_pretrained
 from skinseg.data import ISIC2017, read_mask
 from skinseg.files import write_json
 from skinseg.metrics import ConfusionCounts
 
-RESULTS = Path(__file__).parents[1] / "docs" / "results" / "validation_scores.json"
+RESULTS = FOLDER / "validation_scores.json"
 DATA = "ISIC 2017 task 1, official validation split"
-# The official splits share a picture: this one is ISIC_0012970 of the training split.
+# One picture is in both official splits: this one is ISIC_0012970 of the training split.
 DUPLICATE = "ISIC_0012127"
 WITHOUT = f"without {DUPLICATE}, a duplicate of a training image"
 

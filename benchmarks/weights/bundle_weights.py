@@ -1,6 +1,7 @@
-"""Make a finished training run a part of the package: weights, and the record beside them.
+r"""Make a finished training run a part of the package: weights, and the record beside them.
 
-python benchmarks/bundle_weights.py RUNS/official-basic_unet basic_unet.isic2017 --data FOLDER
+python benchmarks/weights/bundle_weights.py RUNS/official-basic_unet basic_unet.isic2017 \
+        --data FOLDER
 """
 
 import argparse
@@ -9,9 +10,8 @@ import json
 import shutil
 from pathlib import Path
 
-from accuracy_runs import hours
-from validation_scores import measure
-
+from benchmarks.weights.runs import hours
+from benchmarks.weights.validation_scores import measure
 from skinseg import hub
 from skinseg.files import write_atomically, write_json
 from skinseg.names import split_name

@@ -1,0 +1,45 @@
+"""Write the pages of docs/results again from the recorded figures; nothing is measured.
+
+    python benchmarks/pages.py
+
+The accuracy page has a script of its own, docs/accuracy_page.py; ``make results`` runs both.
+"""
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+from benchmarks.blocks import blocks_in_hosts
+from benchmarks.costs import ecdf_hosts, paper_tables
+from benchmarks.recipes import recipe_trials, trial_scores
+from benchmarks.results import FOLDER, write_text
+from benchmarks.robustness import robustness, robustness_plot
+from benchmarks.speed import training_speed
+from benchmarks.weights import collect_runs
+
+PAGES: dict[str, Callable[[Any], str]] = {
+    "blocks_in_hosts.md": blocks_in_hosts.page,
+    "ecdf_hosts.md": ecdf_hosts.page,
+    "paper_tables.md": paper_tables.page,
+    "recipe_trials.md": recipe_trials.page,
+    "robustness.md": robustness.page,
+    "robustness.svg": robustness_plot.plot,
+    "training_runs.md": collect_runs.page,
+    "training_speed.md": training_speed.page,
+    "trial_runs.md": trial_scores.page,
+}
+
+
+def made(name: str) -> str:
+    """Return a page of ``PAGES`` as the JSON of its name gives it."""
+    data = json.loads((FOLDER / name).with_suffix(".json").read_text(encoding="utf-8"))
+    return PAGES[name](data)
+
+
+def main() -> None:
+    for name in PAGES:
+        write_text(FOLDER / name, made(name))
+
+
+if __name__ == "__main__":
+    main()
