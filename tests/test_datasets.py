@@ -291,7 +291,7 @@ def test_unknown_ids(tmp_path):
 def test_split_file_that_holds_nothing(tmp_path, content):
     if content is not None:
         (tmp_path / "val.txt").write_bytes(content)
-    with pytest.raises(DatasetError, match=r"val\.txt.*one id a line"):
+    with pytest.raises(DatasetError, match=r"val\.txt.*one id per line"):
         read_split(tmp_path / "val.txt")
 
 

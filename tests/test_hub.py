@@ -243,7 +243,7 @@ def test_a_server_that_fails_for_good(hub, waits):
 def test_a_storage_that_fails(hub, waits):
     hub.add("org/net", GOOD)
     hub.fail("GET", "[0-9a-f]{64}", 500)
-    assert "the server fails (500); that is not your fault, try again later" in failure()
+    assert "the server fails (500); that is an error of the server, try again later" in failure()
 
 
 def test_a_download_cut_in_the_middle_goes_on(hub, waits, egeunet):

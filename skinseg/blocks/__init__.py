@@ -46,7 +46,7 @@ def create_block(
     Args:
         name: One of :func:`list_blocks`, in any case.
         in_chans: Channels of the input; for the bridges ``cab``, ``sab`` and ``scab`` also a
-            sequence, one entry a feature map.
+            sequence, one entry per feature map.
         out_chans: Channels of the output; those of the input by default. The bridges ``cab``,
             ``sab`` and ``scab`` keep each map's channels and take none.
         **kwargs: The block's own options; unknown ones are refused.

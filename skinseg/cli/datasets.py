@@ -14,7 +14,7 @@ def check(
     folder: Annotated[Path, typer.Argument(help="Folder with images/ and masks/.")],
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar.")] = False,
 ) -> None:
-    """Find faults in a folder of images and masks before training on it.
+    """Find what is wrong in a folder of images and masks before training on it.
 
     Exit status: 0 if they can be trained on, 1 if not, 2 if there are none.
     """

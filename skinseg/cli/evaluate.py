@@ -45,10 +45,10 @@ def evaluate(
         typer.Option("--output", "-o", help="Folder for evaluation.json, .md and gallery.html."),
     ] = None,
     masks: Annotated[
-        Path | None, typer.Option(help="Folder of the masks, if they lie elsewhere.")
+        Path | None, typer.Option(help="Folder of the masks, if they are elsewhere.")
     ] = None,
     split_file: Annotated[
-        Path | None, typer.Option(help="Text file with one id a line: these images alone.")
+        Path | None, typer.Option(help="Text file with one id per line: these images alone.")
     ] = None,
     size: Annotated[
         ScoredSize, typer.Option(help="At the images' own size, the network's, or both.")
@@ -56,7 +56,9 @@ def evaluate(
     threshold: Threshold = None,
     tolerance: Annotated[
         float | None,
-        typer.Option(help="Of the surface Dice, in pixels; 1 % of the diagonal if absent."),
+        typer.Option(
+            help="Tolerance of the surface Dice in pixels; 1 % of the diagonal if absent."
+        ),
     ] = None,
     tta: Tta = False,
     batch_size: BatchSize = 8,
@@ -64,7 +66,7 @@ def evaluate(
     bootstrap: Annotated[
         int, typer.Option(min=0, help="Resamples that 95 % intervals come from; 0 for none.")
     ] = 1000,
-    seed: Annotated[int, typer.Option(min=0, help="Of the resampling.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Random seed for the resampling.")] = 0,
     gallery: Annotated[
         int, typer.Option(min=0, help="Best, median and worst cases to show, of each.")
     ] = 4,

@@ -14,5 +14,5 @@ Threshold = Annotated[
 Tta = Annotated[
     bool, typer.Option("--tta", help="Average over the four flips; four times the time.")
 ]
-BatchSize = Annotated[int, typer.Option(help="Images at once.")]
+BatchSize = Annotated[int, typer.Option(help="Images per pass through the network.")]
 Device = Annotated[str, typer.Option(help="cpu, cuda, cuda:1, mps, ...")]

@@ -20,7 +20,8 @@ def push(
     private: Annotated[
         bool | None,
         typer.Option(
-            "--private/--public", help="Of a new repository; the account's settings if absent."
+            "--private/--public",
+            help="Who may see a new repository; the account's settings if absent.",
         ),
     ] = None,
     revision: Annotated[

@@ -54,7 +54,7 @@ def train(
         str | None, typer.Option(help="Images that choose the best epoch, as --data.")
     ] = None,
     val_fraction: Annotated[
-        float | None, typer.Option(help="Without --val: share of the images that chooses it.")
+        float | None, typer.Option(help="Without --val: fraction of the images that chooses it.")
     ] = None,
     pretrained: Annotated[
         bool | None,
@@ -64,13 +64,16 @@ def train(
     ] = None,
     epochs: Annotated[int | None, typer.Option(help="Passes over the images.")] = None,
     size: Annotated[int | None, typer.Option(help="Side that images are resized to.")] = None,
-    batch_size: Annotated[int | None, typer.Option(help="Images a step.")] = None,
-    learning_rate: Annotated[float | None, typer.Option(help="Of AdamW, at its highest.")] = None,
+    batch_size: Annotated[int | None, typer.Option(help="Images per step.")] = None,
+    learning_rate: Annotated[
+        float | None, typer.Option(help="Highest learning rate of AdamW.")
+    ] = None,
     early_stop: Annotated[
         int | None, typer.Option(help="End after as many epochs without a better score.")
     ] = None,
     seed: Annotated[
-        int | None, typer.Option(help="Of split, first weights and augmentation; 0 if absent.")
+        int | None,
+        typer.Option(help="Random seed for split, first weights and augmentation; 0 if absent."),
     ] = None,
     device: Annotated[
         str | None, typer.Option(help="cpu, cuda, cuda:1, mps, ...; a GPU if there is one.")
@@ -198,8 +201,8 @@ def _rehearse(
 
     found = skinseg.planning.rehearse(plan, train_set, val_set, device=device)
     if not quiet:
-        an_epoch, all_epochs = duration(found.seconds_an_epoch), duration(found.seconds)
-        say(f"Estimated time: {all_epochs}, {an_epoch} an epoch (two steps were timed).")
+        per_epoch, all_epochs = duration(found.seconds_per_epoch), duration(found.seconds)
+        say(f"Estimated time: {all_epochs}, {per_epoch} per epoch (two steps were timed).")
 
 
 def _run(

@@ -42,7 +42,7 @@ class AugmentationParams(NamedTuple):
 
         Args:
             images: (B, C, H, W), values 0..255.
-            masks: (B, 1, H, W), values 0..255, share of lesion.
+            masks: (B, 1, H, W), values 0..255, fraction of lesion.
             size: Height and width of the result; by default those of the images. It should not be
                 below half of them, for every pixel of the source to be seen.
             soft: Move masks bilinearly, so that they may be between lesion and skin; otherwise
@@ -137,7 +137,7 @@ class Augmentation:
         Args:
             count: How many samples.
             generator: Source of chance, on the CPU.
-            channels: Of the images.
+            channels: Channels of the images.
             aspect: Width of the images divided by their height.
 
         Returns:

@@ -107,7 +107,7 @@ class DatasetReport:
         return "\n".join(lines)
 
     def raise_if_broken(self) -> None:
-        """Does nothing if the report is `ok`.
+        """Raise if something is broken, and do nothing otherwise.
 
         Raises:
             BrokenDatasetError: Something is broken; the message is the summary.
@@ -119,13 +119,13 @@ class DatasetReport:
 
 
 Observer = Callable[[int, np.ndarray, np.ndarray], None]
-"""Takes the index of a sample, its image, and its mask as `uint8` `(H, W)` levels."""
+"""Take the index of a sample, its image, and its mask as `uint8` `(H, W)` levels."""
 
 
 def check_dataset(
     dataset: SegmentationDataset, progress: bool = True, *, observer: Observer | None = None
 ) -> DatasetReport:
-    """Reads every image and mask once and reports what is wrong with them.
+    """Read every image and mask once and reports what is wrong with them.
 
     Found are files that cannot be read, images without masks and masks without images, masks of
     another size than their image, masks that are not binary or have several labels, masks without
@@ -139,7 +139,7 @@ def check_dataset(
             threads, so that measuring a data set needs no second reading.
 
     Returns:
-        The report. No fault of the files raises.
+        The report. No error in the files raises.
 
     Example:
         >>> from skinseg.data import SyntheticDermoscopy

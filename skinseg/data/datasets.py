@@ -53,7 +53,7 @@ class SegmentationDataset(ABC):
 
     @abstractmethod
     def __getitem__(self, index: int) -> Sample:
-        """Decodes one sample; `IndexError` beyond the end."""
+        """Decode one sample; `IndexError` beyond the end."""
 
     @abstractmethod
     def image_path(self, index: int) -> Path | None:
@@ -107,10 +107,10 @@ class SegmentationDataset(ABC):
         seed: int = 0,
         groups: Mapping[str, str] | None = None,
     ) -> list["SegmentationDataset"]:
-        """Splits at random, the same way for the same ids and seed on any machine.
+        """Split at random, the same way for the same ids and seed on any machine.
 
         Args:
-            fractions: The share of each part, such as `(0.8, 0.2)`; they add up to 1.
+            fractions: The fraction of each part, such as `(0.8, 0.2)`; they add up to 1.
             seed: Another seed gives another split.
             groups: The patient or lesion that each id belongs to. Samples of one group stay in
                 one part, so the parts only come near the fractions.
@@ -198,7 +198,7 @@ class PairDataset(SegmentationDataset):
             )
 
     def __getitem__(self, index: int) -> Sample:
-        """Decodes an image and its mask.
+        """Decode an image and its mask.
 
         Raises:
             DatasetError: The image has no mask, or one of another size.
@@ -248,7 +248,7 @@ class PairDataset(SegmentationDataset):
 
 
 def read_split(path: str | os.PathLike[str]) -> list[str]:
-    r"""Reads a split file: one id a line; blank lines and lines that begin with `#` are skipped.
+    r"""Read a split file: one id per line; blank lines and lines that begin with `#` are skipped.
 
     Raises:
         DatasetError: The file cannot be read or holds no id.
@@ -266,13 +266,13 @@ def read_split(path: str | os.PathLike[str]) -> list[str]:
     except (OSError, UnicodeDecodeError) as error:
         raise DatasetError(
             f"Cannot read the split file '{os.fspath(path)}': {error}. "
-            "Give a text file with one id a line."
+            "Give a text file with one id per line."
         ) from error
     lines = (line.strip() for line in text.splitlines())
     ids = [line for line in lines if line and not line.startswith("#")]
     if not ids:
         raise DatasetError(
-            f"The split file '{os.fspath(path)}' holds no id. Write one id a line into it."
+            f"The split file '{os.fspath(path)}' holds no id. Write one id per line into it."
         )
     return ids
 

@@ -40,7 +40,7 @@ class ImageError(ValueError):
 def opened(
     source: str | os.PathLike[str] | Image.Image, max_pixels: int
 ) -> Iterator[tuple[Image.Image, str]]:
-    """Gives the image with its header read, not yet decoded, and the name for messages."""
+    """Give the image with its header read, not yet decoded, and the name for messages."""
     if isinstance(source, Image.Image):
         name = f"'{source.filename}'" if getattr(source, "filename", "") else "the Pillow image"
         _check_size(source, name, max_pixels)
@@ -59,7 +59,7 @@ def opened(
 def decoded(
     source: str | os.PathLike[str] | Image.Image, max_pixels: int
 ) -> Iterator[tuple[Image.Image, str]]:
-    """Gives the first frame with its pixels, upright, and the name for messages.
+    """Give the first frame with its pixels, upright, and the name for messages.
 
     Meant to be used by the function that users call: warnings point to its caller.
     """
@@ -102,7 +102,7 @@ def _open_file(path: Path) -> BinaryIO:
 
 
 def _read_header(file: BinaryIO, path: Path) -> Image.Image:
-    """Opens by content, past `Image.open`, whose size limit is one global for the process."""
+    """Open by content, past `Image.open`, whose size limit is one global for the process."""
     Image.init()
     prefix = file.read(16).ljust(16, b"\0")
     for name in _FORMATS:

@@ -21,7 +21,7 @@ class FolderDataset(PairDataset):
 
     Args:
         root: The folder.
-        masks: The folder of the masks, if they lie elsewhere.
+        masks: The folder of the masks, if they are elsewhere.
 
     Raises:
         DatasetError: A folder is not there, holds no images or no masks, or two images share a

@@ -25,7 +25,7 @@ _GREY_TOLERANCE = 16
 def read_image(
     source: str | os.PathLike[str] | Image.Image, *, max_pixels: int = MAX_PIXELS
 ) -> np.ndarray:
-    """Reads an image as 8-bit RGB, upright as its EXIF orientation says.
+    """Read an image as 8-bit RGB, upright as its EXIF orientation says.
 
     Greyscale, palette, 1-bit and CMYK images are converted to RGB. Transparency is laid over
     white. 16-bit greyscale is scaled by its full range (65535 becomes 255); of 16-bit colour the
@@ -60,7 +60,7 @@ def read_image(
 def read_mask(
     source: str | os.PathLike[str] | Image.Image, *, max_pixels: int = MAX_PIXELS
 ) -> np.ndarray:
-    """Reads a lesion mask: `True` is lesion. Nothing is resized or interpolated.
+    """Read a lesion mask: `True` is lesion. Nothing is resized or interpolated.
 
     Grey values above 127 (of 255) are lesion; in a mask that holds nothing but 0 and 1, the ones
     are. 1-bit masks need no threshold. 16-bit masks are read by their full range, except that
@@ -93,7 +93,7 @@ def read_mask(
 def read_mask_levels(
     source: str | os.PathLike[str] | Image.Image, *, max_pixels: int = MAX_PIXELS
 ) -> np.ndarray:
-    """Reads a mask as grey levels, before the threshold at 127 that `read_mask` applies.
+    """Read a mask as grey levels, before the threshold at 127 that `read_mask` applies.
 
     Args:
         source: A file, or an open Pillow image.
@@ -149,7 +149,7 @@ def image_size(
 
 
 def write_png(path: str | os.PathLike[str], array: np.ndarray) -> None:
-    """Writes an array as a PNG file; the file is there whole, or as it was before.
+    """Write an array as a PNG file; the file is there whole, or as it was before.
 
     Args:
         path: Where to write; must end in `.png`, in an existing folder. An existing file is
@@ -159,7 +159,7 @@ def write_png(path: str | os.PathLike[str], array: np.ndarray) -> None:
 
     Raises:
         ImageError: The array cannot be a PNG, or the file cannot be written (no space left, no
-            permission, no such folder). Nothing half-written is left behind.
+            permission, no such folder). Nothing half-written is left.
 
     Example:
         >>> import tempfile

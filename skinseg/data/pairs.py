@@ -28,7 +28,7 @@ class Pair:
 
 
 def pair_by_stem(images: Iterable[Path], masks: Iterable[Path]) -> tuple[list[Pair], list[Path]]:
-    """Finds the mask of each image: `x.png`, `x_mask.png`, `x_Segmentation.png`, ... for `x.jpg`.
+    """Find the mask of each image: `x.png`, `x_mask.png`, `x_Segmentation.png`, ... for `x.jpg`.
 
     Args:
         images: Image files.

@@ -16,10 +16,10 @@ from skinseg.metrics import (
 )
 
 TOLERANCE_OF_DIAGONAL = 0.01
-"""Share of an image's diagonal that an outline may be off by, where no tolerance is given."""
+"""Fraction of an image's diagonal that an outline may be off by, where no tolerance is given."""
 
 LESION_SIZES = {"none": 0.0, "small": 0.05, "medium": 0.2, "large": 1.0}
-"""Groups of images by the share of their pixels that is lesion in the true mask: its upper bound.
+"""Groups of images by the fraction of lesion in their true masks: its upper bound.
 
 A lesion on the bound belongs to the larger group; ``none`` are images without lesion.
 """
@@ -32,8 +32,8 @@ class Case:
     Attributes:
         id: Name of the image.
         height, width: Size that it was scored at, in pixels.
-        lesion_fraction: Share of the true mask that is lesion, at the image's own size.
-        predicted_fraction: Share of the predicted mask that is lesion, at the size scored.
+        lesion_fraction: Fraction of the true mask that is lesion, at the image's own size.
+        predicted_fraction: Fraction of the predicted mask that is lesion, at the size scored.
         tolerance: Tolerance of the surface Dice in pixels.
         scores: By name; see :data:`skinseg.evaluation.DEFINITIONS`.
         counts: int64 (4,), see :func:`skinseg.metrics.count_pixels`.
@@ -93,8 +93,8 @@ def score_case(
         probability: Floating point (H, W), 0..1, of lesion.
         predicted: bool (H, W), True is lesion.
         truth: bool (H, W).
-        lesion_fraction: Share of lesion that groups the image; that of ``truth`` if None.
-        tolerance: Of the surface Dice, in pixels; 1 % of the image's diagonal if None.
+        lesion_fraction: Fraction of lesion that groups the image; that of ``truth`` if None.
+        tolerance: Tolerance of the surface Dice, in pixels; 1 % of the image's diagonal if None.
 
     Raises:
         ValueError: If shapes differ, probabilities lie outside 0..1, or the tolerance is negative.

@@ -6,15 +6,15 @@ from skinseg.metrics import CALIBRATION_BINS, ISIC_THRESHOLD
 DEFINITIONS: dict[str, str] = {
     "iou": "IoU (Jaccard index) of the lesion",
     "dice": "Dice (F1) of the lesion",
-    "accuracy": "share of correct pixels",
-    "sensitivity": "share of the lesion's pixels that were found",
-    "specificity": "share of the skin's pixels that were left out",
+    "accuracy": "fraction of correct pixels",
+    "sensitivity": "fraction of the lesion's pixels that were found",
+    "specificity": "fraction of the skin's pixels that were left out",
     "class_averaged_iou": "mean of the IoU of lesion and of skin; LMSAUNet's mIoU",
-    "frequency_weighted_iou": "IoU of lesion and of skin, weighted by their true shares",
+    "frequency_weighted_iou": "IoU of lesion and of skin, weighted by their true fractions",
     "thresholded_jaccard": f"IoU of the image, 0 where it is below {ISIC_THRESHOLD}; ISIC's score",
     "hd95": "larger of the two directed 95th percentile distances between the outlines, pixels",
-    "surface_dice": "share of both outlines that lies within the tolerance of the other",
-    "ece": f"gap between probability and share of lesion, {CALIBRATION_BINS} bins of equal width",
+    "surface_dice": "fraction of both outlines that lies within the tolerance of the other",
+    "ece": f"gap between probability and lesion fraction, {CALIBRATION_BINS} bins of equal width",
     "brier": "mean squared difference of the lesion probability from the truth",
 }
 """Each score by its name without ``mean_`` or ``pooled_``."""
@@ -44,7 +44,7 @@ RULES: tuple[str, ...] = (
     "in pixels is given.",
     "Size 'own': the image's own pixels. Size 'model': image and true mask at the network's input "
     "size, HD95 in those pixels.",
-    f"Lesion sizes by share of the image: small below {LESION_SIZES['small']:.0%}, medium below "
+    f"Lesion sizes by fraction of the image: small below {LESION_SIZES['small']:.0%}, medium below "
     f"{LESION_SIZES['medium']:.0%}, large from there on.",
     "Intervals: 95 % bootstrap percentiles over images; pooled scores are pooled in each resample.",
 )

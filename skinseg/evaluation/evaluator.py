@@ -46,9 +46,9 @@ def evaluate(
         predictor: Network with threshold, size and test-time augmentation.
         dataset: Images with masks.
         sizes: ``"own"``, ``"model"`` or both.
-        tolerance: Of the surface Dice in pixels; 1 % of each image's diagonal if None.
+        tolerance: Tolerance of the surface Dice in pixels; 1 % of each image's diagonal if None.
         bootstrap: Resamples of the images that 95 % intervals come from; 0 for no intervals.
-        seed: Of the resampling. Two networks scored on the same images with the same seed get the
+        seed: Random seed for the resampling. Two networks scored on the same images with the same seed get the
             same resamples.
         model: What the report calls the network.
         data: What the report calls the data set.

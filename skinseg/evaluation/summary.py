@@ -48,8 +48,8 @@ def summarise(cases: Sequence[Case], *, bootstrap: int = 1000, seed: int = 0) ->
     Args:
         cases: One or more images' scores.
         bootstrap: Number of resamples of the images that intervals come from; 0 for none. Pooled
-            scores are pooled anew over the images of each resample.
-        seed: Of the resampling.
+            scores are pooled again over the images of each resample.
+        seed: Random seed for the resampling.
 
     Raises:
         ValueError: If there are no images.

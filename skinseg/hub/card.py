@@ -20,9 +20,9 @@ SCORES = {
     "pooled_dice": ("Lesion Dice, pooled", "all pixels of all images counted together"),
     "mean_iou": ("Lesion IoU, per image", "each image's score, averaged"),
     "mean_dice": ("Lesion Dice, per image", "each image's score, averaged"),
-    "accuracy": ("Accuracy", "share of correct pixels"),
-    "sensitivity": ("Sensitivity", "share of the lesions' pixels that were found"),
-    "specificity": ("Specificity", "share of the skin's pixels that were left out"),
+    "accuracy": ("Accuracy", "fraction of correct pixels"),
+    "sensitivity": ("Sensitivity", "fraction of the lesions' pixels that were found"),
+    "specificity": ("Specificity", "fraction of the skin's pixels that were left out"),
 }
 USES = """\
 For research and teaching: outlining lesions in dermoscopy images, comparing methods, preparing

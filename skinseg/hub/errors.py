@@ -73,7 +73,7 @@ def _reason(error: BaseException, repo: str) -> str:
     if isinstance(error, HfHubHTTPError):
         return _of_status(_status(error), error)
     if getattr(error, "errno", None) is not None and not isinstance(error, ConnectionError):
-        return str(error)  # The disk's fault.
+        return str(error)  # The disk failed.
     return (
         f"the connection to {constants.ENDPOINT} failed or broke off ({_line(error)}); check the "
         "network, the proxy and HF_ENDPOINT, and try again"
@@ -90,7 +90,7 @@ def _of_status(status: int | None, error: BaseException) -> str:
     if status == 429:
         return "too many requests (429); wait some minutes, or set HF_TOKEN for a higher limit"
     if status is not None and status >= 500:
-        return f"the server fails ({status}); that is not your fault, try again later"
+        return f"the server fails ({status}); that is an error of the server, try again later"
     return _line(error)
 
 

@@ -34,7 +34,7 @@ class Prediction:
 
     @property
     def area_fraction(self) -> float:
-        """Share of the image's pixels that are lesion, 0..1."""
+        """Fraction of the image's pixels that are lesion, 0..1."""
         return float(self.mask.mean())
 
     @property

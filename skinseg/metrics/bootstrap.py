@@ -12,7 +12,7 @@ def bootstrap_weights(images: int, resamples: int, seed: int = 0) -> np.ndarray:
     Args:
         images: Number of images.
         resamples: Number of resamples.
-        seed: Of NumPy's default generator.
+        seed: Random seed for NumPy's default generator.
 
     Returns:
         int64 (resamples, images): how often each image was drawn; each row adds up to ``images``.
@@ -36,7 +36,7 @@ def percentile_interval(values: np.ndarray, level: float = 0.95) -> tuple[float,
 
     Args:
         values: (resamples,), the score of each resample.
-        level: Share of the resamples that lie inside.
+        level: Fraction of the resamples that lie inside.
 
     Raises:
         ValueError: If ``level`` is not between 0 and 1.

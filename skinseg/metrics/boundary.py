@@ -43,7 +43,7 @@ class BoundaryDistances:
         return float(max(np.percentile(d, 95) for d in (self.from_predicted, self.from_true)))
 
     def surface_dice(self, tolerance: float) -> float:
-        """Normalised surface Dice: share of both outlines within ``tolerance`` of the other, 0..1.
+        """Normalised surface Dice: fraction of both outlines within ``tolerance`` of the other, 0..1.
 
         1 where both masks are empty, 0 where one is.
 

@@ -38,7 +38,7 @@ def reliability_bins(
 
 
 def expected_calibration_error(bins: np.ndarray) -> np.ndarray:
-    """Return the mean gap between the probabilities of a bin and its share of lesion.
+    """Return the mean gap between the probabilities of a bin and its fraction of lesion.
 
     Bins count by their pixels. Dermoscopy is mostly skin of which networks are sure, so figures of
     whole images are small: compare networks on the same images.

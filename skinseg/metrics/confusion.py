@@ -15,9 +15,9 @@ class SegmentationScores:
         pooled_iou: Lesion IoU of one confusion matrix over all pixels of all images; what MALUNet
             and EGE-UNet call mIoU.
         pooled_dice: Lesion Dice of the same matrix.
-        accuracy: Share of correct pixels.
-        sensitivity: Share of the lesions' pixels that were found.
-        specificity: Share of the skin's pixels that were left out.
+        accuracy: Fraction of correct pixels.
+        sensitivity: Fraction of the lesions' pixels that were found.
+        specificity: Fraction of the skin's pixels that were left out.
         mean_iou: Lesion IoU of each image, averaged; 1 where both masks are empty.
         mean_dice: Lesion Dice of each image, averaged; 1 where both masks are empty.
         images: Number of images.

@@ -48,11 +48,11 @@ def overlap_scores(counts: np.ndarray) -> dict[str, np.ndarray]:
 
         - ``iou``: Jaccard index of the lesion, tp / (tp + fp + fn).
         - ``dice``: 2 tp / (2 tp + fp + fn); equals F1.
-        - ``accuracy``: share of correct pixels.
-        - ``sensitivity``: share of the lesion's pixels that were found; equals recall.
-        - ``specificity``: share of the skin's pixels that were left out.
+        - ``accuracy``: fraction of correct pixels.
+        - ``sensitivity``: fraction of the lesion's pixels that were found; equals recall.
+        - ``specificity``: fraction of the skin's pixels that were left out.
         - ``class_averaged_iou``: mean of the IoU of lesion and of skin; LMSAUNet's mIoU.
-        - ``frequency_weighted_iou``: the same two, weighted by their shares of the true mask.
+        - ``frequency_weighted_iou``: the same two, weighted by their fractions of the true mask.
 
     Raises:
         ValueError: If the last dimension is not 4.

@@ -35,7 +35,7 @@ class FeatureInfo:
         return self._info[index]
 
     def get_dicts(self) -> list[dict[str, int | str]]:
-        """Return one ``{"num_chs", "reduction", "module"}`` a map."""
+        """Return one ``{"num_chs", "reduction", "module"}`` per map."""
         return [dict(entry) for entry in self._info]
 
     def channels(self) -> list[int]:

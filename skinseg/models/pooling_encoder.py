@@ -9,7 +9,7 @@ class PoolingEncoder(nn.Module):
     """Stages with 2x2 max-pooling between; returns each stage's map and the pooled last.
 
     Args:
-        stages: One a level, each of which keeps height and width.
+        stages: One per level, each of which keeps height and width.
 
     Shape:
         (B, C, H, W) -> maps at H, H/2, H/4, ..., one more than there are stages.

@@ -55,7 +55,7 @@ def unpool(x: torch.Tensor, finer: torch.Tensor) -> torch.Tensor:
         tensor([[[[0., 0.],
                   [5., 0.]]]])
     """
-    # The places are found anew, so that the encoder's maps are all that the decoder needs. A
+    # The places are found again, so that the encoder's maps are all that the decoder needs. A
     # scatter, because exporters have no unpooling.
     _, places = F.max_pool2d(finer, 2, return_indices=True)
     empty = torch.zeros_like(finer, dtype=x.dtype).flatten(2)

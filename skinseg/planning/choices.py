@@ -56,7 +56,7 @@ def begins_with(weights: str | None, images: int, asked: bool | None) -> tuple[b
 
 
 def validation_share(images: int) -> tuple[float, str]:
-    """Choose the share of the images that is set aside for validation."""
+    """Choose the fraction of the images that is set aside for validation."""
     if images * _VALIDATION_SHARE > _MOST_VALIDATION:
         return _MOST_VALIDATION / images, f"{_MOST_VALIDATION} images tell epochs apart well enough"
     if images * _VALIDATION_SHARE < _LEAST_VALIDATION:
@@ -74,7 +74,7 @@ def training_size(
         usual: Side that the network is usually trained at.
         reason: Why that.
         sizes: int (N, 2), of the images.
-        lesion_fractions: (N,), share of lesion.
+        lesion_fractions: (N,), fraction of lesion.
     """
     own = float(np.median(np.sqrt(sizes.prod(1))))
     if own < 0.75 * usual:
@@ -99,12 +99,12 @@ def usual_size(recipe: Recipe, weights_size: int | None) -> tuple[int, str]:
 
 
 def batch_size(recipe: Recipe, images: int) -> Choice:
-    """Choose the number of images a step: a power of two, or the recipe's."""
+    """Choose the number of images per step: a power of two, or the recipe's."""
     most = max(2, images // 8)
     if recipe.batch_size <= most:
         return Choice("batch size", str(recipe.batch_size), "that of the recipe")
     chosen = min(recipe.batch_size, max(4, 2 ** int(math.log2(most))), images)
-    return Choice("batch size", str(chosen), f"{images} images make few steps an epoch otherwise")
+    return Choice("batch size", str(chosen), f"{images} images make few steps per epoch otherwise")
 
 
 def epochs(images: int, batch: int, trained: bool) -> Choice:
@@ -117,7 +117,7 @@ def epochs(images: int, batch: int, trained: bool) -> Choice:
     budget = min(_MOST_STEPS, max(_LEAST_STEPS, budget)) * (_SHARE_OF_STEPS if trained else 1)
     steps = -(-images // batch)
     chosen = max(10, round(budget / steps))
-    return Choice("epochs", str(chosen), f"{chosen * steps:,} steps, {steps} an epoch")
+    return Choice("epochs", str(chosen), f"{chosen * steps:,} steps, {steps} per epoch")
 
 
 def learning_rate(recipe: Recipe, batch: int, trained: bool) -> Choice:

@@ -137,7 +137,7 @@ def plan_training(
         pretrained: Begin with trained weights, or do not; chosen if None.
         strict: Refuse a data set with anything broken, rather than leave it out.
         progress: Show progress bars on standard error.
-        **settings: Of :class:`Recipe`, used as they are.
+        **settings: Settings of :class:`Recipe`, used as they are.
 
     Raises:
         DatasetError: If there are too few images, or some are broken and ``strict`` is set.

@@ -21,11 +21,11 @@ class Rehearsal:
     """What two steps showed.
 
     Attributes:
-        seconds_an_epoch: Estimate for the whole run's images, validation included.
+        seconds_per_epoch: Estimate for the whole run's images, validation included.
         seconds: Estimate for all epochs.
     """
 
-    seconds_an_epoch: float
+    seconds_per_epoch: float
     seconds: float
 
 
@@ -54,14 +54,14 @@ def rehearse(
     calls = _clocked(network)
     with tempfile.TemporaryDirectory() as folder:
         train(network, few, some, folder, recipe, device=device, progress=False)
-    an_image = _seconds_an_image(calls)
+    per_image = _seconds_per_image(calls)
     passes = sum(
         (plan.recipe.size_at(epoch) / plan.recipe.size) ** 2 for epoch in range(plan.recipe.epochs)
     )
-    learning = an_image * len(train_set)
-    validating = an_image * _VALIDATION_COST * len(val_set)
+    learning = per_image * len(train_set)
+    validating = per_image * _VALIDATION_COST * len(val_set)
     return Rehearsal(
-        seconds_an_epoch=learning + validating,
+        seconds_per_epoch=learning + validating,
         seconds=learning * passes + validating * plan.recipe.epochs,
     )
 
@@ -80,7 +80,7 @@ def _clocked(network: nn.Module) -> list[tuple[float, int, bool]]:
     return calls
 
 
-def _seconds_an_image(calls: list[tuple[float, int, bool]]) -> float:
+def _seconds_per_image(calls: list[tuple[float, int, bool]]) -> float:
     """Seconds that the last step took an image: from its call to that of the validation."""
     learning = [call for call in calls if call[2]]
     last = learning[len(learning) // 2 :]

@@ -18,7 +18,7 @@ def memory_bytes(found: Survey, images: int, size: int) -> int:
 
 
 def remarks(found: Survey, validation: int, record: PretrainedCfg | None, memory: int) -> list[str]:
-    """Return what the user should know of the data, a sentence each."""
+    """Return what the user should know of the data, one sentence each."""
     notes = []
     pictures = len(set(found.groups.tolist()))
     if pictures < len(found):

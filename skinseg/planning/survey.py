@@ -20,7 +20,7 @@ class Survey:
         dataset: The usable samples; the arrays below are in their order.
         left_out: Reason for each sample that cannot be used, by its id.
         sizes: int (N, 2), height and width.
-        lesion_fractions: float (N,), share of each mask that is lesion.
+        lesion_fractions: float (N,), fraction of each mask that is lesion.
         fingerprints: float32 (N, 16, 16, 3), of :func:`~skinseg.data.near_duplicates.fingerprint`.
         groups: int (N,), the same for images that show one picture.
     """

@@ -28,12 +28,12 @@ _HEADLINE = {
     "pooled_iou": "lesion IoU, pooled",
     "pooled_dice": "lesion Dice, pooled",
     "mean_dice": "Dice, mean of images",
-    "mean_sensitivity": "share of lesion pixels found",
+    "mean_sensitivity": "fraction of lesion pixels found",
 }
 _FIGURES = {
     "width": "Width, pixels",
     "height": "Height, pixels",
-    "lesion_fraction": "Lesion, share of the image",
+    "lesion_fraction": "Lesion, fraction of the image",
 }
 
 _STYLE = """

@@ -1,6 +1,6 @@
 """Put blocks into networks that are not this package's: any torch module, by its own weights.
 
-:func:`replace` takes modules out and blocks in; :func:`insert` puts a block behind or before a
+:func:`replace` takes modules out and blocks in; :func:`insert` puts a block after or before a
 module. Where, is told by :func:`by_name`, :func:`by_type` or :func:`conv_run`. Both work on a copy
 unless ``inplace=True``, run the network once before and once after, refuse with the reason what
 would change a shape, and return a :class:`SurgeryReport`.

@@ -31,7 +31,7 @@ def insert(
     inplace: bool = False,
     **options: Any,
 ) -> SurgeryReport:
-    """Put blocks behind or before modules of a network.
+    """Put blocks after or before modules of a network.
 
     A module that gives several feature maps, as an encoder does, or takes them, as a decoder does,
     has ``maps`` tell which of them pass the block: a number for one, a sequence for a bridge that
@@ -81,7 +81,7 @@ def insert(
             raise SurgeryError(nothing_selected(selector, operation.before))
         changes = []
         for site in sites:
-            # Behind a row of modules is behind its last, before it is before its first.
+            # After a row of modules is after its last, before it is before its first.
             name = site.parts[-1] if before is None else site.parts[0]
             try:
                 where = None if before is None else argument
@@ -94,7 +94,7 @@ def insert(
 def _insert(
     operation: Operation, name: str, maker: Maker, argument: int | str | None, maps: Maps | None
 ) -> Change:
-    """Put a block before an argument of a module, or behind the module where that is None."""
+    """Put a block before an argument of a module, or after the module where that is None."""
     host = operation.before.names[name]
     call = only_call(operation.before, name)
     flow = call.output if argument is None else _argument(call.args, call.kwargs, argument)

@@ -7,7 +7,7 @@ from torch import nn
 from skinseg.surgery.select import Selector, Site
 from skinseg.surgery.trace import Trace, Use, Value
 
-# What may stand between and behind the convolutions of a row.
+# What may stand between and after the convolutions of a row.
 _NORMS = (nn.modules.batchnorm._NormBase, nn.GroupNorm, nn.LayerNorm, nn.LocalResponseNorm)
 _DROPOUTS = (nn.modules.dropout._DropoutNd, nn.Identity)
 _FUNCTIONS = {"relu", "relu_", "relu6", "leaky_relu", "leaky_relu_", "elu", "elu_", "selu", "gelu"}
@@ -20,9 +20,9 @@ def conv_run(count: int = 2, *, kernel_size: int = 3) -> Selector:
     The row is found in the data that flows, not in the names: the convolutions may lie in one
     ``nn.Sequential``, in several, or be called one by one; what matters is that each result goes to
     the next and nowhere else. A convolution counts if it keeps height and width and has one group.
-    Normalisation, activation and dropout behind a convolution belong to it, the last one's
+    Normalisation, activation and dropout after a convolution belong to it, the last one's
     included; an activation that the network calls as a function, or one module of it several
-    times, cannot be taken out and stays, behind the block. Three convolutions in a row hold one
+    times, cannot be taken out and stays, after the block. Three convolutions in a row hold one
     pair: the third is left.
 
     Two of size 3 are what ECDF stands in for (LMSAUNet; Sci Rep 15, 34327, 2025).

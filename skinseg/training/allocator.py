@@ -12,7 +12,7 @@ _MMAP_THRESHOLD, _LARGEST_PIECE = -3, 32 * 2**20
 def keep_freed_memory() -> bool:
     """Have the C library hold on to the memory that tensors on the CPU leave.
 
-    By default it gives the feature maps of a step back to the system and fetches them anew, page
+    By default it gives the feature maps of a step back to the system and fetches them again, page
     after page: three tenths of EGE-UNet's step. The setting holds for the rest of the process.
 
     Returns:

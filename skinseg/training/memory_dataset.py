@@ -36,7 +36,7 @@ class MemoryDataset:
             dataset: Where the samples come from.
             size: Side of the square that they are resized to.
             soft_masks: For samples' names, uint8 (H, W): 255 times a teacher's lesion probability.
-            soft_weight: Share that the teacher has in the mask, 0..1.
+            soft_weight: Weight of the teacher's mask in the target, 0..1.
             device: Where the tensors are kept.
             progress: Show a progress bar.
 

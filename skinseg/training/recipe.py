@@ -19,14 +19,14 @@ class Recipe:
     Attributes:
         epochs: Passes over the training images.
         size: Side of the square that images are resized to.
-        batch_size: Images a step, over all processes.
+        batch_size: Images per step, over all processes.
         accumulate: Parts that a batch is handled in, one after the other, to save memory. The
             step is that of the whole batch, save that a Dice loss of the batch and BatchNorm see
             a part.
-        learning_rate: Of AdamW, at its highest.
+        learning_rate: Highest learning rate of AdamW.
         final_learning_rate: Where the cosine ends.
-        weight_decay: Of AdamW.
-        warmup: Share of all steps in which the learning rate rises from 0.
+        weight_decay: Weight decay of AdamW.
+        warmup: Fraction of all steps in which the learning rate rises from 0.
         cosine_epochs: Epochs in which the cosine falls; after as many it has risen again, and so
             on. None lets it fall once, over the whole run.
         loss: ``"bce_dice"`` or ``"ce_iou"``; see :func:`skinseg.losses.segmentation_loss`.
@@ -37,9 +37,9 @@ class Recipe:
         normalization: How pixels become the input.
         small_scale: Factor of ``size`` in the first epochs, 0.5..1. Small images cost less, and
             most is learned from them.
-        small_share: Share of the epochs that see small images.
-        soft_weight: Share of a teacher's soft masks in the target, 0..1.
-        ema_decay: Decay a step of the average of the weights that is validated and kept; None
+        small_share: Fraction of the epochs that see small images.
+        soft_weight: Fraction of a teacher's soft masks in the target, 0..1.
+        ema_decay: Decay per step of the average of the weights that is validated and kept; None
             keeps the weights themselves.
         keep: Which weights remain: of the epoch with the ``"best"`` pooled lesion IoU or the
             ``"lowest_loss"`` on the validation images, or of the ``"last"`` epoch.
@@ -49,7 +49,7 @@ class Recipe:
             ends it early.
         precision: ``"float32"`` or ``"bfloat16"``, of the network's arithmetic.
         channels_last: Memory layout. On a CPU it makes MALUNet faster; EGE-UNet gains nothing.
-        seed: Of order and augmentation.
+        seed: Random seed for order and augmentation.
 
     Raises:
         ValueError: If a value is out of range.
@@ -104,7 +104,7 @@ class Recipe:
                 raise ValueError(f"{name} must be one of {listed}, not {getattr(self, name)!r}")
 
     def learning_rate_at(self, progress: float) -> float:
-        """Return the learning rate after the share ``progress`` (0..1) of all steps."""
+        """Return the learning rate after the fraction ``progress`` (0..1) of all steps."""
         if progress < self.warmup:
             return self.learning_rate * progress / self.warmup
         if self.cosine_epochs is None:

@@ -22,7 +22,7 @@ class MicroBatch(NamedTuple):
     Attributes:
         x: (B, C, H, W), the network's input; empty if other processes have all its images.
         target: (B, 1, H, W), 0..1.
-        share: The part's share of the batch's images, over all processes.
+        share: The part's fraction of the batch's images, over all processes.
     """
 
     x: torch.Tensor
@@ -80,12 +80,12 @@ class EMA:
 
     Args:
         model: The network that learns.
-        decay: Share of the average that a step keeps.
+        decay: Fraction of the average that a step keeps.
     """
 
     def __init__(self, model: nn.Module, decay: float) -> None:
         self.module = deepcopy(model)
-        # Listed once: going through all modules anew takes a tenth of a step at 128 pixels.
+        # Listed once: going through all modules again takes a tenth of a step at 128 pixels.
         self.followed = [p.detach() for p in model.parameters()]
         self.weights = [p.detach() for p in self.module.parameters()]
         self.steps = 0
@@ -163,7 +163,7 @@ class Step:
         return torch.stack(losses).sum()
 
     def recalibrate_batchnorm(self, inputs: Iterable[torch.Tensor]) -> None:
-        """Measure BatchNorm's statistics anew, if the weights that are kept are averages.
+        """Measure BatchNorm's statistics again, if the weights that are kept are averages.
 
         Neither the latest statistics nor their average are those of averaged weights. In
         LMSAUNet's chains of norms the difference grows until it finds nothing.

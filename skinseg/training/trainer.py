@@ -66,7 +66,7 @@ def train(
         on_epoch: Called with the entry of each epoch that has ended and is on disk.
 
     Returns:
-        The log: a dictionary an epoch with loss, learning rate, seconds, images per second, and,
+        The log: a dictionary per epoch with loss, learning rate, seconds, images per second, and,
         with validation images, validation scores.
 
     Raises:

@@ -54,7 +54,7 @@ def corrupt(image: np.ndarray, kind: str, severity: int, seed: int = 0) -> np.nd
 
     Nothing is moved, so the image's lesion mask holds for the result. Lengths are relative to the
     shorter side, so that an image looks the same at any resolution. Of one seed, a higher severity
-    is the same fault made worse: the same hairs and more, the same direction of blur.
+    is the same defect made worse: the same hairs and more, the same direction of blur.
 
     Args:
         image: uint8 RGB (H, W, 3), values 0..255, sides of 32 pixels or more. It is not changed.

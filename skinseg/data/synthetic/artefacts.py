@@ -42,7 +42,7 @@ def hair_cover(
     mean_length: float,
     thickness: float,
 ) -> np.ndarray:
-    """Draws hairs; of a larger count from the same stream, the first are the same.
+    """Draw hairs; of a larger count from the same stream, the first are the same.
 
     Args:
         rng: Where places, bends and single lengths come from.
@@ -80,7 +80,7 @@ def lay_hairs(
 def add_bubbles(
     rng: np.random.Generator, image: np.ndarray, count: int, largest: float = 0.045
 ) -> np.ndarray:
-    """Puts bubbles of immersion gel on an image: a dark rim with a bright one, and a glint.
+    """Put bubbles of immersion gel on an image: a dark rim with a bright one, and a glint.
 
     Args:
         rng: Where places and sizes come from.
@@ -111,7 +111,7 @@ def add_bubbles(
 
 
 def add_ruler(rng: np.random.Generator, image: np.ndarray) -> np.ndarray:
-    """Draws a millimetre scale near one border of an image."""
+    """Draw a millimetre scale near one border of an image."""
     length, step = rng.uniform(0.3, 0.75), rng.uniform(0.02, 0.04)
     turn = rng.choice([0, math.pi / 2]) + rng.normal(0, 0.12)
     edge = rng.uniform(0.06, 0.14)
@@ -132,7 +132,7 @@ def ruler_cover(
     line: bool,
     tick: float = 0.018,
 ) -> np.ndarray:
-    """Draws a scale; lengths are in units of the image's shorter side.
+    """Draw a scale; lengths are in units of the image's shorter side.
 
     Args:
         shape: `(H, W)`.
@@ -205,7 +205,7 @@ def distance_from_middle(shape: tuple[int, int], off: np.ndarray) -> np.ndarray:
 def darken_corners(
     image: np.ndarray, distance: np.ndarray, strength: float, start: float = 0.3
 ) -> np.ndarray:
-    """Takes light away from the distance `start` on; `strength` of it, 0 to 1, in the corners."""
+    """Take light away from the distance `start` on; `strength` of it, 0 to 1, in the corners."""
     fall = strength * smoothstep(start, 0.78, distance)
     return image * (1 - fall)[..., None]
 
@@ -262,7 +262,7 @@ def _draw_hair(
 
 
 def _bubble(patch: np.ndarray, x: np.ndarray, y: np.ndarray, light: float) -> np.ndarray:
-    """Draws a bubble of radius 1 at the origin."""
+    """Draw a bubble of radius 1 at the origin."""
     distance = np.hypot(x, y)
     light_x, light_y = math.cos(light), math.sin(light)
     facing = (x * light_x + y * light_y) / np.maximum(distance, 1e-3)

@@ -39,7 +39,7 @@ class SyntheticDermoscopy(SegmentationDataset):
         self.ids = [f"synthetic_{number}" for number in self._seeds]
 
     def __getitem__(self, index: int) -> Sample:
-        """Makes one sample.
+        """Make one sample.
 
         Raises:
             IndexError: There is no such sample.

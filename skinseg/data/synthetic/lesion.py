@@ -34,7 +34,7 @@ class Outline:
 
 
 def draw_outline(rng: np.random.Generator, shape: tuple[int, int]) -> Outline:
-    """Draws an irregular closed outline, in one piece and without holes.
+    """Draw an irregular closed outline, in one piece and without holes.
 
     The radius is a sum of a few waves around the middle; the plane is then bent a little, which
     makes bays and lobes that a radius alone cannot.
@@ -188,7 +188,7 @@ def _veiled(
     cover: np.ndarray,
     blotches: np.ndarray,
 ) -> np.ndarray:
-    """Makes a part of the lesion blue-grey, as pigment deep in the skin looks."""
+    """Make a part of the lesion blue-grey, as pigment deep in the skin looks."""
     place = smoothstep(-0.3, 1.4, blotches + np.float32(rng.normal(0, 0.4))) * cover
     weight = np.float32(rng.uniform(0.4, 0.85)) * place[..., None]
     deep = (0.3 + 0.6 * density)[..., None] * BLUE_GREY
@@ -198,6 +198,6 @@ def _veiled(
 def _whitened(
     rng: np.random.Generator, absorbance: np.ndarray, depth: np.ndarray, blotches: np.ndarray
 ) -> np.ndarray:
-    """Takes pigment away in a few places inside, as regression does."""
+    """Take pigment away in a few places inside, as regression does."""
     place = smoothstep(0.3, 1.0, blotches) * smoothstep(0.1, 0.35, depth)
     return absorbance * (1 - np.float32(rng.uniform(0.4, 0.8)) * place[..., None])

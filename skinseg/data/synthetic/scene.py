@@ -26,7 +26,7 @@ def synthetic_lesion(
     ruler: bool | None = None,
     vignette: bool | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Makes a dermoscopic picture of a skin lesion, and its mask.
+    """Make a dermoscopic picture of a skin lesion, and its mask.
 
     The same seed gives the same picture on any machine, and the same lesion at any size of the
     same proportions (noise and grain apart). What is left at `None` is drawn from the seed;
