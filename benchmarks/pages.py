@@ -30,7 +30,7 @@ PAGES: dict[str, Callable[[Any], str]] = {
 }
 
 
-def made(name: str) -> str:
+def render(name: str) -> str:
     """Return a page of ``PAGES`` as the JSON of its name gives it."""
     data = json.loads((FOLDER / name).with_suffix(".json").read_text(encoding="utf-8"))
     return PAGES[name](data)
@@ -38,7 +38,7 @@ def made(name: str) -> str:
 
 def main() -> None:
     for name in PAGES:
-        write_text(FOLDER / name, made(name))
+        write_text(FOLDER / name, render(name))
 
 
 if __name__ == "__main__":

@@ -118,6 +118,7 @@ def weights() -> str:
     rows = []
     for name in skinseg.list_pretrained():
         cfg = skinseg.get_pretrained_cfg(name)
+        assert cfg is not None, name
         scores, unseen = official_scores(cfg.metrics)
         rows.append(
             [

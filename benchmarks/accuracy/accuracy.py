@@ -16,7 +16,7 @@ from typing import Any
 from benchmarks.provenance import provenance
 from benchmarks.results import FOLDER, ROOT
 from benchmarks.weights.runs import RUNS, finished, hours
-from benchmarks.weights.splits import images
+from benchmarks.weights.splits import open_split
 from skinseg import Predictor, get_pretrained_cfg, hub, list_pretrained
 from skinseg.data import PairDataset
 from skinseg.evaluation import evaluate
@@ -25,13 +25,21 @@ from skinseg.pretrained import file_hash
 
 RESULTS = FOLDER / "accuracy.json"
 WEIGHTS = Path(__file__).with_name("weights")
-SHOWN = ("pooled_iou", "pooled_dice", "pooled_accuracy", "pooled_sensitivity")
-SHOWN += ("pooled_specificity", "mean_iou", "mean_dice", "mean_thresholded_jaccard")
+SHOWN = (
+    "pooled_iou",
+    "pooled_dice",
+    "pooled_accuracy",
+    "pooled_sensitivity",
+    "pooled_specificity",
+    "mean_iou",
+    "mean_dice",
+    "mean_thresholded_jaccard",
+)
 
 Row = dict[str, Any]
 
 
-def keep(run: Path) -> None:
+def keep_weights(run: Path) -> None:
     """Copy a finished run's weights and what is known of it."""
     target = WEIGHTS / run.name
     target.mkdir(parents=True, exist_ok=True)
@@ -42,13 +50,13 @@ def keep(run: Path) -> None:
 
 def score(model: str, split: str, data: Path) -> Row:
     """Score weights on a split's held-out images at 256x256, the size of the files."""
-    learned, held_out = images(split, data)
+    train_set, held_out = open_split(split, data)
     scores, with_flips = (_scores(Predictor(model, tta=tta), held_out) for tta in (False, True))
     print(f"{model}: pooled IoU {scores['pooled_iou']['value']:.4f}")
     return {
         "scored_by": provenance(),
         "split": split,
-        "learned": len(learned),
+        "learned": len(train_set),
         "images": len(held_out),
         "scores": scores,
         "scores_with_flips": with_flips,
@@ -61,7 +69,7 @@ def _scores(predictor: Predictor, held_out: PairDataset) -> Row:
     return {name: scores[name] for name in SHOWN}
 
 
-def of_run(name: str, data: Path, known: Row | None) -> Row:
+def score_run(name: str, data: Path, known: Row | None) -> Row:
     """What a run was, and what its weights score."""
     folder, run = WEIGHTS / name, RUNS[name]
     model = f"local-dir:{folder.relative_to(ROOT)}"
@@ -82,7 +90,7 @@ def of_run(name: str, data: Path, known: Row | None) -> Row:
     }
 
 
-def of_shipped(name: str, data: Path, known: Row | None) -> Row:
+def score_shipped(name: str, data: Path, known: Row | None) -> Row:
     """What weights of the package score; the rest is in their record."""
     record = get_pretrained_cfg(name)
     assert record is not None, name
@@ -106,15 +114,15 @@ def main() -> None:
     for name, run in RUNS.items() if arguments.runs else ():
         # Weights of the official split are kept in the package if they are worth it.
         if run.split == "paper73" and finished(arguments.runs / name):
-            keep(arguments.runs / name)
+            keep_weights(arguments.runs / name)
     known: dict[str, Row] = {}
     if RESULTS.is_file() and not arguments.rescore:
         recorded = json.loads(RESULTS.read_text())
         known = {row["run"]: row for row in recorded["runs"]}
         known |= {row["model"]: row for row in recorded["shipped"]}
     data = arguments.data
-    runs = [of_run(name, data, known.get(name)) for name in RUNS if (WEIGHTS / name).is_dir()]
-    shipped = [of_shipped(name, data, known.get(name)) for name in list_pretrained("*.isic2017")]
+    runs = [score_run(name, data, known.get(name)) for name in RUNS if (WEIGHTS / name).is_dir()]
+    shipped = [score_shipped(name, data, known.get(name)) for name in list_pretrained("*.isic2017")]
     write_json(RESULTS, {"runs": runs, "shipped": shipped})
 
 

@@ -184,7 +184,7 @@ def page(data: dict[str, Any]) -> str:
             "pixels pooled.",
             "",
             "So short a training shows that a network learns and how fast, not where it ends. "
-            "There is one seed a row: a difference of a few hundredths may be chance. MACs are "
+            "There is one seed per row: a difference of a few hundredths may be chance. MACs are "
             "torch's count of convolutions and matrix products for one image; ms is the processor "
             "time of one image on one thread, without gradients, the median of 15 passes.",
             "",

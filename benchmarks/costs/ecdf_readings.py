@@ -100,7 +100,7 @@ def shallower(net: nn.Module, compression: int) -> None:
 
 
 class OnTokens(nn.Module):
-    """A block for feature maps, on the tokens behind the class token."""
+    """A block for feature maps, on the tokens after the class token."""
 
     def __init__(self, block: nn.Module) -> None:
         super().__init__()

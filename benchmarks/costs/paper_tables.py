@@ -112,8 +112,9 @@ LMSAUNET = ("lmsaunet_n2", "lmsaunet_n4", "lmsaunet_n8", "lmsaunet_n16", "lmsaun
 WITHOUT_ATTENTION = ("lmsaunet_n8_no_attention", "lmsaunet_no_attention")
 
 _DGA_FIRST = (
-    "The paper does not say where the modules stand when DGA comes first. Of 16 placements tried, "
-    "mirrored stages (encoder: DGA, IEA at C_out; decoder: IEA at C_in, DGA) come nearest."
+    "The paper does not say where the modules stand when DGA comes first. Mirrored stages "
+    "(encoder: DGA, IEA at C_out; decoder: IEA at C_in, DGA) come nearest among the 16 placements "
+    "that were tried."
 )
 NOTES = {
     "malunet_dga_iea": _DGA_FIRST,
@@ -226,7 +227,7 @@ def page(data: dict[str, Any]) -> str:
         "those of `skinseg.complexity`. *Cut off* means that the paper dropped the further digits "
         "instead of rounding.",
         "",
-        f"**Of the {count} rows of the ablation tables (MALUNet III to V, EGE-UNet 2), {agree} "
+        f"**{agree} of the {count} rows of the ablation tables (MALUNet III to V, EGE-UNet 2) "
         "agree in both figures.**",
     ]
     for title, table in data["tables"].items():

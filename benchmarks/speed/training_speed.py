@@ -34,6 +34,7 @@ from skinseg.training import get_recipe, train
 RESULTS = FOLDER / "training_speed"
 NETWORKS = ("malunet", "egeunet", "basic_unet")
 SIZE, BATCH = 256, 8
+# Names in the recorded figures.
 PLAIN, ONE, MANY = "plain loop", "trainer, one process", "trainer, one process a core"
 
 
@@ -111,12 +112,12 @@ def page(results: dict[str, Any]) -> str:
     lines = [
         "# Training speed",
         "",
-        "Written by `benchmarks/speed/training_speed.py`. Images a second with the papers' recipe",
-        f"({SIZE}x{SIZE}, batches of {BATCH}), median of {results['rounds']} rounds that take "
-        "turns,",
-        f"on {results['provenance']['hardware']}; in brackets the ratio to the plain loop.",
+        "Written by `benchmarks/speed/training_speed.py`. Images per second with the papers'",
+        f"recipe ({SIZE}x{SIZE}, batches of {BATCH}), median of {results['rounds']} rounds that",
+        f"take turns, on {results['provenance']['hardware']}; in brackets the ratio to the plain",
+        "loop.",
         "",
-        f"| network | {PLAIN} | {ONE} | {MANY} |",
+        f"| network | {PLAIN} | {ONE} | trainer, one process per core |",
         "|---|---|---|---|",
     ]
     for network, speeds in results["images_per_second"].items():

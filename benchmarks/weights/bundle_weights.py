@@ -50,6 +50,9 @@ def main() -> None:
     trained = hub.read_local_dir(arguments.run)
     if trained.architecture != arch:
         parser.error(f"{arguments.run} holds {trained.architecture}, not {arch}")
+    if not (arguments.run / "provenance.json").is_file():
+        # The record names the commit and the machine, which `skinseg train` does not write down.
+        parser.error(f"{arguments.run} has no provenance.json; train it with train_run.py")
     origin = json.loads((arguments.run / "provenance.json").read_text())
     trainings = [arguments.run]
     if "initial" in origin:

@@ -46,7 +46,7 @@ def summary(folder: Path) -> dict[str, Any]:
         "commit": origin["commit"],
         "settings": changed,
         "teacher": RUNS[folder.name].teacher,
-        "initial": {"run": begins} if (begins := RUNS[folder.name].begins) else None,
+        "initial": {"run": first} if (first := RUNS[folder.name].initial) else None,
         "size": recipe["size"],
         "epochs_planned": recipe["epochs"],
         "pooled_iou": [round(entry["validation"]["pooled_iou"], 4) for entry in log],
@@ -73,10 +73,17 @@ def _line(run: dict[str, Any]) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("runs", nargs="+", type=Path)
+    parser.add_argument("runs", nargs="+", type=Path, help="folders written by train_run.py")
+    folders = parser.parse_args().runs
+    scored = [name for name, run in RUNS.items() if run.recipe.keep != "last"]
+    for folder in folders:
+        if folder.name not in scored:
+            parser.error(
+                f"{folder} is none of the runs with validation scores: {', '.join(scored)}"
+            )
     known = json.loads(RESULTS.with_suffix(".json").read_text())
     runs = {run["run"]: run for run in known}
-    runs |= {folder.name: summary(folder) for folder in parser.parse_args().runs}
+    runs |= {folder.name: summary(folder) for folder in folders}
     write_result(RESULTS, list(runs.values()), page(list(runs.values())))
 
 

@@ -6,6 +6,7 @@
 import dataclasses
 import json
 from pathlib import Path
+from typing import Any
 
 from skinseg.data import Augmentation, Normalization
 from skinseg.training import Recipe, get_recipe
@@ -15,18 +16,18 @@ SEEDS = (0, 1)
 
 @dataclasses.dataclass(frozen=True)
 class Run:
-    """A network, the images it learns from, and how."""
+    """A network, the images it is trained on, and how."""
 
     network: str
     split: str
     kind: str
     recipe: Recipe
     teacher: str | None = None  # "soft" masks of the images, or "mixed" images as well
-    begins: str | None = None  # the run whose weights it begins with
+    initial: str | None = None  # the run whose weights it begins with
 
 
 # Memory layout that is faster on a CPU.
-LAYOUT = {"malunet": {"channels_last": True}, "egeunet": {}}
+LAYOUT: dict[str, dict[str, Any]] = {"malunet": {"channels_last": True}, "egeunet": {}}
 # What was tried first: the Dice loss of the batch, which weighs lesions as pooled scores do.
 BATCH_DICE = Recipe(
     size=128,
@@ -41,7 +42,7 @@ BATCH_DICE = Recipe(
     keep="last",
     channels_last=True,
 )
-CHANGES = Augmentation(
+STRONG_AUGMENTATION = Augmentation(
     rotate=1.0, zoom=(0.7, 1.6), white_balance=0.15, saturation=0.3, gamma=(0.7, 1.4)
 )
 FIXED = Normalization(kind="mean_std", mean=(0.5,) * 3, std=(0.25,) * 3)
@@ -52,12 +53,12 @@ STRONG = Recipe(
     small_scale=0.75,
     small_share=0.6,
     warmup=0.02,
-    augmentation=CHANGES,
+    augmentation=STRONG_AUGMENTATION,
     normalization=FIXED,
     ema_decay=0.998,
     keep="last",
 )
-LMSAUNET = {
+LMSAUNET: dict[str, Any] = {
     "epochs": 24,
     "size": 96,
     "small_scale": 2 / 3,
@@ -66,12 +67,12 @@ LMSAUNET = {
 }
 # Single changes to the paper's recipe at its own size, compared on a fifth of the 1,500 training
 # images of paper73, so that the 650 test images choose nothing.
-TRIED = {"epochs": 25, "cosine_epochs": None, "keep": "last", "ema_decay": 0.998}
+TRIED: dict[str, Any] = {"epochs": 25, "cosine_epochs": None, "keep": "last", "ema_decay": 0.998}
 LIGHT = Augmentation(zoom=(0.85, 1.25), white_balance=0.08, saturation=0.15, gamma=(0.85, 1.2))
-FAST = {"learning_rate": 3e-3, "warmup": 0.05}
-TRIALS = {
+FAST: dict[str, Any] = {"learning_rate": 3e-3, "warmup": 0.05}
+TRIALS: dict[str, dict[str, Any]] = {
     "start": {},
-    "changes": {"augmentation": CHANGES},
+    "changes": {"augmentation": STRONG_AUGMENTATION},
     "128": {"size": 128},
     "128-fast": {"size": 128, **FAST},
     "128-fixed": {"size": 128, "normalization": FIXED},
@@ -91,7 +92,8 @@ TRIALS = {
 
 
 def _runs() -> dict[str, Run]:
-    runs = {}
+    runs: dict[str, Run] = {}
+    changes: dict[str, Any]
     for network, layout in LAYOUT.items():
         for seed in SEEDS:
             # The papers' 300 epochs shortened; the cosine falls once, over the whole run.
@@ -132,7 +134,7 @@ def _runs() -> dict[str, Run]:
         first = f"official-{network}"
         changes = {"epochs": 50, "learning_rate": 2e-3, "seed": 1}
         again = dataclasses.replace(runs[first].recipe, **changes)
-        runs[f"{first}-again"] = Run(network, "official", "shipped", again, begins=first)
+        runs[f"{first}-again"] = Run(network, "official", "shipped", again, initial=first)
     for name, changes in TRIALS.items():
         recipe = get_recipe("paper-malunet", **{**TRIED, **changes})
         teacher = "soft" if recipe.soft_weight else None

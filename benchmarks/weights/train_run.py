@@ -16,9 +16,9 @@ from safetensors.torch import load_file
 
 import skinseg
 from benchmarks.provenance import provenance
+from benchmarks.weights.pseudo_labels import ConcatDataset, MixupDataset
 from benchmarks.weights.runs import RUNS
-from benchmarks.weights.splits import images
-from benchmarks.weights.taught_images import Blends, Both
+from benchmarks.weights.splits import open_split
 from skinseg import hub
 from skinseg.data import SegmentationDataset
 from skinseg.files import write_json
@@ -46,23 +46,23 @@ def main() -> None:
     if not (output / "provenance.json").is_file():
         output.mkdir(parents=True, exist_ok=True)
         origin = {"run": arguments.run, **provenance()}
-        if run.begins:
-            origin["initial"] = _history(arguments.output / run.begins)
+        if run.initial:
+            origin["initial"] = _history(arguments.output / run.initial)
         write_json(output / "provenance.json", origin)
-    learned: SegmentationDataset
-    learned, held_out = images(run.split, arguments.data)
+    train_set: SegmentationDataset
+    train_set, held_out = open_split(run.split, arguments.data)
     soft_masks = None
     if run.teacher:
         soft_masks = load_file(arguments.teachers / "soft_masks.safetensors")
         if run.teacher == "mixed":
-            blends = Blends(load_file(arguments.teachers / "blends.safetensors"))
+            blends = MixupDataset(load_file(arguments.teachers / "blends.safetensors"))
             soft_masks |= blends.soft_masks()
-            learned = Both(learned, blends)
+            train_set = ConcatDataset(train_set, blends)
     torch.manual_seed(run.recipe.seed)
-    first = f"local-dir:{arguments.output / run.begins}" if run.begins else run.network
+    first = f"local-dir:{arguments.output / run.initial}" if run.initial else run.network
     train(
         skinseg.create_model(first),
-        learned,
+        train_set,
         held_out if run.recipe.keep != "last" else None,
         output,
         run.recipe,

@@ -1,4 +1,4 @@
-"""Score bundled weights as a user gets them: ``skinseg predict``, then its masks against the truth.
+"""Score the masks that ``skinseg predict`` writes with the weights that ship.
 
     python benchmarks/weights/validation_scores.py --data FOLDER
 
@@ -34,7 +34,7 @@ def measure(
 
     Args:
         model: As the command takes it.
-        folder: Of the ISIC 2017 folders.
+        folder: The folder with the ISIC 2017 folders.
         threshold: Probability from which a pixel is lesion; None leaves it to the weights.
 
     Returns:
@@ -69,7 +69,8 @@ def main() -> None:
     scores = {name: measure(name, folder) for name in list_pretrained("*.isic2017")}
     write_json(RESULTS, {"provenance": provenance(), "scores": scores})
     for name, measured in scores.items():
-        same = get_pretrained_cfg(name).metrics == measured
+        record = get_pretrained_cfg(name)
+        same = record is not None and record.metrics == measured
         verdict = "as recorded" if same else "NOT as its record says"
         everything, unseen = (f"{scores['pooled_iou']:.4f}" for scores in measured)
         print(f"{name}: pooled IoU {everything}, without the duplicate {unseen}: {verdict}")

@@ -1,4 +1,4 @@
-"""Images that only teachers have outlined, as a data set."""
+"""Images with pseudo-labels, which only the teachers have outlined, as a data set."""
 
 from collections.abc import Sequence
 
@@ -7,8 +7,8 @@ import torch
 from skinseg.data import Sample, SegmentationDataset
 
 
-class Blends(SegmentationDataset):
-    """Blends of two training images each, with the teachers' masks; see ``teachers.py``.
+class MixupDataset(SegmentationDataset):
+    """Mixup of two training images each, with the teachers' masks; see ``teachers.py``.
 
     Args:
         tensors: ``images``, uint8 (N, 3, H, W), and ``probability``, uint8 (N, 1, H, W).
@@ -19,7 +19,7 @@ class Blends(SegmentationDataset):
         self.ids = [f"blend{index}" for index in range(len(self._images))]
 
     def __getitem__(self, index: int) -> Sample:
-        """Return a blend, with what the teachers take for lesion."""
+        """Return a mixed image with the teachers' mask."""
         image = self._images[index].permute(1, 2, 0).numpy()
         return Sample(self.ids[index], image, self._probability[index, 0].numpy() > 127)
 
@@ -28,17 +28,17 @@ class Blends(SegmentationDataset):
         return dict(zip(self.ids, self._probability[:, 0], strict=True))
 
     def image_path(self, index: int) -> None:
-        """Blends are no files."""
+        """Mixed images are not files."""
 
     def mask_path(self, index: int) -> None:
-        """Blends are no files."""
+        """Mixed images are not files."""
 
-    def _select(self, indices: Sequence[int]) -> "Blends":
+    def _select(self, indices: Sequence[int]) -> "MixupDataset":
         rows = list(indices)
-        return Blends({"images": self._images[rows], "probability": self._probability[rows]})
+        return MixupDataset({"images": self._images[rows], "probability": self._probability[rows]})
 
 
-class Both(SegmentationDataset):
+class ConcatDataset(SegmentationDataset):
     """The samples of one data set, then those of another."""
 
     def __init__(self, first: SegmentationDataset, second: SegmentationDataset) -> None:
@@ -46,7 +46,7 @@ class Both(SegmentationDataset):
         self.ids = [*first.ids, *second.ids]
 
     def __getitem__(self, index: int) -> Sample:
-        """Return a sample of the one or the other."""
+        """Return a sample of the first data set, or of the second one after it."""
         if index < len(self._first):
             return self._first[index]
         return self._second[index - len(self._first)]
@@ -57,5 +57,5 @@ class Both(SegmentationDataset):
     def mask_path(self, index: int) -> None:
         """Not needed for training."""
 
-    def _select(self, indices: Sequence[int]) -> "Both":
+    def _select(self, indices: Sequence[int]) -> "ConcatDataset":
         raise NotImplementedError("select before joining")
