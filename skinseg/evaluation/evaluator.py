@@ -48,8 +48,8 @@ def evaluate(
         sizes: ``"own"``, ``"model"`` or both.
         tolerance: Tolerance of the surface Dice in pixels; 1 % of each image's diagonal if None.
         bootstrap: Resamples of the images that 95 % intervals come from; 0 for no intervals.
-        seed: Random seed for the resampling. Two networks scored on the same images with the same seed get the
-            same resamples.
+        seed: Random seed for the resampling. Two networks scored on the same images with the same
+            seed get the same resamples.
         model: What the report calls the network.
         data: What the report calls the data set.
         progress: Show a progress bar on standard error.

@@ -43,7 +43,7 @@ class BoundaryDistances:
         return float(max(np.percentile(d, 95) for d in (self.from_predicted, self.from_true)))
 
     def surface_dice(self, tolerance: float) -> float:
-        """Normalised surface Dice: fraction of both outlines within ``tolerance`` of the other, 0..1.
+        """Normalized surface Dice: fraction of both outlines within ``tolerance`` of the other.
 
         1 where both masks are empty, 0 where one is.
 
