@@ -1,4 +1,4 @@
-"""Which trained weights are known, where they lie, and how images must be prepared for them."""
+"""Which trained weights are known, where they are, and how images must be prepared for them."""
 
 import dataclasses
 import hashlib

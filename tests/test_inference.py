@@ -262,7 +262,7 @@ BAD_IMAGES = {
     "complex": (np.zeros((40, 50), complex), TypeError, "complex128"),
     "NaN": (np.where(np.arange(50)[:, None] == 3, np.nan, ONES), ImageError, "120 values.*NaN"),
     "infinite": (ONES * np.inf, ImageError, "NaN or infinite"),
-    "0..255 floats": (ONES * 255, ImageError, r"from 255 to 255; they must lie in 0\.\.1"),
+    "0..255 floats": (ONES * 255, ImageError, r"from 255 to 255; they must be in 0\.\.1"),
     "negative floats": (torch.full((3, 40, 50), -0.5), ImageError, "from -0.5 to -0.5"),
     "no height": (np.zeros((0, 50, 3), np.uint8), ImageError, "no pixels"),
     "no width": (torch.zeros(3, 40, 0), ImageError, "no pixels"),

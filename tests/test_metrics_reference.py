@@ -293,9 +293,9 @@ def test_misuse():
         boundary_distances(mask.astype(float), mask)
     with pytest.raises(ValueError, match="tolerance must be 0 or more"):
         boundary_distances(mask, mask).surface_dice(-1)
-    with pytest.raises(ValueError, match=r"must lie in 0\.\.1, not 0 to 255"):
+    with pytest.raises(ValueError, match=r"must be in 0\.\.1, not 0 to 255"):
         brier_score(np.array([0.0, 255.0]), np.array([True, False]))
-    with pytest.raises(ValueError, match=r"must lie in 0\.\.1"):
+    with pytest.raises(ValueError, match=r"must be in 0\.\.1"):
         reliability_bins(np.array([np.nan, 0.5]), np.array([True, False]))
     with pytest.raises(TypeError, match="true mask must be bool"):
         brier_score(np.array([0.5]), np.array([1]))

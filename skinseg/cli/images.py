@@ -30,7 +30,7 @@ def find_images(arguments: list[str], *, recursive: bool, leave_out: Path) -> In
         arguments: As on the command line; ``*``, ``?``, ``[...]`` and ``**`` are expanded, for
             shells that do not.
         recursive: Also take the images of the folders below.
-        leave_out: Folder that is passed over when folders are searched, as results lie there.
+        leave_out: Folder that is passed over when folders are searched, as results are there.
     """
     inputs = Inputs()
     seen = set()
@@ -89,6 +89,6 @@ def name_clashes(files: list[Path], output: Path) -> list[str]:
     if any(file.parent.resolve() == folder for file in files):
         clashes.append(
             f"the output folder '{output}' holds input images, and results might replace masks "
-            "that lie beside them."
+            "that are beside them."
         )
     return clashes

@@ -22,7 +22,7 @@ _LINES = 20  # Epochs that get a line; a run has hundreds.
 def open_parts(
     data: str, val: str | None, *, any_label: bool
 ) -> tuple["PairDataset", "PairDataset | None"]:
-    """Open the images to learn from, and those that choose the epoch where they lie apart."""
+    """Open the images to learn from, and those that choose the epoch where they are apart."""
     dataset = skinseg.data.open_dataset(data)
     val_set = None if val is None else skinseg.data.open_dataset(val)
     if val_set is not None and set(dataset.ids) & set(val_set.ids):

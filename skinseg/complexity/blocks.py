@@ -52,7 +52,7 @@ def block_costs(model: nn.Module, x: torch.Tensor, depth: int, repeats: int) -> 
 
 
 def _blocks(module: nn.Module, path: str, depth: int) -> Iterator[tuple[str, nn.Module]]:
-    """Modules worth a line: direct children, and below them those that are not torch's layers."""
+    """Yield direct children, and below them all modules that are not torch's own layers."""
     for name, child in module.named_children():
         place = f"{path}.{name}" if path else name
         if isinstance(child, _CONTAINERS):

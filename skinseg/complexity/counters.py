@@ -15,7 +15,7 @@ from skinseg.complexity.evaluation_mode import evaluation_mode
 
 
 def torch_flops(model: nn.Module, x: torch.Tensor) -> Mapping[str, Mapping[Any, int]]:
-    """Operations by module name, as torch counts them: two a multiply-accumulate."""
+    """Operations by module name, as torch counts them: two per multiply-accumulate."""
     counter = FlopCounterMode(display=False)
     with counter:
         model(x)

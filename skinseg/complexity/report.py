@@ -47,7 +47,7 @@ def model_complexity(
 ) -> Complexity:
     """Measure what any torch module that takes one image batch costs.
 
-    The module is measured in evaluation mode, without gradients, where it lies; a copy is given
+    The module is measured in evaluation mode, without gradients, where it is; a copy is given
     to counters that change what they count.
 
     Args:

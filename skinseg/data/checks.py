@@ -1,4 +1,4 @@
-"""Faults of a data set, found before hours of training are spent on it."""
+"""Errors in a data set, found before hours of training are spent on it."""
 
 import hashlib
 import os

@@ -136,7 +136,7 @@ def _check_size(image: Image.Image, name: str, max_pixels: int) -> None:
 
 @contextlib.contextmanager
 def _no_pillow_limit(image: Image.Image) -> Iterator[None]:
-    """Silences the size warning that Pillow gives while it decodes a large TIFF.
+    """Silence the size warning that Pillow gives while it decodes a large TIFF.
 
     `_check_size` has passed the image. Warning filters belong to the process, so they are touched
     for such images only, and by one thread at a time.

@@ -1,4 +1,4 @@
-"""Which images of a data set show one picture, saved, scaled, flipped or turned anew."""
+"""Which images of a data set show one picture, saved, scaled, flipped or turned again."""
 
 import numpy as np
 from PIL import Image

@@ -14,7 +14,7 @@ class PH2(PairDataset):
     """PH2: 200 dermoscopic images of melanocytic lesions, laid out as downloaded.
 
     Args:
-        root: The folder that holds `PH2Dataset`, or that folder itself; below it lie
+        root: The folder that holds `PH2Dataset`, or that folder itself; below it are
             `PH2 Dataset images/IMD003/IMD003_Dermoscopic_Image/IMD003.bmp` and
             `PH2 Dataset images/IMD003/IMD003_lesion/IMD003_lesion.bmp`, ...
 

@@ -97,7 +97,7 @@ def score_case(
         tolerance: Tolerance of the surface Dice, in pixels; 1 % of the image's diagonal if None.
 
     Raises:
-        ValueError: If shapes differ, probabilities lie outside 0..1, or the tolerance is negative.
+        ValueError: If shapes differ, probabilities are outside 0..1, or the tolerance is negative.
         TypeError: If a mask is not bool.
 
     Example:

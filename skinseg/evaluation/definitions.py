@@ -13,7 +13,7 @@ DEFINITIONS: dict[str, str] = {
     "frequency_weighted_iou": "IoU of lesion and of skin, weighted by their true fractions",
     "thresholded_jaccard": f"IoU of the image, 0 where it is below {ISIC_THRESHOLD}; ISIC's score",
     "hd95": "larger of the two directed 95th percentile distances between the outlines, pixels",
-    "surface_dice": "fraction of both outlines that lies within the tolerance of the other",
+    "surface_dice": "fraction of both outlines that is within the tolerance of the other",
     "ece": f"gap between probability and lesion fraction, {CALIBRATION_BINS} bins of equal width",
     "brier": "mean squared difference of the lesion probability from the truth",
 }

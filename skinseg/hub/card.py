@@ -28,7 +28,7 @@ USES = """\
 For research and teaching: outlining lesions in dermoscopy images, comparing methods, preparing
 data that a person checks.
 
-**Not a medical device.** A mask says where a lesion lies, never what it is. It must not be used
+**Not a medical device.** A mask says where a lesion is, never what it is. It must not be used
 for diagnosis, nor for a decision about a patient; it was not tested for that.
 """
 LIMITS = """\

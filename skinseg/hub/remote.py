@@ -29,7 +29,7 @@ def download(repo: str) -> PretrainedCfg:
     """
     config = Path(_fetch(repo, CONFIG_NAME))
     cfg = check_known(read_config(config, f"hf-hub:{repo}: {CONFIG_NAME}"), f"hf-hub:{repo}")
-    # In the cache a file lies in a folder named by its commit. The weights must be of the same
+    # In the cache a file is in a folder named by its commit. The weights must be of the same
     # one, though a new one may appear between the two requests.
     commit = config.parent.name
     weights = _fetch(f"{repo.partition('@')[0]}@{commit}", WEIGHTS_NAME)

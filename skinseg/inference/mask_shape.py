@@ -1,4 +1,4 @@
-"""Where a mask lies and how many parts it has."""
+"""Where a mask is and how many parts it has."""
 
 import numpy as np
 

@@ -107,7 +107,7 @@ def _levels(array: np.ndarray, name: str) -> np.ndarray:
     low, high = float(array.min()), float(array.max())
     if low < -_FLOAT_TOLERANCE or high > 1 + _FLOAT_TOLERANCE:
         raise ImageError(
-            f"{name} has floating-point pixels from {low:g} to {high:g}; they must lie in 0..1. "
+            f"{name} has floating-point pixels from {low:g} to {high:g}; they must be in 0..1. "
             "Divide them by their full range, or give uint8 pixels 0..255."
         )
     return (array.astype(np.float32).clip(0, 1) * 255).round().astype(np.uint8)

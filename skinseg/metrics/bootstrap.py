@@ -36,7 +36,7 @@ def percentile_interval(values: np.ndarray, level: float = 0.95) -> tuple[float,
 
     Args:
         values: (resamples,), the score of each resample.
-        level: Fraction of the resamples that lie inside.
+        level: Fraction of the resamples that are inside.
 
     Raises:
         ValueError: If ``level`` is not between 0 and 1.

@@ -1,4 +1,4 @@
-"""How far the outlines of two masks lie apart."""
+"""How far the outlines of two masks are apart."""
 
 import dataclasses
 import math
@@ -60,7 +60,7 @@ class BoundaryDistances:
 
 
 def boundary_distances(predicted: np.ndarray, truth: np.ndarray) -> BoundaryDistances:
-    """Measure how far two outlines lie apart.
+    """Measure how far two outlines are apart.
 
     Args:
         predicted: bool (H, W), True is lesion.

@@ -22,7 +22,7 @@ def reliability_bins(
         the number of them that are lesion. Those of several images may be added.
 
     Raises:
-        ValueError: If the shapes differ, or probabilities lie outside 0..1.
+        ValueError: If the shapes differ, or probabilities are outside 0..1.
         TypeError: If ``truth`` is not bool.
 
     Example:
@@ -69,7 +69,7 @@ def brier_score(probability: np.ndarray, truth: np.ndarray) -> float:
         0 (certain and right) to 1 (certain and wrong).
 
     Raises:
-        ValueError: If the shapes differ, or probabilities lie outside 0..1.
+        ValueError: If the shapes differ, or probabilities are outside 0..1.
         TypeError: If ``truth`` is not bool.
 
     Example:
@@ -88,5 +88,5 @@ def _checked(probability: np.ndarray, truth: np.ndarray) -> np.ndarray:
         raise TypeError(f"the true mask must be bool, not {truth.dtype}; threshold it")
     low, high = float(probability.min()), float(probability.max())
     if not (low >= 0 and high <= 1):  # NaN fails this too.
-        raise ValueError(f"probabilities must lie in 0..1, not {low:g} to {high:g}")
+        raise ValueError(f"probabilities must be in 0..1, not {low:g} to {high:g}")
     return probability.ravel().astype(np.float64)

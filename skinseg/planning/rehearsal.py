@@ -81,7 +81,7 @@ def _clocked(network: nn.Module) -> list[tuple[float, int, bool]]:
 
 
 def _seconds_per_image(calls: list[tuple[float, int, bool]]) -> float:
-    """Seconds that the last step took an image: from its call to that of the validation."""
+    """Seconds that the last step took per image: from its call to that of the validation."""
     learning = [call for call in calls if call[2]]
     last = learning[len(learning) // 2 :]
     end = next(started for started, _, learns in calls if not learns)

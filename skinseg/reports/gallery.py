@@ -19,7 +19,7 @@ PREDICTED_COLOUR = (0, 229, 255)
 
 # Shown at half of this, so that lines are fine on dense screens.
 _LONG_SIDE = 560
-# The predicted line is the finer one and lies on top: where both run together, both are seen.
+# The predicted line is the finer one and is on top: where both run together, both are seen.
 _TRUE_WIDTH, _PREDICTED_WIDTH, _EDGE = 5.5, 2.5, 1.2
 _JPEG = {"format": "JPEG", "quality": 82, "subsampling": 0, "optimize": True}
 
@@ -65,7 +65,7 @@ def choose(cases: Sequence[Case], number: int) -> dict[str, list[int]]:
     rest = order[len(worst) :]
     best = rest[-each:][::-1] if number else []
     rest = rest[: len(rest) - len(best)]
-    # The median of all, which lies in the middle of what is left as well.
+    # The median of all, which is in the middle of what is left as well.
     start = max(0, (len(rest) - each) // 2)
     median = rest[start : start + each] if number else []
     chosen = {"worst": worst, "median": median, "best": best}

@@ -60,7 +60,7 @@ class Operation:
         except Exception as error:
             raise SurgeryError(
                 f"with the blocks the network fails: {told(error)}. Its own code may use more of "
-                "a module that made way than calling it; select a module further out or in"
+                "a module that was replaced than calling it; select a module further out or in"
             ) from error
         self._check(after)
         return SurgeryReport(

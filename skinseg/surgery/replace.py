@@ -31,7 +31,7 @@ def replace(
     """Replace modules of a network by blocks.
 
     Channels are those that flowed through each place when the network ran. The block comes to
-    device and type of the module that made way, and into its mode, training or evaluation; all
+    device and type of the module that was replaced, and into its mode, training or evaluation; all
     other weights stay. Its own weights are new, and the network has to be trained.
 
     Args:

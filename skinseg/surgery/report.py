@@ -9,12 +9,12 @@ class Change:
     """One block that was put in.
 
     Attributes:
-        place: Names of the modules that made way, or of the one beside which it stands.
-        old: Types of the modules that made way; empty for an insertion.
+        place: Names of the modules that were replaced, or of the one beside which it stands.
+        old: Types of the modules that were replaced; empty for an insertion.
         new: Type of the block.
         in_chans: Channels that it takes, or of each map.
         out_chans: Channels that it gives, or of each map.
-        parameters_before: Parameters of what made way.
+        parameters_before: Parameters of what was replaced.
         parameters_after: Parameters of the block.
     """
 

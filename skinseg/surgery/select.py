@@ -22,14 +22,14 @@ class Site:
     parts: tuple[str, ...]
 
     def holds(self, name: str) -> bool:
-        """Whether a module lies in it."""
+        """Whether a module is in it."""
         return any(name == part or name.startswith(f"{part}.") for part in self.parts)
 
 
 class Selector:
     """Finds places in a network. ``a | b``: those of either; ``a & b``: those of a that b has, too.
 
-    Of two places one of which lies in the other, the outer one counts.
+    Of two places one of which is in the other, the outer one counts.
 
     Example:
         >>> by_type(nn.Conv2d) & by_name("decoder.**")

@@ -17,7 +17,7 @@ _FUNCTIONS |= {"silu", "mish", "hardswish", "dropout", "dropout2d"}
 def conv_run(count: int = 2, *, kernel_size: int = 3) -> Selector:
     """Select ``count`` square convolutions in a row, with their normalisations and activations.
 
-    The row is found in the data that flows, not in the names: the convolutions may lie in one
+    The row is found in the data that flows, not in the names: the convolutions may be in one
     ``nn.Sequential``, in several, or be called one by one; what matters is that each result goes to
     the next and nowhere else. A convolution counts if it keeps height and width and has one group.
     Normalisation, activation and dropout after a convolution belong to it, the last one's

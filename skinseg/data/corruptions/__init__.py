@@ -1,4 +1,4 @@
-"""Faults that real dermoscopic pictures have, at five severities; for measuring robustness."""
+"""Defects that real dermoscopic pictures have, at five severities; for measuring robustness."""
 
 from skinseg.data.corruptions.corrupt import SEVERITIES, corrupt, list_corruptions
 

@@ -40,7 +40,7 @@ _KINDS = {
 
 
 def list_corruptions() -> list[str]:
-    """Return the kinds of corruption: what lies on the skin, then light, camera and colour.
+    """Return the kinds of corruption: what is on the skin, then light, camera and colour.
 
     Example:
         >>> list_corruptions()[:4]
@@ -60,7 +60,7 @@ def corrupt(image: np.ndarray, kind: str, severity: int, seed: int = 0) -> np.nd
         image: uint8 RGB (H, W, 3), values 0..255, sides of 32 pixels or more. It is not changed.
         kind: One of :func:`list_corruptions`.
         severity: 1 (barely visible) to 5 (bad, but still met in practice).
-        seed: 0 or more; where hairs lie, whether the picture is too bright or too dark, and so on.
+        seed: 0 or more; where hairs are, whether the picture is too bright or too dark, and so on.
             Give each image its own.
 
     Returns:

@@ -1,4 +1,4 @@
-"""What lies on the skin. All take a `float32` `(H, W, 3)` image, 0..1, and the severity 0..4."""
+"""What is on the skin. All take a `float32` `(H, W, 3)` image, 0..1, and the severity 0..4."""
 
 import math
 

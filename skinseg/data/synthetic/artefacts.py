@@ -1,4 +1,4 @@
-"""What lies between the skin and the picture: hairs, gel bubbles, rulers, light, the camera."""
+"""What is between the skin and the picture: hairs, gel bubbles, rulers, light, the camera."""
 
 import math
 
@@ -13,7 +13,7 @@ _OVERSAMPLING = 3
 
 
 def add_hairs(rng: np.random.Generator, image: np.ndarray, count: int) -> np.ndarray:
-    """Lays curved, tapered hairs over an image, most of them in one direction.
+    """Lay curved, tapered hairs over an image, most of them in one direction.
 
     Args:
         rng: Where places, lengths and colours come from.
@@ -68,7 +68,7 @@ def hair_cover(
 def lay_hairs(
     image: np.ndarray, cover: np.ndarray, colour: np.ndarray, opacity: float
 ) -> np.ndarray:
-    """Lays hairs of one colour, with their soft shadow, over a `float32` `(H, W, 3)` image."""
+    """Lay hairs of one colour, with their soft shadow, over a `float32` `(H, W, 3)` image."""
     shadow = np.asarray(
         Image.fromarray(cover).filter(ImageFilter.GaussianBlur(0.006 * min(cover.shape)))
     )
@@ -85,7 +85,7 @@ def add_bubbles(
     Args:
         rng: Where places and sizes come from.
         image: `float32` `(H, W, 3)`, 0 to 1.
-        count: The number of bubbles; of a larger count, the first lie at the same places.
+        count: The number of bubbles; of a larger count, the first are at the same places.
         largest: Radius of the largest, in units of the image's shorter side.
 
     Returns:
@@ -138,8 +138,8 @@ def ruler_cover(
         shape: `(H, W)`.
         length: From end to end.
         step: Between two ticks; every fifth is about twice as long.
-        turn: Its direction in radians: about 0 lies along the width, about pi / 2 along the height.
-        edge: Where it lies across that direction, 0 to 1 from border to border.
+        turn: Its direction in radians: about 0 is along the width, about pi / 2 along the height.
+        edge: Where it is across that direction, 0 to 1 from border to border.
         pen: Width of the lines.
         line: Whether a line joins the ticks.
         tick: Length of a short tick.
@@ -167,13 +167,13 @@ def ruler_cover(
 
 
 def lay_ruler(image: np.ndarray, cover: np.ndarray, opacity: float, grey: float) -> np.ndarray:
-    """Prints a scale of one grey, 0 to 1, on a `float32` `(H, W, 3)` image."""
+    """Print a scale of one grey, 0 to 1, on a `float32` `(H, W, 3)` image."""
     cover = np.float32(opacity / 255) * cover[..., None]
     return image * (1 - cover) + np.float32(grey) * cover
 
 
 def add_uneven_light(rng: np.random.Generator, image: np.ndarray) -> np.ndarray:
-    """Brightens one side of an image and darkens the other, with the lamp's tint."""
+    """Brighten one side of an image and darken the other, with the lamp's tint."""
     x, y = coordinates(image.shape[:2])
     turn, strength = rng.uniform(0, 2 * math.pi), rng.uniform(0, 0.14)
     slope = (x - x.mean()) * math.cos(turn) + (y - y.mean()) * math.sin(turn)
@@ -184,7 +184,7 @@ def add_uneven_light(rng: np.random.Generator, image: np.ndarray) -> np.ndarray:
 
 
 def add_vignette(rng: np.random.Generator, image: np.ndarray, mask: np.ndarray) -> np.ndarray:
-    """Darkens the corners: softly, or down to a black ring if that hides nothing of the lesion."""
+    """Darken the corners: softly, or down to a black ring if that hides nothing of the lesion."""
     distance = distance_from_middle(image.shape[:2], rng.normal(0, 0.025, 2))
     edge, softness = rng.uniform(0.54, 0.68), rng.uniform(0.004, 0.02)
     if rng.random() < 0.6 and distance[mask].max() < edge - softness:
@@ -196,7 +196,7 @@ def add_vignette(rng: np.random.Generator, image: np.ndarray, mask: np.ndarray) 
 def distance_from_middle(shape: tuple[int, int], off: np.ndarray) -> np.ndarray:
     """Distance of each pixel from the optical axis, `(H, W)`, in units of the longer side.
 
-    The corners of a square lie at 0.71. `off` is how far the axis lies from the middle, (x, y).
+    The corners of a square are at 0.71. `off` is how far the axis is from the middle, (x, y).
     """
     x, y = coordinates(shape)
     return np.hypot(x - x.mean() - off[0], y - y.mean() - off[1]) / max(x.max(), y.max())

@@ -1,4 +1,4 @@
-"""The lesion: its outline, and how its pigment lies in it."""
+"""The lesion: its outline, and how its pigment is in it."""
 
 import math
 from dataclasses import dataclass
