@@ -200,7 +200,7 @@ class Trainer:
         for start in range(0, len(rows), length):
             part = slice(start, min(start + length, len(rows)))
             own = self.processes.part(part)
-            chosen = rows[own].to(data.device)
+            chosen = rows[own].to(data.device, non_blocking=True)
             images, target = changes.part(own).apply(
                 data.images[chosen], data.masks[chosen], size, soft=soft
             )
