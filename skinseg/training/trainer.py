@@ -20,6 +20,8 @@ from skinseg.training.validate import validate
 
 # Batches of an epoch that BatchNorm's statistics of averaged weights are measured on.
 STATISTICS_BATCHES = 32
+# A GPU takes as long for a few images as for many: small networks wait for launches of kernels.
+VALIDATION_BATCH = {"cuda": 50}
 
 
 def train(
@@ -129,7 +131,12 @@ class Trainer:
                 self.step.settle(self._inputs(data, len(log)))
                 note = f"epoch {len(log) + 1}, loss {entry['loss']:.4f}"
                 if val_data is not None:
-                    found = validate(self.step.kept, val_data, self.recipe.normalization)
+                    found = validate(
+                        self.step.kept,
+                        val_data,
+                        self.recipe.normalization,
+                        batch_size=VALIDATION_BATCH.get(self.device.type, 8),
+                    )
                     entry["validation"] = found.to_dict()
                     note += f", IoU {found.scores.pooled_iou:.4f}"
                 bar.update(task, description=note)
