@@ -135,6 +135,16 @@ def _runs() -> dict[str, Run]:
         changes = {"epochs": 50, "learning_rate": 2e-3, "seed": 1}
         again = dataclasses.replace(runs[first].recipe, **changes)
         runs[f"{first}-again"] = Run(network, "official", "shipped", again, initial=first)
+    for network in ("malunet", "egeunet", "basic_unet", "lmsaunet"):
+        for seed in SEEDS:
+            # For a GPU, which takes minutes. The test images of paper73 choose nothing; the
+            # validation images of the official split may.
+            last = get_recipe("skinseg", epochs=300, keep="last", seed=seed)
+            runs[f"paper73-{network}-300-{seed}"] = Run(network, "paper73", "300", last)
+            best = get_recipe(
+                "skinseg", epochs=300, seed=seed, augmentation=Augmentation(zoom=(0.8, 1.6))
+            )
+            runs[f"official-{network}-300-{seed}"] = Run(network, "official", "shipped", best)
     for name, changes in TRIALS.items():
         recipe = get_recipe("paper-malunet", **{**TRIED, **changes})
         teacher = "soft" if recipe.soft_weight else None

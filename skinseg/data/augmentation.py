@@ -56,7 +56,9 @@ class AugmentationParams(NamedTuple):
             return images.new_zeros(0, images.shape[1], *shape[2:]).float(), masks.new_zeros(
                 shape
             ).float()
-        grid = F.affine_grid(self.matrices, shape, align_corners=False).to(images.device)
+        # Six numbers per image travel to a GPU, not a grid of pixels: that copy is waited for.
+        matrices = self.matrices.to(images.device, non_blocking=True)
+        grid = F.affine_grid(matrices, shape, align_corners=False)
         sample = {"padding_mode": "reflection", "align_corners": False}
         moved = F.grid_sample(images.float(), grid, mode="bilinear", **sample)
         mode = "bilinear" if soft else "nearest"

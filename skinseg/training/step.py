@@ -178,8 +178,11 @@ class Step:
         """The loss; on a GPU captured as one graph, for the launches of small kernels cost most.
 
         Batches of every other size than the first, the last of an epoch among them, run uncaptured.
+        So do batches in several parts: a graph writes all its gradients to the same memory, which
+        the parameters' gradients share, so that a second part would overwrite those of the first.
         """
-        if x.device.type != "cuda" or self.processes.world_size > 1:
+        alone = self.processes.world_size == 1 and self.recipe.accumulate == 1
+        if x.device.type != "cuda" or not alone:
             return self.plain
         if not self.captured:
             self.captured[x.shape] = self._capture(x)

@@ -23,6 +23,8 @@ from skinseg.training.validate import validate
 
 # Batches of an epoch that BatchNorm's statistics of averaged weights are measured on.
 STATISTICS_BATCHES = 32
+# A GPU takes as long for a few images as for many: small networks wait for launches of kernels.
+VALIDATION_BATCH = {"cuda": 50}
 
 
 def train(
@@ -133,7 +135,12 @@ class Trainer:
                 self.step.recalibrate_batchnorm(self._inputs(data, len(log)))
                 note = f"epoch {len(log) + 1}, loss {entry['loss']:.4f}"
                 if val_data is not None:
-                    found = validate(self.step.kept, val_data, self.recipe.normalization)
+                    found = validate(
+                        self.step.kept,
+                        val_data,
+                        self.recipe.normalization,
+                        batch_size=VALIDATION_BATCH.get(self.device.type, 8),
+                    )
                     entry["validation"] = found.to_dict()
                     note += f", IoU {found.scores.pooled_iou:.4f}"
                 bar.update(task, description=note)
@@ -204,7 +211,7 @@ class Trainer:
         for start in range(0, len(rows), length):
             part = slice(start, min(start + length, len(rows)))
             own = self.processes.shard(part)
-            chosen = rows[own].to(data.device)
+            chosen = rows[own].to(data.device, non_blocking=True)
             images, target = changes.part(own).apply(
                 data.images[chosen], data.masks[chosen], size, soft=soft
             )
