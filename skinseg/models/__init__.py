@@ -9,6 +9,7 @@ from skinseg.models.malunet import MALUNet
 from skinseg.models.segnet import SegNet
 from skinseg.models.transunet import TransUNet
 from skinseg.models.unet import UNet
+from skinseg.models.unext import UNeXt
 
 __all__ = [
     "BasicUNet",
@@ -18,5 +19,6 @@ __all__ = [
     "SegNet",
     "SegmentationModel",
     "TransUNet",
+    "UNeXt",
     "UNet",
 ]
