@@ -8,7 +8,7 @@ from skinseg import create_block, list_blocks
 
 channels = st.integers(4, 40)
 sides = st.integers(2, 19)
-SINGLE_MAP = ["dga", "ea", "ecdf", "ghpa", "iea"]
+SINGLE_MAP = ["dga", "ea", "ecdf", "ghpa", "iea", "shifted_mlp"]
 BRIDGES = ["cab", "sab", "scab"]
 few = settings(max_examples=12, deadline=None, derandomize=True)
 

@@ -97,7 +97,7 @@ def test_config_is_json_and_builds_the_network_again(name):
 
 @pytest.mark.parametrize("name", FAMILIES)
 def test_reset_head(name):
-    network = create(name).double()
+    network = create(name).double().eval()
     network.reset_head(4)
     assert network(torch.randn(1, 3, 32, 32).double()).shape == (1, 4, 32, 32)
     assert network.num_classes == network.config["num_classes"] == 4

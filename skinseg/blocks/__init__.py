@@ -13,6 +13,7 @@ from skinseg.blocks.ghpa import GroupedHadamardProductAttention
 from skinseg.blocks.iea import InvertedExternalAttention
 from skinseg.blocks.sab import SpatialAttentionBridge
 from skinseg.blocks.scab import ChannelSpatialAttentionBridge
+from skinseg.blocks.shifted_mlp import TokenizedShiftedMLP
 from skinseg.names import near_matches
 
 BLOCKS: dict[str, type[nn.Module]] = {
@@ -25,6 +26,7 @@ BLOCKS: dict[str, type[nn.Module]] = {
     "iea": InvertedExternalAttention,
     "sab": SpatialAttentionBridge,
     "scab": ChannelSpatialAttentionBridge,
+    "shifted_mlp": TokenizedShiftedMLP,
 }
 
 
@@ -79,6 +81,7 @@ __all__ = [
     "GroupedHadamardProductAttention",
     "InvertedExternalAttention",
     "SpatialAttentionBridge",
+    "TokenizedShiftedMLP",
     "create_block",
     "list_blocks",
 ]

@@ -6,5 +6,6 @@ from .malunet import MALUNet as MALUNet
 from .segnet import SegNet as SegNet
 from .transunet import TransUNet as TransUNet
 from .unet import UNet as UNet
+from .unext import UNeXt as UNeXt
 
 CATALOG: dict[str, dict[str, int | str]]

@@ -14,6 +14,7 @@ from skinseg.blocks.channels import norm_groups
 from skinseg.checkpoint import StateDict
 from skinseg.models.base import SegmentationModel, upsample
 from skinseg.models.features import FeatureInfo
+from skinseg.models.stage_encoder import StageEncoder
 
 CHANNELS = (8, 16, 24, 32, 48, 64)
 REDUCTIONS = (2, 4, 8, 16, 32, 32)
@@ -82,27 +83,22 @@ class DecoderStage(nn.Module):
         return F.gelu(x if self.deepest else upsample(x, size))
 
 
-class SixStageEncoder(nn.Module):
-    """Three stages of plain convolutions, three of ``deep_block``; returns all six maps."""
+class SixStageEncoder(StageEncoder):
+    """Three stages of plain convolutions, three of ``deep_block``.
+
+    Shape:
+        (B, in_chans, H, W) -> maps at H/2, H/4, H/8, H/16, H/32 and H/32.
+    """
 
     def __init__(
         self, in_chans: int, channels: Sequence[int], deep_block: StageBlock, norm: str
     ) -> None:
-        super().__init__()
         makers = [conv3x3] * 3 + [deep_block] * 3
         widths = list(pairwise([in_chans, *channels]))
-        self.stages = nn.ModuleList(
+        super().__init__(
             EncoderStage(make(narrow, wide), norm_layer(norm, wide), deepest=index == 5)
             for index, (make, (narrow, wide)) in enumerate(zip(makers, widths, strict=True))
         )
-
-    def forward(self, x: torch.Tensor) -> list[torch.Tensor]:
-        """Return the maps of (B, in_chans, H, W) at H/2, H/4, H/8, H/16, H/32 and H/32."""
-        maps = []
-        for stage in self.stages:
-            x = stage(x)
-            maps.append(x)
-        return maps
 
 
 class SixStageUNet(SegmentationModel):
