@@ -1,12 +1,11 @@
 """SegNet and TransUNet of LMSAUNet's comparison, in full width where it matters."""
 
-import importlib.util
 import json
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
+from authors_case import load_case
 from safetensors.torch import save_file
 from torch import nn
 from torch.nn import functional as F
@@ -27,23 +26,10 @@ CPUINFO = Path("/proc/cpuinfo").read_text() if Path("/proc/cpuinfo").is_file() e
 @pytest.fixture
 def authors_case(shared_dir, tmp_path):
     """Function from a name to the network with the authors' weights, the input, the output."""
-    folder = shared_dir / "parity"
-    spec = importlib.util.spec_from_file_location("parity_fill", folder / "fill.py")
-    parity = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(parity)
 
     def load(name):
-        case = json.loads((folder / f"{name}.json").read_text())
-        state = {
-            key: torch.from_numpy(np.asarray(parity.fill(key, tuple(shape))))
-            for key, shape in case["keys"]
-        }
-        checkpoint = tmp_path / f"{name}.pth"
-        torch.save(state, checkpoint)
-        network = skinseg.create_model(name, num_classes=2, checkpoint_path=checkpoint).eval()
-        assert sum(p.numel() for p in network.parameters()) == case["parameters"]
-        x = torch.from_numpy(parity.make_input(tuple(case["input_shape"])))
-        return network, x, torch.from_numpy(np.load(folder / f"{name}.npz")["output"])
+        network, x, outputs = load_case(shared_dir, tmp_path, name, name, num_classes=2)
+        return network, x, outputs["output"]
 
     return load
 

@@ -14,6 +14,7 @@ from skinseg.blocks.ghpa import GroupedHadamardProductAttention
 from skinseg.blocks.iea import InvertedExternalAttention
 from skinseg.blocks.sab import SpatialAttentionBridge
 from skinseg.blocks.scab import ChannelSpatialAttentionBridge
+from skinseg.blocks.ucm import UCMBlock
 
 BLOCKS: dict[str, type[nn.Module]] = {
     "cab": ChannelAttentionBridge,
@@ -25,6 +26,7 @@ BLOCKS: dict[str, type[nn.Module]] = {
     "iea": InvertedExternalAttention,
     "sab": SpatialAttentionBridge,
     "scab": ChannelSpatialAttentionBridge,
+    "ucm": UCMBlock,
 }
 
 
@@ -80,6 +82,7 @@ __all__ = [
     "GroupedHadamardProductAttention",
     "InvertedExternalAttention",
     "SpatialAttentionBridge",
+    "UCMBlock",
     "create_block",
     "list_blocks",
 ]

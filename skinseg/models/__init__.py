@@ -8,6 +8,7 @@ from skinseg.models.lmsaunet import LMSAUNet
 from skinseg.models.malunet import MALUNet
 from skinseg.models.segnet import SegNet
 from skinseg.models.transunet import TransUNet
+from skinseg.models.ucmnet import UCMNet
 from skinseg.models.unet import UNet
 
 __all__ = [
@@ -18,5 +19,6 @@ __all__ = [
     "SegNet",
     "SegmentationModel",
     "TransUNet",
+    "UCMNet",
     "UNet",
 ]
