@@ -23,7 +23,7 @@ def load_case(
         tmp_path: Where the checkpoint is written.
         case: Name of the case's files.
         name: Network.
-        **arguments: Of the network.
+        **arguments: Arguments of the network.
 
     Returns:
         The network in evaluation mode, the case's input, and the authors' outputs by name.
@@ -50,7 +50,7 @@ def read_case(shared_dir: Path, case: str) -> dict[str, Any]:
 
 
 def case_file(shared_dir: Path, case: str) -> Path:
-    """Return the case's JSON file, wherever it lies among the reference data."""
+    """Return the case's JSON file, wherever it is among the reference data."""
     (file,) = (shared_dir / "parity").rglob(f"{case}.json")
     return file
 

@@ -8,7 +8,7 @@ from skinseg import create_block, list_blocks
 
 channels = st.integers(4, 40)
 sides = st.integers(2, 19)
-SINGLE_MAP = ["dga", "ea", "ecdf", "ghpa", "iea", "shifted_mlp"]
+SINGLE_MAP = ["dga", "ea", "ecdf", "ghpa", "iea", "shifted_mlp", "ucm"]
 BRIDGES = ["cab", "sab", "scab"]
 few = settings(max_examples=12, deadline=None, derandomize=True)
 
@@ -110,6 +110,24 @@ def test_scab_equations():
 def test_dga_dilations_in_channel_order():
     block = create_block("dga", 16)
     assert [conv.dilation[0] for conv in block.dilated] == [7, 5, 2, 1]
+
+
+def test_ucm_equation():
+    block = create_block("ucm", 8)
+    x = torch.randn(2, 8, 5, 6)
+    n = nn.functional.layer_norm(x.movedim(1, -1), (8,)).movedim(-1, 1)
+    for part in (block.first, block.second):
+        nn.init.normal_(part[0].weight)
+    first, second = (
+        lambda x, part=part: part[2](nn.functional.layer_norm(part[0](x), x.shape[-2:]))
+        for part in (block.first, block.second)
+    )
+    torch.testing.assert_close(block(x), 2 * (n + second(nn.functional.gelu(first(n)))))
+
+
+def test_ucm_takes_a_map_of_one_pixel():
+    block = create_block("ucm", 8).train()
+    assert block(torch.randn(1, 8, 1, 1)).isfinite().all()
 
 
 def test_ghpa_branches_of_the_learned_tensors_do_not_see_the_image():

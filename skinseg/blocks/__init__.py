@@ -14,6 +14,7 @@ from skinseg.blocks.iea import InvertedExternalAttention
 from skinseg.blocks.sab import SpatialAttentionBridge
 from skinseg.blocks.scab import ChannelSpatialAttentionBridge
 from skinseg.blocks.shifted_mlp import TokenizedShiftedMLP
+from skinseg.blocks.ucm import UCMBlock
 from skinseg.names import near_matches
 
 BLOCKS: dict[str, type[nn.Module]] = {
@@ -27,6 +28,7 @@ BLOCKS: dict[str, type[nn.Module]] = {
     "sab": SpatialAttentionBridge,
     "scab": ChannelSpatialAttentionBridge,
     "shifted_mlp": TokenizedShiftedMLP,
+    "ucm": UCMBlock,
 }
 
 
@@ -82,6 +84,7 @@ __all__ = [
     "InvertedExternalAttention",
     "SpatialAttentionBridge",
     "TokenizedShiftedMLP",
+    "UCMBlock",
     "create_block",
     "list_blocks",
 ]

@@ -5,6 +5,7 @@ from .lmsaunet import LMSAUNet as LMSAUNet
 from .malunet import MALUNet as MALUNet
 from .segnet import SegNet as SegNet
 from .transunet import TransUNet as TransUNet
+from .ucmnet import UCMNet as UCMNet
 from .unet import UNet as UNet
 from .unext import UNeXt as UNeXt
 

@@ -10,10 +10,11 @@ from torch.nn import functional as F
 
 from skinseg.blocks import create_block
 from skinseg.blocks.layer_norm import LayerNorm2d
+from skinseg.checkpoint import StateDict
 from skinseg.models.base import SegmentationModel, init_conv
 from skinseg.models.conv_norm import ConvNorm
 from skinseg.models.features import FeatureInfo
-from skinseg.models.keymap import Rule, StateDict, numbered, rename
+from skinseg.models.keymap import Rule, numbered, rename
 from skinseg.models.stage_encoder import StageEncoder
 from skinseg.registry import register_model
 
