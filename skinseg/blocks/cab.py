@@ -1,6 +1,7 @@
 from collections.abc import Sequence
 
 import torch
+from einops import rearrange
 from torch import nn
 
 from skinseg.blocks.feature_maps import FeatureMaps, as_list, like
@@ -9,8 +10,8 @@ from skinseg.blocks.feature_maps import FeatureMaps, as_list, like
 class ChannelAttentionBridge(nn.Module):
     """Channel Attention Bridge (CAB): channel weights of each stage, drawn from all stages.
 
-    The means of all channels of all stages form one vector; a 1-D convolution of kernel 3 mixes
-    neighbours in it, and a head a stage turns it into that stage's channel weights:
+    The means of all channels of all stages form one vector. A 1-D convolution of kernel 3 mixes
+    neighbors in it, and one head per stage turns it into that stage's channel weights:
     ``y_i = x_i + x_i * weights_i``.
 
     Source: MALUNet (BIBM 2022, arXiv 2211.01784), Section III.
@@ -25,7 +26,8 @@ class ChannelAttentionBridge(nn.Module):
         ValueError: If ``heads`` is neither, or ``forward`` gets another number of maps.
 
     Shape:
-        A map (B, C, H, W), or a sequence of maps of any sizes; the result has the same form.
+        A map (B, C, H, W), or a sequence of maps (B, C_i, H_i, W_i), floating point, of any sizes.
+        The result is a map or a list of maps accordingly, each of its input's shape.
 
     Example:
         >>> maps = [torch.randn(1, 8, 16, 16), torch.randn(1, 16, 8, 8)]
@@ -46,22 +48,38 @@ class ChannelAttentionBridge(nn.Module):
         )
 
     def attend(self, maps: list[torch.Tensor]) -> list[torch.Tensor]:
-        """Return ``x_i * weights_i``, without the residual."""
+        """Return ``x_i * weights_i``, without the residual.
+
+        Args:
+            maps: One map (B, C_i, H_i, W_i) per stage.
+
+        Returns:
+            As many maps of the same shapes.
+
+        Raises:
+            ValueError: If there are more or fewer maps than stages.
+        """
         if len(maps) != len(self.heads):
             raise ValueError(
                 f"this bridge was made for {len(self.heads)} feature maps and got {len(maps)}"
             )
-        means = torch.cat([x.mean((2, 3)) for x in maps], dim=1)
-        mixed = self.mix(means.unsqueeze(1)).squeeze(1)
+        means = torch.cat([x.mean((2, 3)) for x in maps], dim=1)  # Section III: pooling
+        mixed = rearrange(self.mix(rearrange(means, "b c -> b 1 c")), "b 1 c -> b c")  # mixing
         return [x * self._weights(head, mixed) for x, head in zip(maps, self.heads, strict=True)]
 
     @staticmethod
     def _weights(head: nn.Module, mixed: torch.Tensor) -> torch.Tensor:
+        logits: torch.Tensor
         if isinstance(head, nn.Conv1d):
-            return head(mixed.unsqueeze(2)).unsqueeze(3).sigmoid()
-        return head(mixed)[:, :, None, None].sigmoid()
+            logits = rearrange(head(rearrange(mixed, "b c -> b c 1")), "b c 1 -> b c")
+        else:
+            logits = head(mixed)
+        return rearrange(logits, "b c -> b c 1 1").sigmoid()  # Section III: one head per stage
 
     def forward(self, maps: FeatureMaps) -> torch.Tensor | list[torch.Tensor]:
         """Attend to the channels of one or several maps (B, C_i, H_i, W_i)."""
         stages = as_list(maps)
-        return like(maps, [x + a for x, a in zip(stages, self.attend(stages), strict=True)])
+        attended = self.attend(stages)
+        return like(
+            maps, [x + a for x, a in zip(stages, attended, strict=True)]
+        )  # Section III: residual

@@ -1,12 +1,12 @@
-"""How channels are divided among the parallel branches of a block."""
+"""How channels are divided among parallel branches and normalization groups."""
 
 import math
 
 
 def split_widths(channels: int, parts: int) -> list[int]:
-    """Divide ``channels`` into ``parts`` widths that differ by one at most, wider ones first.
+    """Divide ``channels`` into ``parts`` widths that differ by at most one, wider ones first.
 
-    Where ``parts`` divides ``channels`` this is the even split of the papers.
+    Where ``parts`` divides ``channels``, this is the even split of the papers.
 
     Args:
         channels: Number of channels, at least ``parts``.
@@ -16,7 +16,7 @@ def split_widths(channels: int, parts: int) -> list[int]:
         The widths; their sum is ``channels``.
 
     Raises:
-        ValueError: If a branch would be left without a channel.
+        ValueError: If a branch would get no channel.
 
     Example:
         >>> split_widths(24, 4), split_widths(10, 4)
@@ -31,5 +31,16 @@ def split_widths(channels: int, parts: int) -> list[int]:
 
 
 def norm_groups(channels: int) -> int:
-    """Number of GroupNorm groups: the papers' 4, or the largest divisor that 4 and C share."""
+    """Return the number of GroupNorm groups: the papers' 4 if it divides C, else 2 or 1.
+
+    Args:
+        channels: Number of channels C.
+
+    Returns:
+        The largest number of groups up to 4 that divides both 4 and C.
+
+    Example:
+        >>> norm_groups(24), norm_groups(10), norm_groups(7)
+        (4, 2, 1)
+    """
     return math.gcd(4, channels)

@@ -6,7 +6,16 @@ from skinseg.blocks.channels import norm_groups, split_widths
 
 
 class DepthwiseSeparableConv(nn.Sequential):
-    """Depthwise convolution, GroupNorm, 1x1 convolution; (B, C_in, H, W) -> (B, C_out, H, W)."""
+    """Depthwise convolution, GroupNorm, 1x1 convolution; nothing between.
+
+    Args:
+        in_chans: Channels C_in.
+        out_chans: Channels C_out.
+        kernel_size: Odd size of the depthwise convolution.
+
+    Shape:
+        (B, C_in, H, W) -> (B, C_out, H, W), floating point, any H and W.
+    """
 
     def __init__(self, in_chans: int, out_chans: int, kernel_size: int) -> None:
         super().__init__()
@@ -20,9 +29,9 @@ class DepthwiseSeparableConv(nn.Sequential):
 class DilatedGatedAttention(nn.Module):
     """Dilated Gated Attention (DGA): dilated depthwise branches, then a gate on their mixture.
 
-    Four groups of channels are seen at four dilations, mixed, and passed through a gate: one
+    Four groups of channels are convolved at four dilations, mixed, and passed through a gate: one
     depthwise-separable convolution says *where* (sigmoid), another *what*, and their product is
-    projected onto a residual.
+    projected and added to a residual.
 
     Source: MALUNet (BIBM 2022, arXiv 2211.01784), Section III, equations (1) to (5). The authors'
     code, followed here, gives the first group the largest dilation (7, 5, 2, 1), where equation
@@ -67,10 +76,11 @@ class DilatedGatedAttention(nn.Module):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Map ``x`` (B, C_in, H, W) to (B, C_out, H, W)."""
-        groups = x.split(self.widths, dim=1)  # (1)
+        groups = torch.split(x, self.widths, dim=1)  # (1)
         x = torch.cat(
             [conv(group) for conv, group in zip(self.dilated, groups, strict=True)], dim=1
         )  # (2)
         x = F.gelu(self.mix(self.norm(x)))
         attended = torch.sigmoid(self.gate(x)) * F.gelu(self.value(x))  # (3), (4)
-        return F.gelu(self.project(attended)) + self.shortcut(x)  # (5)
+        out: torch.Tensor = F.gelu(self.project(attended)) + self.shortcut(x)  # (5)
+        return out

@@ -1,4 +1,5 @@
 import torch
+from einops import rearrange
 from torch import nn
 from torch.nn import functional as F
 
@@ -8,14 +9,14 @@ from skinseg.blocks.channels import norm_groups
 class ExternalAttention(nn.Module):
     """External Attention (EA): attention to a small memory that all images share.
 
-    Every position is compared with the ``memory_units`` learned keys, normalised twice (softmax
+    Every position is compared with the ``memory_units`` learned keys, normalized twice (softmax
     over positions, then a division by the sum over the memory), and rebuilt from as many learned
     values.
 
-    Source: Guo et al., "Beyond self-attention" (arXiv 2105.02358), with 64 units as MALUNet's
-    Table IV (arXiv 2211.01784) uses it. MALUNet's authors construct the two memories as one
-    tensor and its transposed view, a tie that the first move to a GPU breaks; here they are two
-    parameters.
+    Source: Guo et al., "Beyond self-attention" (arXiv 2105.02358): A = Norm(F M_k^T) and
+    F_out = A M_v, with 64 units as MALUNet's Table IV (arXiv 2211.01784) uses it. MALUNet's authors
+    construct the two memories as one tensor and its transposed view, a tie that the first move to a
+    GPU breaks; here they are two parameters.
 
     Args:
         in_chans: Channels C_in.
@@ -45,7 +46,12 @@ class ExternalAttention(nn.Module):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Map ``x`` (B, C_in, H, W) to (B, C_out, H, W)."""
-        attention = self.memory_keys(self.query(x).flatten(2)).softmax(dim=-1)
-        attention = attention / (1e-9 + attention.sum(dim=1, keepdim=True))
-        recalled = self.memory_values(attention).unflatten(2, x.shape[-2:])
-        return self.project(F.gelu(x + self.norm(self.output(recalled))))
+        height, width = x.shape[-2:]
+        query = rearrange(self.query(x), "b c h w -> b c (h w)")
+        attention = self.memory_keys(query).softmax(dim=-1)  # A, normalized over positions
+        attention = attention / (1e-9 + attention.sum(dim=1, keepdim=True))  # and over the memory
+        recalled = self.memory_values(attention)  # A M_v
+        recalled = rearrange(recalled, "b c (h w) -> b c h w", h=height, w=width)
+        attended: torch.Tensor = F.gelu(x + self.norm(self.output(recalled)))
+        projected: torch.Tensor = self.project(attended)
+        return projected

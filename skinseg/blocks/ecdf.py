@@ -1,13 +1,25 @@
 import math
 
 import torch
+from einops import rearrange
 from torch import nn
 
 from skinseg.blocks.spatial_gate import SpatialGate
 
 
 class ConvUnit(nn.Sequential):
-    """Convolution without bias, BatchNorm and, unless ``act=False``, exact GELU."""
+    """Convolution without bias, BatchNorm and, unless ``act=False``, exact GELU.
+
+    Args:
+        in_chans: Channels C_in.
+        out_chans: Channels C_out.
+        kernel_size: Odd size of the convolution.
+        groups: Groups of the convolution.
+        act: Whether GELU follows.
+
+    Shape:
+        (B, C_in, H, W) -> (B, C_out, H, W), floating point, any H and W.
+    """
 
     def __init__(
         self, in_chans: int, out_chans: int, kernel_size: int, *, groups: int = 1, act: bool = True
@@ -21,12 +33,16 @@ class ConvUnit(nn.Sequential):
 
 
 class EfficientChannelGate(nn.Module):
-    """One weight in (0, 1) per channel, from the means of its neighbours (ECA).
+    """Efficient Channel Attention (ECA): one weight in (0, 1) per channel, from its neighbors.
 
-    Source: ECA-Net (CVPR 2020, arXiv 1910.03151). The kernel grows with the logarithm of C.
+    Source: ECA-Net (CVPR 2020, arXiv 1910.03151): sigmoid(Conv1D(GAP(x))), with a kernel of
+    psi(C) = (log2(C) + b) / gamma, made odd; b = 1 and gamma = 2.
+
+    Args:
+        channels: Channels C.
 
     Shape:
-        (B, C, H, W) -> (B, C, 1, 1).
+        (B, C, H, W) -> (B, C, 1, 1), floating point, any H and W.
     """
 
     def __init__(self, channels: int) -> None:
@@ -36,14 +52,18 @@ class EfficientChannelGate(nn.Module):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Weigh the channels of ``x`` (B, C, H, W)."""
-        means = x.mean((2, 3)).unsqueeze(1)
-        return self.conv(means).squeeze(1)[:, :, None, None].sigmoid()
+        means = rearrange(x.mean((2, 3)), "b c -> b 1 c")
+        logits: torch.Tensor = self.conv(means)
+        return rearrange(logits, "b 1 c -> b c 1 1").sigmoid()
 
 
 class ParallelChannelSpatialAttention(nn.Module):
-    """Efficient-channel and spatial attention side by side: ``x * (alpha * ECA + beta * SA)``.
+    """Efficient channel and spatial attention side by side: ``x * (alpha * ECA + beta * SA)``.
 
-    Source: LMSAUNet (Sci Rep 15, 34327, 2025), its ECDF block.
+    Source: LMSAUNet (Sci Rep 15, 34327, 2025), Methods.
+
+    Args:
+        channels: Channels C.
 
     Shape:
         (B, C, H, W) -> (B, C, H, W), floating point, any H and W.
@@ -58,7 +78,9 @@ class ParallelChannelSpatialAttention(nn.Module):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Attend to the channels and positions of ``x`` (B, C, H, W)."""
-        return x * (self.alpha * self.channel_gate(x) + self.beta * self.spatial_gate(x))
+        # Methods: both attentions see the same x, and learned scalars weigh them.
+        gate: torch.Tensor = self.alpha * self.channel_gate(x) + self.beta * self.spatial_gate(x)
+        return x * gate
 
 
 class ECDF(nn.Module):
@@ -118,12 +140,14 @@ class ECDF(nn.Module):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Map ``x`` (B, C_in, H, W) to (B, C_out, H, W)."""
-        compressed = self.compress(x)
+        compressed = self.compress(x)  # Methods: 1x1 convolution to C_out / N
+        halves = rearrange(compressed, "b (c parity) h w -> parity b c h w", parity=2)
         # The halves go through the shared convolutions together, as one batch: BatchNorm then
         # learns with the statistics of both, which are the ones that it has when it predicts.
-        kept = [torch.cat([compressed[:, 0::2], compressed[:, 1::2]])]
+        # Joined by torch.cat, which keeps a channels-last layout; einops would lose it.
+        kept = [torch.cat(halves.unbind())]
         for unit in self.cascade:
-            kept.append(unit(kept[-1]))
-        halves = torch.cat(kept, dim=1).chunk(2)
-        out = self.attention(self.expand(torch.cat(halves, dim=1)))
+            kept.append(unit(kept[-1]))  # Methods: one shared depthwise convolution after another
+        joined = torch.cat(torch.cat(kept, dim=1).chunk(2), dim=1)  # Methods: all maps are kept
+        out: torch.Tensor = self.attention(self.expand(joined))  # Methods; the code's order
         return x + out if self.residual else out

@@ -1,3 +1,5 @@
+from collections.abc import Sequence
+
 import torch
 from torch import nn
 from torch.nn import functional as F
@@ -9,9 +11,9 @@ from skinseg.blocks.layer_norm import LayerNorm2d
 class GroupAggregationBridge(nn.Module):
     """Group Aggregation Bridge (GAB): a skip connection that sees two stages and a mask.
 
-    The deeper map is brought to the size and width of the shallower one; both are cut into four
-    groups, each pair of groups is joined by the mask that the decoder predicts at this stage, and
-    convolved at a dilation of its own.
+    The deeper map is brought to the size and width of the shallower one. Both are split into four
+    groups. Each pair of groups is joined by the mask that the decoder predicts at this stage, and
+    convolved at its own dilation.
 
     Source: EGE-UNet (MICCAI 2023, arXiv 2307.08473), Section 2. As in the authors' code, the
     deeper map passes a plain 1x1 convolution (the paper: a depthwise-separable one).
@@ -24,7 +26,8 @@ class GroupAggregationBridge(nn.Module):
         dilations: Dilation of each group, in channel order.
 
     Raises:
-        ValueError: If C_low is less than the number of groups, or a mask is missing or not wanted.
+        ValueError: If C_low is less than the number of groups, or ``forward`` gets no mask although
+            ``mask`` is true, or one although it is false.
 
     Shape:
         high (B, C_high, h, w), low (B, C_low, H, W), mask (B, 1, H, W) as logits ->
@@ -43,7 +46,7 @@ class GroupAggregationBridge(nn.Module):
         out_chans: int | None = None,
         *,
         mask: bool = True,
-        dilations: tuple[int, ...] = (1, 2, 5, 7),
+        dilations: Sequence[int] = (1, 2, 5, 7),
     ) -> None:
         super().__init__()
         out_chans = out_chans or in_chans
@@ -65,7 +68,19 @@ class GroupAggregationBridge(nn.Module):
     def forward(
         self, high: torch.Tensor, low: torch.Tensor, mask: torch.Tensor | None = None
     ) -> torch.Tensor:
-        """Fuse ``high`` (B, C_high, h, w) into ``low`` (B, C_low, H, W) under ``mask``."""
+        """Fuse the deeper map into the shallower one, guided by the mask.
+
+        Args:
+            high: Deeper map (B, C_high, h, w).
+            low: Shallower map (B, C_low, H, W).
+            mask: Logits (B, 1, H, W); None for a bridge made with ``mask=False``.
+
+        Returns:
+            A map (B, C_low, H, W).
+
+        Raises:
+            ValueError: If the mask is missing, or the bridge takes none.
+        """
         if self.mask != (mask is not None):
             raise ValueError(
                 "this bridge needs the mask logits (B, 1, H, W); pass mask=, or make the bridge "
@@ -73,13 +88,14 @@ class GroupAggregationBridge(nn.Module):
                 if self.mask
                 else "this bridge was made with mask=False; call it without a mask"
             )
-        high = F.interpolate(
-            self.reduce(high), size=low.shape[-2:], mode="bilinear", align_corners=True
-        )
+        size = low.shape[-2:]
+        # Section 2: the deeper map at the shallower one's width and size.
+        high = F.interpolate(self.reduce(high), size=size, mode="bilinear", align_corners=True)
         masks = () if mask is None else (mask,)
-        pairs = zip(high.split(self.widths, dim=1), low.split(self.widths, dim=1), strict=True)
+        highs, lows = (torch.split(x, self.widths, dim=1) for x in (high, low))  # Section 2
         fused = [
-            group(torch.cat((*pair, *masks), dim=1))
-            for group, pair in zip(self.groups, pairs, strict=True)
+            group(torch.cat((high_i, low_i, *masks), dim=1))  # Section 2: one dilation per group
+            for group, high_i, low_i in zip(self.groups, highs, lows, strict=True)
         ]
-        return self.aggregate(torch.cat(fused, dim=1))
+        aggregated: torch.Tensor = self.aggregate(torch.cat(fused, dim=1))  # Section 2: 1x1
+        return aggregated

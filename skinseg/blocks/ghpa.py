@@ -1,4 +1,5 @@
 import torch
+from einops import rearrange
 from torch import nn
 from torch.nn import functional as F
 
@@ -7,7 +8,16 @@ from skinseg.blocks.layer_norm import LayerNorm2d
 
 
 class PlaneWeights(nn.Module):
-    """Learned weights over the height-width plane, (1, C, H, W) for any H and W."""
+    """Learned weights over the height-width plane.
+
+    Args:
+        channels: Channels C.
+        size: Side of the learned tensor.
+        refine: Whether the resized tensor passes a depthwise-separable convolution.
+
+    Shape:
+        A size (H, W) -> (1, C, H, W).
+    """
 
     def __init__(self, channels: int, size: int, *, refine: bool = True) -> None:
         super().__init__()
@@ -15,13 +25,23 @@ class PlaneWeights(nn.Module):
         self.refine = _depthwise_separable(nn.Conv2d, channels) if refine else nn.Identity()
 
     def forward(self, size: tuple[int, int]) -> torch.Tensor:
-        """Return the weights at ``size`` (H, W)."""
+        """Return the weights (1, C, H, W) at ``size`` (H, W)."""
         resized = F.interpolate(self.tensor, size=size, mode="bilinear", align_corners=True)
-        return self.refine(resized)
+        weights: torch.Tensor = self.refine(resized)
+        return weights
 
 
 class AxisWeights(nn.Module):
-    """Learned weights along one axis, (1, C, L) for any length L."""
+    """Learned weights along one axis.
+
+    Args:
+        channels: Channels C.
+        size: Length of the learned tensor.
+        refine: Whether the resized tensor passes a depthwise-separable convolution.
+
+    Shape:
+        A length L -> (1, C, L).
+    """
 
     def __init__(self, channels: int, size: int, *, refine: bool = True) -> None:
         super().__init__()
@@ -29,9 +49,10 @@ class AxisWeights(nn.Module):
         self.refine = _depthwise_separable(nn.Conv1d, channels) if refine else nn.Identity()
 
     def forward(self, length: int) -> torch.Tensor:
-        """Return the weights at ``length`` positions."""
+        """Return the weights (1, C, length) at ``length`` positions."""
         resized = F.interpolate(self.tensor, size=length, mode="linear", align_corners=True)
-        return self.refine(resized)
+        weights: torch.Tensor = self.refine(resized)
+        return weights
 
 
 def _depthwise_separable(conv: type[nn.Conv1d] | type[nn.Conv2d], channels: int) -> nn.Sequential:
@@ -45,13 +66,13 @@ def _depthwise_separable(conv: type[nn.Conv1d] | type[nn.Conv2d], channels: int)
 class GroupedHadamardProductAttention(nn.Module):
     """Grouped multi-axis Hadamard Product Attention (GHPA).
 
-    Instead of comparing positions with one another, which is quadratic, the map is multiplied by
-    learned tensors: one group of channels by weights over height and width, one by weights over
-    channel and height, one by weights over channel and width. The fourth group passes a
-    depthwise-separable convolution. The weights do not depend on the image.
+    Comparing positions with one another takes time that is quadratic in their number. Here the map
+    is multiplied by learned tensors instead: one group of channels by weights over height and
+    width, one by weights over channel and height, one by weights over channel and width. The fourth
+    group passes a depthwise-separable convolution. The weights do not depend on the image.
 
     Source: EGE-UNet (MICCAI 2023, arXiv 2307.08473), Section 2. As in the authors' code, the
-    learned tensors begin as ones (the paper: random numbers), and the fourth group's 1x1
+    learned tensors start as ones (the paper: random numbers), and the fourth group's 1x1
     convolution comes before its depthwise one.
 
     Args:
@@ -64,7 +85,7 @@ class GroupedHadamardProductAttention(nn.Module):
             Table 2, "w/o DW for initialized tensor").
 
     Raises:
-        ValueError: If there are fewer than 4 channels.
+        ValueError: If there are fewer than 4 channels and ``multi_axis`` is true.
 
     Shape:
         (B, C_in, H, W) -> (B, C_out, H, W), floating point, any H and W.
@@ -107,11 +128,12 @@ class GroupedHadamardProductAttention(nn.Module):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Map ``x`` (B, C_in, H, W) to (B, C_out, H, W)."""
         height, width = x.shape[-2:]
-        by_plane, *others = self.norm_in(x).split(self.widths, dim=1)
-        x = by_plane * self.plane((height, width))
+        by_plane, *others = torch.split(self.norm_in(x), self.widths, dim=1)  # Section 2: groups
+        x = by_plane * self.plane((height, width))  # Section 2: height and width
         if others:
             by_height, by_width, local = others
-            by_height = by_height * self.height(height).unsqueeze(3)
-            by_width = by_width * self.width(width).unsqueeze(2)
-            x = torch.cat([x, by_height, by_width, self.local(local)], dim=1)
-        return self.project(self.norm_out(x))
+            by_height = by_height * rearrange(self.height(height), "1 c h -> 1 c h 1")  # Section 2
+            by_width = by_width * rearrange(self.width(width), "1 c w -> 1 c 1 w")  # Section 2
+            x = torch.cat([x, by_height, by_width, self.local(local)], dim=1)  # Section 2
+        projected: torch.Tensor = self.project(self.norm_out(x))  # Section 2
+        return projected

@@ -5,7 +5,8 @@ class InvertedExternalAttention(ExternalAttention):
     """Inverted External Attention (IEA): external attention whose memory is wider than the map.
 
     Source: MALUNet (BIBM 2022, arXiv 2211.01784), Section III. External attention narrows to 64
-    memory units; this widens to ``expansion`` times the channels, as an inverted bottleneck does.
+    memory units; this one widens to ``expansion`` times the channels, as an inverted bottleneck
+    does.
 
     Args:
         in_chans: Channels C_in.
@@ -23,4 +24,5 @@ class InvertedExternalAttention(ExternalAttention):
     """
 
     def __init__(self, in_chans: int, out_chans: int | None = None, *, expansion: int = 4) -> None:
+        # Section III: two memory units of expansion * C, where external attention has 64.
         super().__init__(in_chans, out_chans, memory_units=expansion * in_chans)

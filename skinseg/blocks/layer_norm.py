@@ -3,7 +3,7 @@ from torch import nn
 
 
 class LayerNorm2d(nn.LayerNorm):
-    """Layer normalisation over the channels of a feature map, at every position apart.
+    """Layer normalization over the channels of a feature map, at each position separately.
 
     Args:
         num_channels: Number of channels C.
@@ -22,9 +22,9 @@ class LayerNorm2d(nn.LayerNorm):
         super().__init__(num_channels, eps=eps)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Normalise ``x`` (B, C, H, W) over C."""
+        """Normalize ``x`` (B, C, H, W) over C."""
         # Written out: torch's layer_norm wants the channels last, and moving them there and back
         # changes the memory layout that the following convolutions see.
-        centred = x - x.mean(1, keepdim=True)
-        deviation = (centred.pow(2).mean(1, keepdim=True) + self.eps).sqrt()
-        return self.weight[:, None, None] * (centred / deviation) + self.bias[:, None, None]
+        centered = x - x.mean(1, keepdim=True)
+        deviation = (centered.pow(2).mean(1, keepdim=True) + self.eps).sqrt()
+        return self.weight[:, None, None] * (centered / deviation) + self.bias[:, None, None]

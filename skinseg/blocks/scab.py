@@ -23,10 +23,12 @@ class ChannelSpatialAttentionBridge(nn.Module):
         heads: ``"linear"`` or ``"conv"``; see :class:`ChannelAttentionBridge`.
 
     Raises:
-        ValueError: If ``order`` or ``heads`` is none of these.
+        ValueError: If ``order`` or ``heads`` is none of these, or ``forward`` gets another number
+            of maps.
 
     Shape:
-        A map (B, C, H, W), or a sequence of maps of any sizes; the result has the same form.
+        A map (B, C, H, W), or a sequence of maps (B, C_i, H_i, W_i), floating point, of any sizes.
+        The result is a map or a list of maps accordingly, each of its input's shape.
 
     Example:
         >>> bridge = ChannelSpatialAttentionBridge([8, 16], order="cab-sab")
@@ -51,8 +53,9 @@ class ChannelSpatialAttentionBridge(nn.Module):
 
     def forward(self, maps: FeatureMaps) -> torch.Tensor | list[torch.Tensor]:
         """Attend to positions and channels of one or several maps (B, C_i, H_i, W_i)."""
+        first: SpatialAttentionBridge | ChannelAttentionBridge
         first, second = (self.sab, self.cab) if self.order == "sab-cab" else (self.cab, self.sab)
         stages = as_list(maps)
-        attended = first.attend(stages)
-        again = second.attend([x + a for x, a in zip(stages, attended, strict=True)])
-        return like(maps, [a + b for a, b in zip(attended, again, strict=True)])
+        attended = first.attend(stages)  # Section III: s
+        again = second.attend([x + a for x, a in zip(stages, attended, strict=True)])  # v, of u
+        return like(maps, [a + b for a, b in zip(attended, again, strict=True)])  # y

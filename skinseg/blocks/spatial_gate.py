@@ -7,6 +7,9 @@ class SpatialGate(nn.Module):
 
     The gate takes any number of channels, so one gate can serve maps of several stages.
 
+    Source: MALUNet's bridge (arXiv 2211.01784, Section III) and LMSAUNet's attention (Sci Rep 15,
+    34327, 2025, Methods) both weigh positions in this way.
+
     Args:
         kernel_size: Odd size of its single convolution.
         dilation: Dilation of that convolution.
@@ -27,4 +30,5 @@ class SpatialGate(nn.Module):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Weigh the positions of ``x`` (B, C, H, W)."""
         pooled = torch.cat([x.mean(1, keepdim=True), x.amax(1, keepdim=True)], dim=1)
-        return self.conv(pooled).sigmoid()
+        logits: torch.Tensor = self.conv(pooled)
+        return logits.sigmoid()

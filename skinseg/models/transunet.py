@@ -52,6 +52,10 @@ AUTHORS_NAMES: list[Rule] = [
 class Bottleneck(nn.Module):
     """Residual 1x1, 3x3 and 1x1 convolutions that halve H and W.
 
+    Args:
+        in_chans: Channels C_in.
+        out_chans: Channels C_out.
+
     Shape:
         (B, C_in, H, W) -> (B, C_out, ceil(H / 2), ceil(W / 2)).
     """
@@ -65,19 +69,28 @@ class Bottleneck(nn.Module):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Convolve ``x`` (B, C_in, H, W)."""
-        convolved = self.expand(self.downsample(self.compress(x)))
-        return (convolved + self.shortcut(x)).relu()
+        summed: torch.Tensor = self.expand(self.downsample(self.compress(x))) + self.shortcut(x)
+        return summed.relu()
 
 
 def double_conv(in_chans: int, out_chans: int) -> nn.Module:
-    """Two 3x3 convolutions, each with BatchNorm and ReLU."""
+    """Return two 3x3 convolutions, each with BatchNorm and ReLU."""
     return nn.Sequential(
         ConvNorm(in_chans, out_chans, 3, bias=True), ConvNorm(out_chans, out_chans, 3, bias=True)
     )
 
 
 def builders(block: str, compression: int) -> tuple[Builder, Builder, Builder]:
-    """What makes a halving stage, the layer after the transformer, and a stage of the decoder."""
+    """Return the makers of the convolutional parts.
+
+    Args:
+        block: ``"conv"`` or ``"ecdf"``.
+        compression: N of the ECDF blocks.
+
+    Returns:
+        What makes a halving stage, the layer after the transformer, and a stage of the decoder:
+        functions of the channels of input and output.
+    """
     if block == "conv":
         return Bottleneck, partial(ConvNorm, kernel_size=3, bias=True), double_conv
     ecdf = partial(create_block, "ecdf", compression=compression)
@@ -85,10 +98,16 @@ def builders(block: str, compression: int) -> tuple[Builder, Builder, Builder]:
 
 
 class HybridEncoder(nn.Module):
-    """Convolutions down to 1/16 of the image, then a vision transformer on what they see.
+    """Convolutions down to 1/16 of the image, then a vision transformer on their output.
+
+    Args:
+        stem: First layer, which halves H and W.
+        stages: Three stages, each of which halves them again.
+        transformer: Transformer on the deepest map.
+        reduce: Layer after the transformer.
 
     Shape:
-        (B, in_chans, H, W) -> maps at H/2, H/4, H/8 and H/16, the last one transformed.
+        (B, in_chans, H, W) -> a list of maps at H/2, H/4, H/8 and H/16, the last one transformed.
     """
 
     def __init__(
@@ -210,7 +229,8 @@ class TransUNet(SegmentationModel):
         *skips, x = features
         *fusing, last = self.decoder
         for fuse, skip in zip(fusing, reversed(skips), strict=True):
-            x = fuse(torch.cat([skip, upsample(x, skip.shape[-2:])], dim=1))
+            height, width = skip.shape[-2:]
+            x = fuse(torch.cat([skip, upsample(x, (height, width))], dim=1))
         return last(upsample(x, (2 * x.shape[-2], 2 * x.shape[-1]))), []
 
     @classmethod

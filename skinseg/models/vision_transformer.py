@@ -1,6 +1,7 @@
-"""A vision transformer on a feature map, every position a token."""
+"""A vision transformer on a feature map: each position is a token."""
 
 import torch
+from einops import rearrange
 from torch import nn
 from torch.nn import functional as F
 
@@ -8,12 +9,19 @@ from torch.nn import functional as F
 class SelfAttention(nn.Module):
     """Multi-head self-attention as the authors of the comparison's TransUNet coded it.
 
-    Differs from the usual one in two ways that their weights depend on: the products of queries
+    It differs from the usual one in two ways that their weights depend on: the products of queries
     and keys are *multiplied* by the square root of a head's width, where others divide by it, and
     the heads are the innermost factor of the projection's channels.
 
+    Args:
+        dim: Width of the tokens.
+        num_heads: Attention heads; divides ``dim``.
+
+    Raises:
+        ValueError: If ``num_heads`` does not divide ``dim``.
+
     Shape:
-        (B, T, dim) -> (B, T, dim).
+        (B, T, dim) -> (B, T, dim), floating point, any number T of tokens.
     """
 
     def __init__(self, dim: int, num_heads: int) -> None:
@@ -27,19 +35,28 @@ class SelfAttention(nn.Module):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Attend among the tokens of ``x`` (B, T, dim)."""
-        qkv = self.qkv(x).unflatten(2, (-1, 3, self.num_heads))
-        query, key, value = qkv.permute(3, 0, 4, 1, 2)  # each (B, heads, T, dim / heads)
+        query, key, value = rearrange(
+            self.qkv(x), "b t (d part head) -> part b head t d", part=3, head=self.num_heads
+        )
         # Scaled after the product, as the authors do: PyTorch's own attention scales before, and
         # attention this sharp makes a difference of rounding large.
-        weights = (query @ key.transpose(2, 3) * self.scale).softmax(-1)
-        return self.project((weights @ value).transpose(1, 2).flatten(2))
+        weights = (query @ key.mT * self.scale).softmax(-1)
+        attended = rearrange(weights @ value, "b head t d -> b t (head d)")
+        projected: torch.Tensor = self.project(attended)
+        return projected
 
 
 class TransformerBlock(nn.Module):
     """Self-attention, then two linear layers with GELU between; LayerNorm *after* each residual.
 
+    Args:
+        dim: Width of the tokens.
+        num_heads: Attention heads; divides ``dim``.
+        mlp_dim: Width between the two linear layers.
+        dropout: Probability of dropping a value in training.
+
     Shape:
-        (B, T, dim) -> (B, T, dim).
+        (B, T, dim) -> (B, T, dim), floating point, any number T of tokens.
     """
 
     def __init__(self, dim: int, num_heads: int, mlp_dim: int, dropout: float) -> None:
@@ -59,7 +76,8 @@ class TransformerBlock(nn.Module):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Transform the tokens ``x`` (B, T, dim)."""
         x = self.attention_norm(x + self.dropout(self.attention(x)))
-        return self.mlp_norm(x + self.mlp(x))
+        out: torch.Tensor = self.mlp_norm(x + self.mlp(x))
+        return out
 
 
 class VisionTransformer(nn.Module):
@@ -72,7 +90,7 @@ class VisionTransformer(nn.Module):
     Source: Dosovitskiy et al., ICLR 2021 (arXiv 2010.11929), as in TransUNet (arXiv 2102.04306).
 
     Args:
-        dim: Channels, and width of the tokens.
+        dim: Channels of the map and width of the tokens.
         grid: Side of the map that the position embeddings are for.
         depth: Number of transformer blocks.
         num_heads: Attention heads; divides ``dim``.
@@ -113,15 +131,24 @@ class VisionTransformer(nn.Module):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Transform the map ``x`` (B, dim, h, w)."""
         height, width = x.shape[-2:]
-        tokens = self.project(x.flatten(2).transpose(1, 2))
+        tokens: torch.Tensor = self.project(rearrange(x, "b c h w -> b (h w) c"))
         tokens = torch.cat([self.class_token.expand(x.shape[0], -1, -1), tokens], dim=1)
         tokens = self.blocks(self.dropout(tokens + self.positions(height, width)))
-        return tokens[:, 1:].transpose(1, 2).unflatten(2, (height, width))
+        x = rearrange(tokens, "b t c -> b c t")[:, :, 1:]
+        return rearrange(x, "b c (h w) -> b c h w", h=height, w=width)
 
     def positions(self, height: int, width: int) -> torch.Tensor:
-        """Position embeddings (1 + height * width, dim) for a map of that size."""
+        """Return the position embeddings for a map of that size.
+
+        Args:
+            height: Height of the map.
+            width: Width of the map.
+
+        Returns:
+            One embedding for the class token and one per position, (1 + height * width, dim).
+        """
         # Without a branch on the size, which would tie an exported network to it.
         of_class, of_grid = self.position[:1], self.position[1:]
-        of_grid = of_grid.T.unflatten(1, (self.grid, self.grid))[None]
+        of_grid = rearrange(of_grid, "(h w) c -> 1 c h w", h=self.grid)
         resized = F.interpolate(of_grid, (height, width), mode="bilinear", align_corners=False)
-        return torch.cat([of_class, resized[0].flatten(1).T])
+        return torch.cat([of_class, rearrange(resized, "1 c h w -> (h w) c")])
