@@ -3,9 +3,10 @@
     python benchmarks/gpu_training_page.py --data FOLDER --runs RUNS --speeds SPEEDS
 
 keeps the weights and the log of each run as benchmarks/accuracy_weights/RUN, and writes
-docs/results/gpu_training.json and .md. ``--speeds`` is a folder of short runs, ``alone`` and
-``together``, whose logs say how fast each network learns. Without ``--runs`` and ``--speeds``, what
-was kept is scored again, or only written again with ``--page``.
+docs/results/gpu_training.json and .md. ``--speeds`` is a folder with a provenance.json and with
+folders of short runs, named after what ran beside them, whose logs say how fast each network
+learns. What was scored before is not scored again while its weights are the same; ``--page`` only
+writes the page.
 """
 
 import argparse
@@ -27,41 +28,59 @@ from skinseg.pretrained import file_hash
 
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "docs" / "results" / "gpu_training"
+STEP_TIMES = RESULTS.with_name("gpu_step.json")
 KEPT = (hub.CONFIG_NAME, hub.WEIGHTS_NAME, "provenance.json", "recipe.json", "log.json")
 # The first epochs also load kernels and capture the step.
 SETTLED = 1
 PAGE = """# Training on a GPU
 
-Written by `benchmarks/gpu_training_page.py` from `gpu_training.json`. Recipe `skinseg`
-({size} pixels, batches of {batch}, averaged weights) at {epochs} epochs, on one {hardware} with
-PyTorch {torch}; convolutions in TF32, PyTorch's default. `benchmarks/gpu_training.py` trains,
-several runs at once on the one GPU.
+Written by `benchmarks/gpu_training_page.py` from `gpu_training.json` and `gpu_step.json`. Recipe
+`skinseg` ({size} pixels, batches of {batch}, averaged weights) at {epochs} epochs, on one
+{hardware} with PyTorch {torch}; convolutions in TF32, PyTorch's default.
+`benchmarks/gpu_training.py` trains, several runs at once on the one GPU. Runs on the official split
+also zoom by 0.8 to 1.6, as those of the weights that ship.
 
 ## Scores
 
 Scores are of the lesion at 256x256, without flips: IoU and Dice pooled over all pixels, and IoU
 averaged over images, with the 95 % interval over images (bootstrap). On the 650 test images of
 paper73, which chose nothing, the last epoch is scored. On the 150 official validation images, the
-epoch that was best on them is scored, so that those scores are a little too good. A run that has
-fewer than {epochs} epochs was stopped when the time on the GPU was over; its learning rate had not
-fallen to its end.
+epoch that was best on them is scored: those scores are a little too good, and compare runs rather
+than promise anything.
 
-| run | commit | seed | epochs run | epoch kept | minutes | pooled IoU | pooled Dice | IoU per image |
-|---|---|---|---|---|---|---|---|---|
+| run | epochs run | kept | pooled IoU | pooled Dice | IoU per image | minutes | images/s |
+|---|---|---|---|---|---|---|---|
 {runs}
 
-Minutes are of the epochs alone, without validation, while the other runs shared the GPU.
+The number at the end of a run's name is its seed. Commit of all runs:
+{commits}. Minutes are of the epochs alone, without
+validation; images per second are the median over epochs. Up to seven runs shared the GPU through
+NVIDIA's MPS; a run that was stopped and resumed had fewer beside it at its end. LMSAUNet was not
+trained: at the time of a step below, 300 epochs take most of an hour alone. The weights and logs
+are in `benchmarks/accuracy_weights/`.
 """
 SPEEDS = """
-## Speed
+## Speed with many processes
 
-Images per second that one process learns from, median over epochs, the first one left out.
+Images per second that one process learns from while sixteen train, four of each network: median
+over epochs, the first one left out (commit {commit:.7}). Without MPS the processes take turns on
+the GPU. Cells are empty where no second epoch ended within 45 seconds.
 
 | network | {columns} |
 |---|{lines}
 {rows}
+"""
+STEPS = """
+## One step, alone
 
-{notes}
+Time of a step of eight images, without augmentation, of one process that has the GPU alone
+(`benchmarks/gpu_step.py`): captured as a CUDA graph, as the trainer does, and launched kernel by
+kernel. The gradients of the two differ by no more than {difference:.0e} of their norm, with
+convolutions in float32, also for batches in two parts.
+
+| network | captured, ms | plain, ms | ratio | images/s, captured |
+|---|---|---|---|---|
+{rows}
 """
 
 
@@ -100,7 +119,7 @@ def score(name: str, data: Path) -> dict[str, Any]:
     }
 
 
-def speeds_of(folder: Path) -> dict[str, dict[str, float]]:
+def speeds_of(folder: Path) -> dict[str, Any]:
     """Images per second of each network in short runs, by what ran beside it."""
     found: dict[str, dict[str, list[float]]] = {}
     for path in sorted(folder.glob("*/*/log.json")):
@@ -108,10 +127,12 @@ def speeds_of(folder: Path) -> dict[str, dict[str, float]]:
         values = found.setdefault(path.parts[-3], {}).setdefault(network, [])
         log = json.loads(path.read_text())
         values += [entry["images_per_second"] for entry in log[SETTLED:]]
-    return {
+    speeds = {
         way: {network: statistics.median(values) for network, values in networks.items() if values}
         for way, networks in found.items()
     }
+    origin = json.loads((folder / "provenance.json").read_text())
+    return {"provenance": origin, "images_per_second": speeds}
 
 
 def page(results: dict[str, Any]) -> str:
@@ -125,32 +146,45 @@ def page(results: dict[str, Any]) -> str:
         hardware=origin["hardware"],
         torch=origin["torch"],
         runs="\n".join(map(line, runs)),
+        commits=", ".join(sorted({run["provenance"]["commit"] for run in runs})),
     )
-    ways = results["speeds"]
-    if not ways:
+    text += step_table(json.loads(STEP_TIMES.read_text())["networks"], recipe["batch_size"])
+    if not results["speeds"]:
         return text
+    ways = results["speeds"]["images_per_second"]
     rows = [
-        [network, *(str(speeds.get(network, "")) for speeds in ways.values())]
+        [network, *(f"{s[network]:.0f}" if network in s else "" for s in ways.values())]
         for network in NETWORKS
     ]
     return text + SPEEDS.format(
+        commit=results["speeds"]["provenance"]["commit"],
         columns=" | ".join(ways),
         lines="---|" * len(ways),
         rows="\n".join(f"| {' | '.join(row)} |" for row in rows),
-        notes=" ".join(results["notes"]),
     )
+
+
+def step_table(networks: dict[str, dict[str, Any]], batch_size: int) -> str:
+    """The table of step times."""
+    rows, differences = [], []
+    for network, found in networks.items():
+        captured, plain = found["captured_ms"], found["plain_ms"]
+        cells = [network, captured, plain, f"{plain / captured:.1f}"]
+        cells.append(f"{batch_size * 1000 / captured:.0f}")
+        rows.append(f"| {' | '.join(map(str, cells))} |")
+        differences += [found["difference"], found["difference_two_parts"]]
+    return STEPS.format(difference=max(differences), rows="\n".join(rows))
 
 
 def line(run: dict[str, Any]) -> str:
     """A row of the table of scores."""
     cells = [
         run["run"],
-        run["provenance"]["commit"][:7],
-        run["recipe"]["seed"],
         run["epochs_run"],
         run["recipe"]["epoch"],
-        f"{run['minutes']:.1f}",
         *(percent(run["scores"][name]) for name in ("pooled_iou", "pooled_dice", "mean_iou")),
+        f"{run['minutes']:.1f}",
+        f"{run['images_per_second']:.0f}",
     ]
     return f"| {' | '.join(map(str, cells))} |"
 
@@ -167,7 +201,7 @@ def main() -> None:
     parser.add_argument("--speeds", type=Path, help="folder of short runs")
     parser.add_argument("--page", action="store_true", help="only write the page again")
     arguments = parser.parse_args()
-    known = {"speeds": {}, "notes": [], "runs": []}
+    known = {"speeds": {}, "runs": []}
     path = RESULTS.with_suffix(".json")
     if path.is_file():
         known = json.loads(path.read_text())
@@ -178,7 +212,7 @@ def main() -> None:
             if (arguments.runs / name / hub.WEIGHTS_NAME).is_file():
                 keep(arguments.runs / name)
         scored = {run["run"]: run for run in known["runs"]}
-        kept = [name for name in RUNS if (WEIGHTS / name).is_dir()]
+        kept = [name for name in sorted(RUNS, reverse=True) if (WEIGHTS / name).is_dir()]
         known["runs"] = []
         for name in kept:
             weights = file_hash(WEIGHTS / name / hub.WEIGHTS_NAME)
