@@ -1,6 +1,7 @@
 """The trainer on synthetic lesions: it learns, resumes exactly, and refuses what cannot work."""
 
 import json
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -8,6 +9,8 @@ import torch
 import skinseg
 from skinseg.data import Augmentation, SyntheticDermoscopy
 from skinseg.training import MemoryDataset, Recipe, get_recipe, list_recipes, train, validate
+from skinseg.training.processes import Processes
+from skinseg.training.step import Step
 
 SMALL = {"size": 48, "batch_size": 4}
 
@@ -291,3 +294,13 @@ def test_what_cannot_be_trained(lesions, tmp_path):
 def test_impossible_recipes(settings, says):
     with pytest.raises(ValueError, match=says):
         Recipe(**settings)
+
+
+def test_only_whole_batches_of_a_gpu_are_captured(monkeypatch):
+    # A replayed graph overwrites the gradients of the part before; benchmarks/gpu_step.py has both.
+    monkeypatch.setattr(Step, "_capture", lambda self, x: "captured")
+    batch = SimpleNamespace(device=torch.device("cuda"), shape=torch.Size([8, 3, 32, 32]))
+    for accumulate, captured in ((1, True), (2, False)):
+        recipe = Recipe(accumulate=accumulate)
+        step = Step(skinseg.create_model("malunet"), recipe, Processes(torch.device("cpu")))
+        assert (step._loss_of(batch) == "captured") is captured
