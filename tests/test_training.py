@@ -12,7 +12,6 @@ from torch import nn
 import skinseg
 from skinseg.data import Augmentation, SyntheticDermoscopy
 from skinseg.training import MemoryDataset, Recipe, get_recipe, list_recipes, train, validate
-from skinseg.training.processes import Processes
 from skinseg.training.step import Step
 
 SMALL = {"size": 48, "batch_size": 4}
@@ -366,10 +365,10 @@ def test_impossible_recipes(settings, says):
 
 
 def test_only_whole_batches_of_a_gpu_are_captured(monkeypatch):
-    # A replayed graph overwrites the gradients of the part before; benchmarks/gpu_step.py has both.
+    # A replayed graph overwrites the gradients of the part before it.
     monkeypatch.setattr(Step, "_capture", lambda self, x: "captured")
     batch = SimpleNamespace(device=torch.device("cuda"), shape=torch.Size([8, 3, 32, 32]))
     for accumulate, captured in ((1, True), (2, False)):
         recipe = Recipe(accumulate=accumulate)
-        step = Step(skinseg.create_model("malunet"), recipe, Processes(torch.device("cpu")))
+        step = Step(skinseg.create_model("malunet"), recipe, Distributed(torch.device("cpu")))
         assert (step._loss_of(batch) == "captured") is captured

@@ -121,6 +121,7 @@ class Step:
     Attributes:
         kept: The network that is validated and kept: the average of the weights over time, or
             the network itself.
+        captures: Whether a step on a GPU is captured as a CUDA graph.
     """
 
     def __init__(self, model: nn.Module, recipe: Recipe, processes: Distributed) -> None:
@@ -136,6 +137,7 @@ class Step:
             self.average = EMA(model, recipe.ema_decay)
             self.kept = self.average.module
         self.plain = ModelWithLoss(model, recipe, processes)
+        self.captures = processes.world_size == 1 and recipe.accumulate == 1
         self.captured: dict[torch.Size, nn.Module] = {}
 
     def __call__(self, parts: Iterable[MicroBatch], rate: float) -> torch.Tensor:
@@ -181,8 +183,7 @@ class Step:
         So do batches in several parts: a graph writes all its gradients to the same memory, which
         the parameters' gradients share, so that a second part would overwrite those of the first.
         """
-        alone = self.processes.world_size == 1 and self.recipe.accumulate == 1
-        if x.device.type != "cuda" or not alone:
+        if not self.captures or x.device.type != "cuda":
             return self.plain
         if not self.captured:
             self.captured[x.shape] = self._capture(x)
