@@ -12,6 +12,7 @@ from torch import nn
 import skinseg
 from skinseg.data import Augmentation, SyntheticDermoscopy
 from skinseg.training import MemoryDataset, Recipe, get_recipe, list_recipes, train, validate
+from skinseg.training.distributed import Distributed
 from skinseg.training.step import Step
 
 SMALL = {"size": 48, "batch_size": 4}
