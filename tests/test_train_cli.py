@@ -187,6 +187,20 @@ def test_recipe_of_a_paper_is_used_as_it_is(folder, calls):
     assert network.architecture == "basic_unet_sab"
 
 
+def test_recipe_of_a_file_is_used_as_it_is(folder, tmp_path, calls):
+    mine = skinseg.training.get_recipe("paper-malunet", epochs=7, size=40)
+    (tmp_path / "mine.json").write_text(json.dumps({"model": {}, "recipe": mine.to_dict()}))
+    result = run("train", "--data", folder, "--recipe", "mine.json", "-m", "basic_unet_sab")
+    assert result.exit_code == 0, result.output
+    [((_, _, _, _, recipe), _)] = calls
+    assert recipe == mine
+    assert re.search(r"epochs +7 +of the recipe mine.json", result.stdout)
+    (tmp_path / "mine.json").write_text("{}")
+    result = run("train", "--data", folder, "--recipe", "mine.json", "-m", "basic_unet_sab")
+    assert result.exit_code == 2
+    assert "mine.json does not hold the settings of a recipe" in result.output
+
+
 def test_validation_folder_with_equal_names_and_a_shared_picture(folder, tmp_path, calls):
     for part in ("images", "masks"):
         (tmp_path / "val" / part).mkdir(parents=True)
