@@ -47,8 +47,9 @@ def test_outputs_are_the_authors(reference):
         # Where a group's few channels nearly agree, LayerNorm divides by almost nothing, and the
         # last bit of a float decides: 1e-7 of noise on the input moves single pixels of the
         # output by up to 1e-4, and the reference itself is 8e-5 from its own double-precision
-        # value. So all but a thousandth of the pixels must agree within 1e-5.
-        assert error.quantile(0.999) < 1e-5
+        # value. How many pixels depends on the processor's instructions (0.07 to 0.11 percent of
+        # them so far). So all but two thousandths must agree within 1e-5.
+        assert error.quantile(0.998) < 1e-5
         assert error.max() < 1e-4
     else:
         assert error.max() < 1e-5
@@ -57,11 +58,15 @@ def test_outputs_are_the_authors(reference):
 @torch.no_grad()
 @pytest.mark.parametrize("name", GOLDEN)
 def test_outputs_do_not_change(name, request):
-    """Guards the networks where the authors' references are absent."""
+    """Guards the networks where the authors' references are absent.
+
+    In double precision, because U-Net rounds by up to 3e-4 in single precision, by another amount
+    with each processor's instructions.
+    """
     file = request.path.parent / "golden" / f"{name}.safetensors"
-    network = fill(skinseg.create_model(name))
+    network = fill(skinseg.create_model(name)).double()
     expected = load_file(file)["output"]
-    output = network(waves((1, 3, 64, 48), "image"))
+    output = network(waves((1, 3, 64, 48), "image").double()).float()
     torch.testing.assert_close(output, expected, atol=1e-4, rtol=1e-4)
 
 
