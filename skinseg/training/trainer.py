@@ -106,7 +106,7 @@ class Trainer:
             keep_freed_memory()
         self.processes = Distributed(self.device)
         self.layout = torch.channels_last if recipe.channels_last else torch.contiguous_format
-        self.model = model.to(  # type: ignore[call-overload]  # torch's types lack memory_format
+        self.model: nn.Module = model.to(  # type: ignore[call-overload]  # torch's types lack memory_format
             self.device, memory_format=self.layout
         ).train()
         self.loadable = _loadable(model)
