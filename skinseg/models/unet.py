@@ -59,7 +59,8 @@ class UpBlock(nn.Module):
         # Where pooling dropped an odd row or column, repeat the last one.
         missing = [skip.shape[-1] - x.shape[-1], skip.shape[-2] - x.shape[-2]]
         x = F.pad(x, (0, missing[0], 0, missing[1]), mode="replicate")
-        return self.fuse(torch.cat([x, skip], dim=1))
+        fused: torch.Tensor = self.fuse(torch.cat([x, skip], dim=1))
+        return fused
 
 
 class UNet(SegmentationModel):
