@@ -17,14 +17,19 @@ VARIANTS = {*ABLATIONS, "segnet_ecdf", "transunet_small_ecdf"}
 EXPORTED = [
     pytest.param(name, marks=pytest.mark.slow if name in VARIANTS else ()) for name in NETWORKS
 ]
-# Of the large networks the matrix takes narrow ones; test_segnet_transunet.py has the full ones.
+# Of the large networks the matrix takes narrow ones. The full ones are in test_peers_*.py and in
+# test_segnet_transunet.py.
 SEGNET = {"channels": (8, 8, 16, 16, 16)}
 TRANSUNET = {"channels": 64, "depth": 1, "mlp_dim": 16, "img_size": 64}
+FIVE_LEVELS = {"channels": (4, 8, 8, 16, 16)}
 NARROW = {
+    "attention_unet": FIVE_LEVELS,
     "segnet": SEGNET,
     "segnet_ecdf": SEGNET,
     "transunet_small": TRANSUNET,
     "transunet_small_ecdf": TRANSUNET,
+    "unet_1024": FIVE_LEVELS,
+    "unetpp": FIVE_LEVELS,
 }
 sides = st.integers(32, 75)
 

@@ -1,3 +1,4 @@
+from .attention_unet import AttentionUNet as AttentionUNet
 from .base import SegmentationModel as SegmentationModel
 from .basic_unet import BasicUNet as BasicUNet
 from .egeunet import EGEUNet as EGEUNet
@@ -7,6 +8,8 @@ from .segnet import SegNet as SegNet
 from .transunet import TransUNet as TransUNet
 from .ucmnet import UCMNet as UCMNet
 from .unet import UNet as UNet
+from .unet_1024 import StridedUNet as StridedUNet
+from .unetpp import UNetPP as UNetPP
 from .unext import UNeXt as UNeXt
 
 CATALOG: dict[str, dict[str, int | str]]

@@ -151,7 +151,11 @@ class SegmentationModel(nn.Module):
             raise ValueError(f"num_classes must be a positive integer, not {num_classes!r}")
         old = self.head
         self.head = nn.Conv2d(
-            old.in_channels, num_classes, old.kernel_size, padding=old.padding
+            old.in_channels,
+            num_classes,
+            old.kernel_size,
+            padding=old.padding,
+            padding_mode=old.padding_mode,
         ).to(old.weight)
         init_conv(self.head)
         self.config["num_classes"] = num_classes

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from itertools import pairwise
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import nn
@@ -41,6 +41,24 @@ class UNetEncoder(nn.Module):
         return maps
 
 
+def pad_to_skip(x: torch.Tensor, skip: torch.Tensor) -> torch.Tensor:
+    """Repeat the last row and column of ``x`` where pooling dropped an odd one of the skip.
+
+    Args:
+        x: Upsampled map (B, C, h, w), at most as large as the skip.
+        skip: Map (B, C', H, W).
+
+    Returns:
+        The map (B, C, H, W).
+
+    Example:
+        >>> pad_to_skip(torch.tensor([[[[1.0, 2.0]]]]), torch.zeros(1, 1, 1, 3))
+        tensor([[[[1., 2., 2.]]]])
+    """
+    missing = [skip.shape[-1] - x.shape[-1], skip.shape[-2] - x.shape[-2]]
+    return F.pad(x, (0, missing[0], 0, missing[1]), mode="replicate")
+
+
 class UpBlock(nn.Module):
     """2x2 transposed convolution, BatchNorm, ReLU; the skip beside it; double convolution."""
 
@@ -55,11 +73,9 @@ class UpBlock(nn.Module):
 
     def forward(self, x: torch.Tensor, skip: torch.Tensor) -> torch.Tensor:
         """Double (B, C_in, h, w) and fuse it with the skip (B, C_out, H, W)."""
-        x = self.up(x)
-        # Where pooling dropped an odd row or column, repeat the last one.
-        missing = [skip.shape[-1] - x.shape[-1], skip.shape[-2] - x.shape[-2]]
-        x = F.pad(x, (0, missing[0], 0, missing[1]), mode="replicate")
-        return self.fuse(torch.cat([x, skip], dim=1))
+        x = pad_to_skip(self.up(x), skip)
+        fused: torch.Tensor = self.fuse(torch.cat([x, skip], dim=1))
+        return fused
 
 
 class UNet(SegmentationModel):
@@ -77,12 +93,17 @@ class UNet(SegmentationModel):
     Raises:
         ValueError: If an argument is out of range.
 
+    Attributes:
+        up_block: What a level of the decoder is made of, called with the channels of the deeper
+            map and of the skip.
+
     Example:
         >>> UNet(channels=(4, 8, 16))(torch.randn(1, 3, 45, 50)).shape
         torch.Size([1, 1, 45, 50])
     """
 
     first_conv = "encoder.levels.0.0"
+    up_block: ClassVar[type[nn.Module]] = UpBlock
 
     def __init__(
         self,
@@ -102,7 +123,7 @@ class UNet(SegmentationModel):
             channels, [2**level for level in levels], [f"levels.{level}" for level in levels]
         )
         self.decoder = nn.ModuleList(
-            UpBlock(wide, narrow) for wide, narrow in pairwise(reversed(channels))
+            self.up_block(wide, narrow) for wide, narrow in pairwise(reversed(channels))
         )
         self.head = nn.Conv2d(channels[0], num_classes, 1)
 
