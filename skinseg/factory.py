@@ -164,5 +164,7 @@ def _adapt(model: SegmentationModel, state: StateDict) -> None:
     for first in model.first_weights:
         if first in state and state[first].shape[1] != model.in_chans:
             state[first] = adapt_channels(state[first], model.in_chans)
-    if "head.weight" in state and state["head.weight"].shape[0] != model.num_classes:
-        state.update({key: own[key] for key in ("head.weight", "head.bias")})
+    heads = tuple(f"{name}." for name in model.classifier)
+    of_classes = [key for key in own if key.startswith(heads) and key in state]
+    if any(own[key].shape[:1] != state[key].shape[:1] for key in of_classes):
+        state.update({key: own[key] for key in of_classes})

@@ -33,6 +33,9 @@ class SegmentationModel(nn.Module):
         num_aux: How many auxiliary outputs ``forward(x, return_aux=True)`` gives.
         first_conv: Name of the convolution that sees the input's channels; a tuple of names
             where several do.
+        classifier: Names of the modules whose channels depend on the number of classes.
+        backbones: Names, within the encoder, of the parts that image classifiers' weights are
+            published of; the encoder itself is ``""``.
         align_corners: How logits are enlarged to the input's size, as in
             :func:`torch.nn.functional.interpolate`.
         authors_code: How checkpoints of the authors' code are recognized; None where there are
@@ -41,12 +44,14 @@ class SegmentationModel(nn.Module):
 
     architecture: str = ""
     first_conv: ClassVar[str | tuple[str, ...]]
+    classifier: ClassVar[tuple[str, ...]] = ("head",)
+    backbones: ClassVar[tuple[str, ...]] = ("",)
     align_corners: ClassVar[bool] = True
     authors_code: ClassVar[AuthorsCode | None] = None
     num_aux: int = 0
     encoder: nn.Module
     feature_info: FeatureInfo
-    head: nn.Conv2d
+    head: nn.Module
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -152,19 +157,16 @@ class SegmentationModel(nn.Module):
             )
 
     def reset_head(self, num_classes: int) -> None:
-        """Replace the head by a new one with ``num_classes`` outputs, on the same device."""
-        if num_classes < 1:
-            raise ValueError(f"num_classes must be a positive integer, not {num_classes!r}")
-        old = self.head
-        self.head = nn.Conv2d(
-            old.in_channels,
-            num_classes,
-            old.kernel_size,
-            padding=old.padding,
-            padding_mode=old.padding_mode,
-        ).to(old.weight)
-        init_conv(self.head)
+        """Replace the head by a new one with ``num_classes`` outputs, on the same device.
+
+        With it goes all of :attr:`classifier`: heads of auxiliary outputs, or layers before the
+        head that have a channel for each class.
+        """
+        config = {**self.config, "num_classes": num_classes}
+        new = type(self)(**config).train(self.training).to(next(self.head.parameters()))
         self.config["num_classes"] = num_classes
+        for name in self.classifier:
+            self.set_submodule(name, new.get_submodule(name))
 
     def save_pretrained(
         self, folder: str | os.PathLike[str], *, record: PretrainedCfg | None = None
@@ -201,7 +203,8 @@ class SegmentationModel(nn.Module):
 
         The names are those of the library that published them; see the network's
         ``convert_encoder_weights``. Where the input has other channels, the first convolution is
-        adapted. Decoder and head stay as they are.
+        adapted. Where only a part of the encoder is an image classifier, or each of two parts is
+        one, that part is filled which the names belong to. Decoder and head stay as they are.
 
         Args:
             path: ``.safetensors``, or a file of :func:`torch.save`.
@@ -220,10 +223,13 @@ class SegmentationModel(nn.Module):
         for name in (first.removeprefix("encoder.") for first in self.first_weights):
             if name in state and state[name].shape[1] != self.in_chans:
                 state[name] = adapt_channels(state[name], self.in_chans)
-        fill(self.encoder, state, str(path))
+        inside = [part for part in self.backbones if any(key.startswith(part) for key in state)]
+        part = (inside or self.backbones)[0]
+        prefix = f"{part}." if part else ""
+        state = {key.removeprefix(prefix): value for key, value in state.items()}
+        fill(self.encoder.get_submodule(part), state, str(path))
 
-    @classmethod
-    def convert_encoder_weights(cls, state: StateDict) -> StateDict:
+    def convert_encoder_weights(self, state: StateDict) -> StateDict:
         """Rename published weights of the encoder to :attr:`encoder`'s own names.
 
         Args:
@@ -235,7 +241,9 @@ class SegmentationModel(nn.Module):
         Raises:
             NotImplementedError: If no library publishes weights of this encoder.
         """
-        raise NotImplementedError(f"no library publishes weights of {cls.__name__}'s encoder")
+        raise NotImplementedError(
+            f"no library publishes weights of {type(self).__name__}'s encoder"
+        )
 
     @classmethod
     def convert_authors_weights(cls, state: StateDict) -> StateDict:

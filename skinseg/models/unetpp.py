@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from skinseg.checkpoint import StateDict
-from skinseg.models.base import SegmentationModel, init_conv
+from skinseg.models.base import SegmentationModel
 from skinseg.models.features import FeatureInfo
 from skinseg.models.keymap import Rule, rename
 from skinseg.models.unet import DoubleConv, UNetEncoder, pad_to_skip
@@ -47,6 +47,7 @@ class UNetPP(SegmentationModel):
     """
 
     first_conv = "encoder.levels.0.0"
+    classifier = ("head", "aux_heads")
 
     def __init__(
         self,
@@ -84,7 +85,9 @@ class UNetPP(SegmentationModel):
             }
         )
         self.num_aux = len(channels) - 2 if deep_supervision else 0
-        self.aux_heads = self._make_aux_heads()
+        self.aux_heads = nn.ModuleList(
+            nn.Conv2d(channels[0], num_classes, 1) for _ in range(self.num_aux)
+        )
         self.head = nn.Conv2d(channels[0], num_classes, 1)
 
     def decode(self, features: list[torch.Tensor]) -> tuple[torch.Tensor, list[torch.Tensor]]:
@@ -97,16 +100,6 @@ class UNetPP(SegmentationModel):
                 row.append(self.nodes[f"{level}_{column}"](seen))
         *shallower, x = rows[0][1:]
         return x, [head(map_) for head, map_ in zip(self.aux_heads, shallower, strict=False)]
-
-    def reset_head(self, num_classes: int) -> None:
-        """Replace all heads by new ones with ``num_classes`` outputs, on the same device."""
-        super().reset_head(num_classes)
-        self.aux_heads = self._make_aux_heads().to(self.head.weight)
-        self.aux_heads.apply(init_conv)
-
-    def _make_aux_heads(self) -> nn.ModuleList:
-        width: int = self.config["channels"][0]
-        return nn.ModuleList(nn.Conv2d(width, self.num_classes, 1) for _ in range(self.num_aux))
 
     @classmethod
     def convert_authors_weights(cls, state: StateDict) -> StateDict:
