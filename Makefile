@@ -4,14 +4,14 @@ PYTHON ?= python3
 BIN := .venv/bin
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: demo catalog test test-slow test-hosts lint format tables results docs site clean
+.PHONY: demo catalog test test-slow test-hosts lint types format tables results docs site clean
 
 demo: .venv/installed
 	$(BIN)/skinseg synth demo/lesion --count 1 --size 512 --seed 9
 	$(BIN)/skinseg predict demo/lesion/images --model egeunet --output demo/result --overlay
 	@echo "The outlined lesion is in demo/result; the table beside it has its area and place."
 
-test: .venv/installed-dev lint
+test: .venv/installed-dev lint types
 	$(BIN)/python -m pytest -q -n auto -m "not slow"
 
 test-slow: .venv/installed-dev

@@ -2,7 +2,7 @@
 
 import os
 import pickle
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +34,7 @@ class _Ignored:
         pass
 
 
-_IGNORED = [
+_IGNORED: list[Callable[..., Any] | tuple[Callable[..., Any], str]] = [
     type(name, (_Ignored,), {"__module__": module})
     for module, name in [
         ("numpy", "dtype"),
@@ -194,12 +194,13 @@ def _in_our_names(model: nn.Module, state: StateDict, source: str) -> StateDict:
     if convert is None:
         raise CheckpointError(f"no weight in {source} has a name that the network knows")
     try:
-        return convert(state)
+        converted: StateDict = convert(state)
     except NotImplementedError:
         raise CheckpointError(
             f"no weight in {source} has a name that {type(model).__name__} knows, and its authors "
             "published no checkpoint whose names could be translated"
         ) from None
+    return converted
 
 
 def _listed(what: str, names: list[str], most: int = 4) -> list[str]:

@@ -4,9 +4,9 @@ from skinseg.data.any_label import AnyLabel
 from skinseg.data.augmentation import Augmentation
 from skinseg.data.checks import BrokenDatasetError, DatasetReport, Finding, check_dataset
 from skinseg.data.datasets import PairDataset, Sample, SegmentationDataset, read_split
+from skinseg.data.decoding import ImageError
 from skinseg.data.folder import FolderDataset
 from skinseg.data.images import (
-    ImageError,
     image_size,
     is_image_path,
     list_images,

@@ -5,7 +5,8 @@ import inspect
 import math
 import os
 import types
-from typing import Any, ClassVar
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, overload
 
 import torch
 from torch import nn
@@ -43,7 +44,7 @@ class SegmentationModel(nn.Module):
     """
 
     architecture: str = ""
-    first_conv: ClassVar[str | tuple[str, ...]]
+    first_conv: str | tuple[str, ...]
     classifier: ClassVar[tuple[str, ...]] = ("head",)
     backbones: ClassVar[tuple[str, ...]] = ("",)
     align_corners: ClassVar[bool] = True
@@ -64,7 +65,7 @@ class SegmentationModel(nn.Module):
         own = types.FunctionType(
             shared.__code__.replace(), shared.__globals__, argdefs=shared.__defaults__
         )
-        cls.forward = functools.update_wrapper(own, shared)
+        type.__setattr__(cls, "forward", functools.update_wrapper(own, shared))
 
     def __init__(self, config: dict[str, Any]) -> None:
         super().__init__()
@@ -77,12 +78,14 @@ class SegmentationModel(nn.Module):
     @property
     def in_chans(self) -> int:
         """Channels of the input."""
-        return self.config["in_chans"]
+        in_chans: int = self.config["in_chans"]
+        return in_chans
 
     @property
     def num_classes(self) -> int:
         """Channels of the logits."""
-        return self.config["num_classes"]
+        num_classes: int = self.config["num_classes"]
+        return num_classes
 
     @property
     def first_weights(self) -> list[str]:
@@ -97,7 +100,20 @@ class SegmentationModel(nn.Module):
     def forward_features(self, x: torch.Tensor) -> torch.Tensor:
         """Return the encoder's deepest feature map of ``x`` (B, in_chans, H, W)."""
         self.check_input(x)
-        return self.encoder(x)[-1]
+        return self._encode(x)[-1]
+
+    @overload
+    def forward(self, x: torch.Tensor, return_aux: Literal[False] = False) -> torch.Tensor: ...
+
+    @overload
+    def forward(
+        self, x: torch.Tensor, return_aux: Literal[True]
+    ) -> tuple[torch.Tensor, list[torch.Tensor]]: ...
+
+    @overload
+    def forward(
+        self, x: torch.Tensor, return_aux: bool
+    ) -> torch.Tensor | tuple[torch.Tensor, list[torch.Tensor]]: ...
 
     def forward(
         self, x: torch.Tensor, return_aux: bool = False
@@ -119,11 +135,19 @@ class SegmentationModel(nn.Module):
             ValueError: If its rank, channels or size do not fit.
         """
         self.check_input(x)
-        decoded, aux = self.decode(self.encoder(x))
+        decoded, aux = self.decode(self._encode(x))
         logits = self._to_size_of(x, self.head(decoded))
         if not return_aux:
             return logits
         return logits, [self._to_size_of(x, logit) for logit in aux]
+
+    if TYPE_CHECKING:
+        # nn.Module says that a call returns anything; it returns what forward does.
+        __call__ = forward
+
+    def _encode(self, x: torch.Tensor) -> list[torch.Tensor]:
+        maps: list[torch.Tensor] = self.encoder(x)
+        return maps
 
     def _to_size_of(self, x: torch.Tensor, logits: torch.Tensor) -> torch.Tensor:
         return nn.functional.interpolate(
@@ -132,7 +156,7 @@ class SegmentationModel(nn.Module):
 
     def check_input(self, x: torch.Tensor) -> None:
         """Raise if ``x`` cannot be segmented; see :meth:`forward`."""
-        if torch.jit.is_tracing():
+        if torch.jit.is_tracing():  # type: ignore[attr-defined,no-untyped-call]  # torch's own
             return
         if not isinstance(x, torch.Tensor) or not x.is_floating_point():
             kind = x.dtype if isinstance(x, torch.Tensor) else type(x).__name__
@@ -251,7 +275,7 @@ class SegmentationModel(nn.Module):
         raise NotImplementedError
 
 
-def upsample(x: torch.Tensor, size: tuple[int, int], mode: str = "bilinear") -> torch.Tensor:
+def upsample(x: torch.Tensor, size: Sequence[int], mode: str = "bilinear") -> torch.Tensor:
     """Resize ``x`` (B, C, h, w) to ``size``; bilinear aligns corners, as all six-stage nets do."""
     align_corners = mode == "bilinear"
     return nn.functional.interpolate(x, size=size, mode=mode, align_corners=align_corners)
