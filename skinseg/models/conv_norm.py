@@ -11,6 +11,7 @@ class ConvNorm(nn.Sequential):
         out_chans: Channels C_out.
         kernel_size: Side of the kernel, odd.
         stride: Step between the positions.
+        dilation: Distance between the positions that the kernel sees.
         groups: Groups of channels that are convolved apart.
         bias: Whether the convolution adds a bias.
         act: Module that is applied last; True is ReLU, and False nothing.
@@ -31,6 +32,7 @@ class ConvNorm(nn.Sequential):
         kernel_size: int,
         *,
         stride: int = 1,
+        dilation: int = 1,
         groups: int = 1,
         bias: bool = False,
         act: bool | nn.Module = True,
@@ -41,7 +43,8 @@ class ConvNorm(nn.Sequential):
             out_chans,
             kernel_size,
             stride=stride,
-            padding=kernel_size // 2,
+            padding=dilation * (kernel_size // 2),
+            dilation=dilation,
             groups=groups,
             bias=bias,
         )
