@@ -100,6 +100,26 @@ SMALL = {"in_chans": 1, "num_classes": 3, "channels": [8, 8, 16, 16, 24, 40]}
         ("malunet_dga_iea", SMALL),
         ("egeunet", SMALL),
         ("lmsaunet_n4", {"in_chans": 4, "num_classes": 2, "channels": [8, 16, 24, 32]}),
+        (
+            "bisenet",
+            {
+                "in_chans": 4,
+                "num_classes": 2,
+                "spatial_channels": [4, 8],
+                "layers": [1, 2, 1],
+                "width": 4,
+            },
+        ),
+        (
+            "deeplabv3",
+            {
+                "in_chans": 4,
+                "num_classes": 2,
+                "layers": [1, 2, 1, 1],
+                "width": 4,
+                "decoder_channels": 8,
+            },
+        ),
         ("unet_1024", {"in_chans": 4, "num_classes": 2, "channels": [4, 8, 8, 16, 16]}),
     ],
 )

@@ -240,8 +240,8 @@ class SegmentationModel(nn.Module):
 
         Example:
             >>> import skinseg
-            >>> net = skinseg.create_model("mobilenetv3", in_chans=4)
-            >>> net.load_encoder_weights("mobilenetv3_small_100.safetensors")  # doctest: +SKIP
+            >>> net = skinseg.create_model("bisenet", in_chans=4)
+            >>> net.load_encoder_weights("resnet18.safetensors")  # doctest: +SKIP
         """
         state = self.convert_encoder_weights(read_state_dict(path))
         for name in (first.removeprefix("encoder.") for first in self.first_weights):
