@@ -124,6 +124,7 @@ def test_shift_is_a_roll_of_the_padded_map():
     ("call", "says"),
     [
         (lambda: skinseg.create_model("attention_unet", channels=(8,)), "two to six widths"),
+        (lambda: skinseg.create_model("attention_unet", min_gate_channels=0), "at least 1, not 0"),
         (lambda: skinseg.create_model("unetpp", channels=(8,)), "two to six widths"),
         (lambda: skinseg.create_model("unet_1024", channels=(8, 16)), "five widths"),
         (lambda: skinseg.create_model("unext", channels=(8, 16)), "five widths"),

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from itertools import pairwise
-from typing import Any, ClassVar
+from typing import Any
 
 import torch
 from torch import nn
@@ -78,7 +78,43 @@ class UpBlock(nn.Module):
         return fused
 
 
-class UNet(SegmentationModel):
+class PooledUNet(SegmentationModel):
+    """What U-Net, Attention U-Net and UNet++ have in common: all but their decoders.
+
+    A subclass sets ``decoder``, one module per skip, deepest first, or overrides :meth:`decode`.
+
+    Args:
+        config: The subclass's constructor arguments, ``in_chans``, ``num_classes`` and
+            ``channels`` among them.
+
+    Raises:
+        ValueError: If there are not two to six widths.
+    """
+
+    first_conv = "encoder.levels.0.0"
+    decoder: nn.ModuleList
+
+    def __init__(self, config: dict[str, Any]) -> None:
+        super().__init__(config)
+        channels = config["channels"]
+        if not 2 <= len(channels) <= 6:
+            raise ValueError(f"channels must be two to six widths, not {channels}")
+        self.encoder = UNetEncoder(self.in_chans, channels)
+        levels = range(len(channels))
+        self.feature_info = FeatureInfo(
+            channels, [2**level for level in levels], [f"levels.{level}" for level in levels]
+        )
+        self.head = nn.Conv2d(channels[0], self.num_classes, 1)
+
+    def decode(self, features: list[torch.Tensor]) -> tuple[torch.Tensor, list[torch.Tensor]]:
+        """Climb from the deepest level, fusing at each its skip."""
+        *skips, x = features
+        for block, skip in zip(self.decoder, reversed(skips), strict=True):
+            x = block(x, skip)
+        return x, []
+
+
+class UNet(PooledUNet):
     """U-Net of five levels with concatenated skips.
 
     Source: Ronneberger et al., MICCAI 2015 (arXiv 1505.04597), narrowed to 32..512 channels as in
@@ -93,17 +129,10 @@ class UNet(SegmentationModel):
     Raises:
         ValueError: If an argument is out of range.
 
-    Attributes:
-        up_block: What a level of the decoder is made of, called with the channels of the deeper
-            map and of the skip.
-
     Example:
         >>> UNet(channels=(4, 8, 16))(torch.randn(1, 3, 45, 50)).shape
         torch.Size([1, 1, 45, 50])
     """
-
-    first_conv = "encoder.levels.0.0"
-    up_block: ClassVar[type[nn.Module]] = UpBlock
 
     def __init__(
         self,
@@ -115,24 +144,9 @@ class UNet(SegmentationModel):
         super().__init__(
             {"in_chans": in_chans, "num_classes": num_classes, "channels": list(channels)}
         )
-        if not 2 <= len(channels) <= 6:
-            raise ValueError(f"channels must be two to six widths, not {channels}")
-        self.encoder = UNetEncoder(in_chans, channels)
-        levels = range(len(channels))
-        self.feature_info = FeatureInfo(
-            channels, [2**level for level in levels], [f"levels.{level}" for level in levels]
-        )
         self.decoder = nn.ModuleList(
-            self.up_block(wide, narrow) for wide, narrow in pairwise(reversed(channels))
+            UpBlock(wide, narrow) for wide, narrow in pairwise(reversed(channels))
         )
-        self.head = nn.Conv2d(channels[0], num_classes, 1)
-
-    def decode(self, features: list[torch.Tensor]) -> tuple[torch.Tensor, list[torch.Tensor]]:
-        """Climb from the deepest level, fusing at each its skip."""
-        *skips, x = features
-        for block, skip in zip(self.decoder, reversed(skips), strict=True):
-            x = block(x, skip)
-        return x, []
 
 
 @register_model

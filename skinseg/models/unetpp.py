@@ -7,10 +7,8 @@ import torch
 from torch import nn
 
 from skinseg.checkpoint import StateDict
-from skinseg.models.base import SegmentationModel
-from skinseg.models.features import FeatureInfo
 from skinseg.models.keymap import Rule, rename
-from skinseg.models.unet import DoubleConv, UNetEncoder, pad_to_skip
+from skinseg.models.unet import DoubleConv, PooledUNet, pad_to_skip
 from skinseg.registry import register_model
 
 # The second of two layers comes after the first one's convolution, norm and activation.
@@ -22,7 +20,7 @@ AUTHORS_NAMES: list[Rule] = [
 ]
 
 
-class UNetPP(SegmentationModel):
+class UNetPP(PooledUNet):
     """UNet++: nested U-Nets, each decoder node of which sees all earlier ones of its level.
 
     Source: Zhou et al., DLMIA 2018 (arXiv 1807.10165). Widths, bilinear upsampling with aligned
@@ -46,7 +44,6 @@ class UNetPP(SegmentationModel):
         (torch.Size([1, 1, 45, 50]), 1, torch.Size([1, 1, 45, 50]))
     """
 
-    first_conv = "encoder.levels.0.0"
     classifier = ("head", "aux_heads")
 
     def __init__(
@@ -65,13 +62,6 @@ class UNetPP(SegmentationModel):
                 "deep_supervision": deep_supervision,
             }
         )
-        if not 2 <= len(channels) <= 6:
-            raise ValueError(f"channels must be two to six widths, not {channels}")
-        self.encoder = UNetEncoder(in_chans, channels)
-        levels = range(len(channels))
-        self.feature_info = FeatureInfo(
-            channels, [2**level for level in levels], [f"levels.{level}" for level in levels]
-        )
         self.up = nn.Upsample(scale_factor=2, mode="bilinear", align_corners=True)
         # Node i_j is X^{i,j} of Section 2.1: it sees the j earlier maps of level i, and the map of
         # the level below from one column earlier.
@@ -80,15 +70,14 @@ class UNetPP(SegmentationModel):
                 f"{level}_{column}": DoubleConv(
                     column * channels[level] + channels[level + 1], channels[level]
                 )
-                for column in levels[1:]
-                for level in levels[:-column]
+                for column in range(1, len(channels))
+                for level in range(len(channels) - column)
             }
         )
         self.num_aux = len(channels) - 2 if deep_supervision else 0
         self.aux_heads = nn.ModuleList(
             nn.Conv2d(channels[0], num_classes, 1) for _ in range(self.num_aux)
         )
-        self.head = nn.Conv2d(channels[0], num_classes, 1)
 
     def decode(self, features: list[torch.Tensor]) -> tuple[torch.Tensor, list[torch.Tensor]]:
         """Fill the triangle of nodes column by column."""
