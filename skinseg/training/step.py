@@ -70,7 +70,7 @@ class ModelWithLoss(nn.Module):
                 f"the network returned {type(logits).__name__} and must return a tensor of logits "
                 "(B, 1 or 2, H, W); wrap it in a module that returns its logits alone"
             )
-        return lesion_logits(logits).float(), [output.float() for output in aux]
+        return lesion_logits(logits).float(), [lesion_logits(output).float() for output in aux]
 
 
 class EMA:
