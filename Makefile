@@ -20,7 +20,8 @@ test-slow: .venv/installed-dev
 # torchvision, which timm and smp import, has no CPU build on PyPI: beside a CPU build of PyTorch it
 # does not load, and then keeps ptflops from being imported. So they have another environment.
 test-hosts: .venv-hosts/installed
-	.venv-hosts/bin/python -m pytest -q -n auto tests/test_third_party.py tests/test_docs.py
+	.venv-hosts/bin/python -m pytest -q -n auto tests/test_third_party.py tests/test_docs.py \
+		tests/test_peers_mobile.py
 
 lint: .venv/installed-dev
 	$(BIN)/ruff format --check --quiet .

@@ -146,6 +146,27 @@ def fill(model: nn.Module, state: StateDict, source: str) -> None:
     model.load_state_dict(state)
 
 
+def adapt_channels(weight: torch.Tensor, in_chans: int) -> torch.Tensor:
+    """Repeat a convolution's input channels, scaled so that the response keeps its size.
+
+    Args:
+        weight: Weight of a convolution (C_out, C_in, k, k).
+        in_chans: Channels that its input is to have. For one channel the weights are summed.
+
+    Returns:
+        The weight (C_out, in_chans, k, k).
+
+    Example:
+        >>> adapt_channels(torch.ones(8, 3, 1, 1), 4)[0].flatten().tolist()
+        [0.75, 0.75, 0.75, 0.75]
+    """
+    trained = weight.shape[1]
+    if in_chans == 1:
+        return weight.sum(1, keepdim=True)
+    repeats = -(-in_chans // trained)
+    return weight.repeat(1, repeats, 1, 1)[:, :in_chans] * (trained / in_chans)
+
+
 def state_differences(expected: StateDict, state: StateDict) -> list[str]:
     """Compare names and shapes of weights.
 

@@ -6,11 +6,17 @@ import os
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import torch
 from torch import nn
 
 from skinseg import hub
-from skinseg.checkpoint import CheckpointError, StateDict, fill, load_checkpoint, read_state_dict
+from skinseg.checkpoint import (
+    CheckpointError,
+    StateDict,
+    adapt_channels,
+    fill,
+    load_checkpoint,
+    read_state_dict,
+)
 from skinseg.models.base import SegmentationModel
 from skinseg.models.features import FeaturePyramid
 from skinseg.names import near_matches, split_name
@@ -51,6 +57,7 @@ def create_model(
         TypeError: If the architecture does not take an argument.
 
     Example:
+        >>> import torch
         >>> net = create_model("malunet", num_classes=2).eval()
         >>> net(torch.randn(1, 3, 96, 128)).shape
         torch.Size([1, 2, 96, 128])
@@ -154,18 +161,8 @@ def load_pretrained(model: nn.Module, cfg: PretrainedCfg) -> PretrainedCfg:
 
 def _adapt(model: SegmentationModel, state: StateDict) -> None:
     own = model.state_dict()
-    names = (model.first_conv,) if isinstance(model.first_conv, str) else model.first_conv
-    for first in (f"{name}.weight" for name in names):
+    for first in model.first_weights:
         if first in state and state[first].shape[1] != model.in_chans:
-            state[first] = _adapt_channels(state[first], model.in_chans)
+            state[first] = adapt_channels(state[first], model.in_chans)
     if "head.weight" in state and state["head.weight"].shape[0] != model.num_classes:
         state.update({key: own[key] for key in ("head.weight", "head.bias")})
-
-
-def _adapt_channels(weight: torch.Tensor, in_chans: int) -> torch.Tensor:
-    """Repeat a convolution's input channels, scaled so that the response keeps its size."""
-    trained = weight.shape[1]
-    if in_chans == 1:
-        return weight.sum(1, keepdim=True)
-    repeats = -(-in_chans // trained)
-    return weight.repeat(1, repeats, 1, 1)[:, :in_chans] * (trained / in_chans)

@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from skinseg import hub
-from skinseg.checkpoint import StateDict
+from skinseg.checkpoint import StateDict, adapt_channels, fill, read_state_dict
 from skinseg.models.authors import AuthorsCode
 from skinseg.models.features import FeatureInfo
 from skinseg.pretrained import PretrainedCfg
@@ -78,6 +78,12 @@ class SegmentationModel(nn.Module):
     def num_classes(self) -> int:
         """Channels of the logits."""
         return self.config["num_classes"]
+
+    @property
+    def first_weights(self) -> list[str]:
+        """Names of the weights of :attr:`first_conv`."""
+        names = (self.first_conv,) if isinstance(self.first_conv, str) else self.first_conv
+        return [f"{name}.weight" for name in names]
 
     def decode(self, features: list[torch.Tensor]) -> tuple[torch.Tensor, list[torch.Tensor]]:
         """Turn the encoder's maps into the head's input and the auxiliary logits."""
@@ -185,6 +191,47 @@ class SegmentationModel(nn.Module):
             'egeunet.isic2017'
         """
         hub.save_pretrained(self, folder, record=record)
+
+    def load_encoder_weights(self, path: str | os.PathLike[str]) -> None:
+        """Load published weights of an image classifier into the encoder, every one of them.
+
+        The names are those of the library that published them; see the network's
+        ``convert_encoder_weights``. Where the input has other channels, the first convolution is
+        adapted. Decoder and head stay as they are.
+
+        Args:
+            path: ``.safetensors``, or a file of :func:`torch.save`.
+
+        Raises:
+            CheckpointError: If the file cannot be read, or a weight is missing, left over, or of
+                another shape. The network is then unchanged.
+            NotImplementedError: If no library publishes weights of this encoder.
+
+        Example:
+            >>> import skinseg
+            >>> net = skinseg.create_model("mobilenetv3", in_chans=4)
+            >>> net.load_encoder_weights("mobilenetv3_small_100.safetensors")  # doctest: +SKIP
+        """
+        state = self.convert_encoder_weights(read_state_dict(path))
+        for name in (first.removeprefix("encoder.") for first in self.first_weights):
+            if name in state and state[name].shape[1] != self.in_chans:
+                state[name] = adapt_channels(state[name], self.in_chans)
+        fill(self.encoder, state, str(path))
+
+    @classmethod
+    def convert_encoder_weights(cls, state: StateDict) -> StateDict:
+        """Rename published weights of the encoder to :attr:`encoder`'s own names.
+
+        Args:
+            state: Weights by the names of the library that published them.
+
+        Returns:
+            The encoder's weights; those of the classifier that it was trained with are left out.
+
+        Raises:
+            NotImplementedError: If no library publishes weights of this encoder.
+        """
+        raise NotImplementedError(f"no library publishes weights of {cls.__name__}'s encoder")
 
     @classmethod
     def convert_authors_weights(cls, state: StateDict) -> StateDict:
