@@ -8,6 +8,7 @@ from safetensors.torch import save_file
 
 import skinseg
 from skinseg.checkpoint import CheckpointError
+from skinseg.complexity import model_complexity
 
 ENCODERS = {
     ("mobilenetv3", 0.5): "mobilenetv3_small_050",
@@ -89,9 +90,71 @@ def test_parameter_counts(name, encoder, whole):
     assert int(re.search(r"([\d,]+) parameters", summary)[1].replace(",", "")) == whole
 
 
+UTNETV2_DEFAULTS = {
+    "convs": (2, 1, 0, 0),
+    "transformers": (1, 2, 2),
+    "map_size": 8,
+    "expansion": 4,
+}
+
+
+# Parameters, and G multiply-accumulates by thop and by torch, of the public implementation; the
+# last row is printed in MALUNet's and EGE-UNet's tables, of which thop gives 15.47.
+@pytest.mark.parametrize(
+    ("name", "arguments", "parameters", "thop", "products"),
+    [
+        ("utnetv2", {}, 19_187_521, 16.95, 16.82),
+        ("utnetv2", UTNETV2_DEFAULTS, 28_072_897, 21.8, 22.1),
+        ("utnetv2_small", {}, 12_800_385, 15.47, None),
+    ],
+)
+def test_utnetv2_costs_what_the_public_one_does(name, arguments, parameters, thop, products):
+    pytest.importorskip("thop", reason="counts as the papers did")
+    network = skinseg.create_model(name, **arguments)
+    assert sum(p.numel() for p in network.parameters()) == parameters
+    macs = model_complexity(network, (3, 256, 256), counters=["thop", "torch"], repeats=0).macs
+    assert macs["thop"] / 1e9 == pytest.approx(thop, abs=0.05 if thop > 20 else 0.005)
+    if products:
+        assert macs["torch"] / 1e9 == pytest.approx(products, abs=0.05 if products > 20 else 0.005)
+
+
+@torch.no_grad()
+def test_utnetv2_does_not_use_the_weights_that_take_no_gradient():
+    network = skinseg.create_model("utnetv2", channels=4, fusion_dim=16).eval()
+    x = torch.randn(1, 3, 64, 48)
+    before = network(x)
+    idle = [weight for weight in network.parameters() if not weight.requires_grad]
+    assert [tuple(weight.shape[:2]) for weight in idle] == [(16, 16), (8, 16), (4, 8)]
+    for weight in idle:
+        weight.fill_(float("nan"))
+    assert torch.equal(network(x), before)
+
+
+@torch.no_grad()
+def test_utnetv2_maps_of_the_previous_stage_follow_from_them():
+    """With maps of the features, those of one stage do not reach the next stage's features."""
+    x = torch.randn(1, 3, 64, 64)
+    for source, reaches in {"features": False, "previous": True}.items():
+        encoder = (
+            skinseg.create_model("utnetv2", channels=4, map_source=source, fusion_dim=16)
+            .eval()
+            .encoder
+        )
+        before = encoder(x)
+        encoder.stages[0].blocks[-1].attention.map_project.weight.zero_()
+        after = encoder(x)
+        assert torch.equal(before[2], after[2]) and not torch.equal(before[5], after[5])
+        assert torch.equal(before[3], after[3]) is not reaches
+
+
 @pytest.mark.parametrize(
     ("name", "arguments", "says"),
     [
+        ("utnetv2", {"map_size": 0}, "map_size must be a positive integer, not 0"),
+        ("utnetv2", {"fusion_dim": 40}, "fusion_dim must be a multiple of 16, not 40"),
+        ("utnetv2", {"convs": (2, 1)}, "convs must be four numbers"),
+        ("utnetv2", {"transformers": (0, 1, 2)}, "three positive numbers"),
+        ("utnetv2", {"map_source": "image"}, "map_source must be one of .* not 'image'"),
         ("mobilenetv3", {"width": 0}, "width must be a number above 0, not 0"),
         ("mobilevitv2", {"width": "0.5"}, "width must be a number above 0, not '0.5'"),
         ("mobilenetv3", {"in_chans": 0}, "in_chans must be a positive integer"),

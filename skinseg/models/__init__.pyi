@@ -10,5 +10,6 @@ from .transunet import TransUNet as TransUNet
 from .ucmnet import UCMNet as UCMNet
 from .unet import UNet as UNet
 from .unext import UNeXt as UNeXt
+from .utnetv2 import UTNetV2 as UTNetV2
 
 CATALOG: dict[str, dict[str, int | str]]

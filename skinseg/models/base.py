@@ -92,7 +92,7 @@ class SegmentationModel(nn.Module):
     def forward_features(self, x: torch.Tensor) -> torch.Tensor:
         """Return the encoder's deepest feature map of ``x`` (B, in_chans, H, W)."""
         self.check_input(x)
-        return self.encoder(x)[-1]
+        return self.encoder(x)[len(self.feature_info) - 1]
 
     def forward(
         self, x: torch.Tensor, return_aux: bool = False
