@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 from benchmarks.blocks import blocks_in_hosts
-from benchmarks.costs import ecdf_hosts, paper_tables
+from benchmarks.costs import ecdf_hosts, paper_tables, peer_readings
 from benchmarks.recipes import recipe_trials, trial_scores
 from benchmarks.results import FOLDER, write_text
 from benchmarks.robustness import robustness, robustness_plot
@@ -22,6 +22,7 @@ PAGES: dict[str, Callable[[Any], str]] = {
     "captured_step.md": captured_step.page,
     "ecdf_hosts.md": ecdf_hosts.page,
     "paper_tables.md": paper_tables.page,
+    "peer_readings.md": peer_readings.page,
     "recipe_trials.md": recipe_trials.page,
     "robustness.md": robustness.page,
     "robustness.svg": robustness_plot.plot,

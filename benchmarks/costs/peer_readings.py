@@ -17,13 +17,13 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+import skinseg
 from benchmarks.costs.paper_tables import Match, match
 from benchmarks.provenance import provenance
 from benchmarks.results import FOLDER, ROOT, write_result
 from skinseg.complexity import COUNTERS
 from skinseg.models import UTNetV2
 from skinseg.models.features import FeaturePyramid
-from skinseg.registry import model_entrypoint
 
 FIGURES = ROOT / "benchmarks" / "paper_figures.json"
 TABLE = "egeunet_table1_isic2018"
@@ -147,6 +147,12 @@ BLOCKS = {
 }
 
 
+def encoder(name: str) -> FeaturePyramid:
+    network = skinseg.create_model(name, features_only=True)
+    assert isinstance(network, FeaturePyramid)
+    return network
+
+
 def utnetv2_readings() -> Iterator[tuple[str, nn.Module]]:
     """UTNetV2 with each of its authors' settings."""
     for (name, blocks), source, map_size, expansion in itertools.product(
@@ -167,8 +173,7 @@ def readings() -> Iterator[tuple[str, str, nn.Module]]:
     """Every reading: the table's row, what it is, the network."""
     for row, name in ENCODERS.items():
         for what, make in HEADS.items():
-            network = model_entrypoint(name)()
-            yield row, what, make(FeaturePyramid(network.encoder, network.feature_info))
+            yield row, what, make(encoder(name))
     for what, network in utnetv2_readings():
         yield "UTNetV2", what, network
 
