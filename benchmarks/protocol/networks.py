@@ -47,7 +47,7 @@ decay {ema_decay}), and the last epoch is kept. Only the learning rate differs: 
 networks it was chosen on 300 of the 1,500 training images, which were then trained on again. No
 test image chose anything. Scores are of the lesion on the {images} test images of ISIC 2017 (7:3
 split; near-identical images of a test image are not trained on) at 256x256, with the 95 % interval
-over images (bootstrap, {resamples} resamples) in brackets. Of networks trained with several seeds
+over images (bootstrap, {resamples:,} resamples) in brackets. Of networks trained with several seeds
 each figure is the mean, and the range over seeds stands beside it.
 
 For research; not a medical device.
@@ -221,7 +221,7 @@ def _words(data: dict[str, Any]) -> list[str]:
     lines = [lead]
     for cost, what in (("macs", "multiply-accumulates"), ("parameters", "parameters")):
         names = data["fronts"][cost]
-        lines += ["", f"By {what}, no network is both cheaper and better than these:"]
+        lines += ["", f"By {what}, no network is both cheaper and better than these:", ""]
         lines += [_step(name, index, names, data) for index, name in enumerate(names)]
     ranges = [
         max(row["scores"]["pooled_iou"]["by_seed"]) - min(row["scores"]["pooled_iou"]["by_seed"])
@@ -236,11 +236,16 @@ def _words(data: dict[str, Any]) -> list[str]:
             "difference between networks of one seed each for larger than chance only if it is "
             "also larger than that.",
         ]
+    compared = len(data["comparisons"])
+    chance = round(compared / 20)
     lines += [
         "",
-        f"Each comparison is of the same {data['images']} images (paired bootstrap, 95 %). Of "
-        f"{len(data['comparisons'])} comparisons one in twenty would look like a difference by "
-        "chance alone.",
+        f"Each comparison is of the same {data['images']} images (paired bootstrap, 95 %)."
+        + (
+            f" Of {compared} comparisons about {chance} would look like a difference by chance."
+            if chance
+            else ""
+        ),
     ]
     return lines
 
@@ -272,19 +277,21 @@ def _listed(names: list[str]) -> str:
 
 
 def _rate_table(rates: dict[str, Any]) -> list[str]:
-    if not rates:
-        return []
     lines = [
         "",
         "## Learning rates",
         "",
         "Pooled IoU at 128 pixels on the 300 held-out training images after 10 epochs on the other "
-        "1,200, by the cheapest network of each family; 0 where the training diverged. The rate of "
-        "the six-stage networks is [MALUNet's](trial_runs.md).",
-        "",
-        f"| family | tried with | {' | '.join(f'{rate:g}' for rate in RATES)} | chosen |",
-        "|---|---|" + "---|" * (len(RATES) + 1),
+        "1,200, by the cheapest network of each family; 0 where the training diverged. The "
+        "six-stage networks (`basic_unet`, `malunet`, `egeunet`) have the rate that was "
+        "[chosen with MALUNet](trial_runs.md) on the same images.",
     ]
+    if rates:
+        lines += [
+            "",
+            f"| family | tried with | {' | '.join(f'{rate:g}' for rate in RATES)} | chosen |",
+            "|---|---|" + "---|" * (len(RATES) + 1),
+        ]
     for name, found in rates.items():
         scores = [found["scores"].get(f"{rate:g}") for rate in RATES]
         cells = ["" if score is None else f"{score:.4f}" for score in scores]
@@ -325,7 +332,7 @@ def _waiting(waiting: list[dict[str, Any]]) -> list[str]:
         "## Not trained yet",
         "",
         f"The cheapest networks come first, and all networks once before any a second time. Left "
-        f"so far, for want of time: {listed}.",
+        f"so far: {listed}.",
     ]
 
 

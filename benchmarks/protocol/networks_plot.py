@@ -58,7 +58,10 @@ class _Panel:
         return round(TOP + down * (HEIGHT - TOP - BOTTOM), 1)
 
     def axes(self, label: str) -> list[str]:
-        parts = [f'<text class="title" x="{LEFT}" y="16">Pooled IoU (%) over {label}</text>']
+        parts = [
+            f'<text class="title" x="{LEFT}" y="16">Pooled IoU, percent</text>',
+            f'<text x="{WIDTH - RIGHT}" y="{HEIGHT - 8}" text-anchor="end">{label}</text>',
+        ]
         step = max(1, round((self.high - self.low) / 6))
         for percent in range(int(self.low), int(self.high) + 1, step):
             y = self.y(percent)
