@@ -4,7 +4,12 @@ PYTHON ?= python3
 BIN := .venv/bin
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: demo catalog test test-slow test-hosts lint types format tables results docs site clean
+# The folder with the official folders of ISIC 2017, for the protocol.
+DATA ?= isic2017
+DEVICE ?= cpu
+
+.PHONY: demo catalog test test-slow test-hosts lint types format tables protocol networks results \
+	docs site clean
 
 demo: .venv/installed
 	$(BIN)/skinseg synth demo/lesion --count 1 --size 512 --seed 9
@@ -21,7 +26,7 @@ test-slow: .venv/installed-dev
 # does not load, and then keeps ptflops from being imported. So they have another environment.
 test-hosts: .venv-hosts/installed
 	.venv-hosts/bin/python -m pytest -q -n auto tests/test_third_party.py tests/test_docs.py \
-		tests/test_peers_backbones.py
+		tests/test_peers_backbones.py tests/test_peers_mobile.py
 
 lint: .venv/installed-dev
 	$(BIN)/ruff format --check --quiet .
@@ -39,6 +44,13 @@ types: .venv/installed-dev
 
 tables: .venv/installed-dev
 	$(BIN)/python benchmarks/costs/paper_tables.py
+
+# Hours to days; stop it whenever you like, and give the same command again to go on.
+protocol: .venv/installed-dev
+	$(BIN)/python benchmarks/protocol/protocol.py --data $(DATA) --runs runs/protocol --device $(DEVICE)
+
+networks: .venv/installed-dev
+	$(BIN)/python benchmarks/protocol/networks.py --data $(DATA) --runs runs/protocol --device $(DEVICE)
 
 results: .venv/installed-dev
 	$(BIN)/python benchmarks/pages.py

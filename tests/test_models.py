@@ -13,7 +13,7 @@ NETWORKS = skinseg.list_models()
 ABLATIONS = skinseg.list_models(module="ablations")
 FAMILIES = [name for name in NETWORKS if name not in ABLATIONS]
 # These differ from another network in a block; exporters need not see each of them every time.
-VARIANTS = {*ABLATIONS, "segnet_ecdf", "transunet_small_ecdf"}
+VARIANTS = {*ABLATIONS, "segnet_ecdf", "transunet_small_ecdf", "utnetv2_small"}
 EXPORTED = [
     pytest.param(name, marks=pytest.mark.slow if name in VARIANTS else ()) for name in NETWORKS
 ]
@@ -22,6 +22,7 @@ EXPORTED = [
 SEGNET = {"channels": (8, 8, 16, 16, 16)}
 TRANSUNET = {"channels": 64, "depth": 1, "mlp_dim": 16, "img_size": 64}
 FIVE_LEVELS = {"channels": (4, 8, 8, 16, 16)}
+UTNETV2 = {"channels": 4, "fusion_dim": 32, "fusion_depth": 1}
 NARROW = {
     "attention_unet": FIVE_LEVELS,
     "bisenet": {"spatial_channels": (4, 8), "width": 4},
@@ -34,6 +35,8 @@ NARROW = {
     "transunet_small_ecdf": TRANSUNET,
     "unet_1024": FIVE_LEVELS,
     "unetpp": FIVE_LEVELS,
+    "utnetv2": UTNETV2,
+    "utnetv2_small": UTNETV2,
 }
 sides = st.integers(32, 75)
 

@@ -6,6 +6,8 @@ from .deeplabv3 import DeepLabV3 as DeepLabV3
 from .egeunet import EGEUNet as EGEUNet
 from .lmsaunet import LMSAUNet as LMSAUNet
 from .malunet import MALUNet as MALUNet
+from .mobilenetv3 import MobileNetV3 as MobileNetV3
+from .mobilevitv2 import MobileViTv2 as MobileViTv2
 from .sanet import SANet as SANet
 from .segnet import SegNet as SegNet
 from .transfuse import TransFuse as TransFuse
@@ -15,5 +17,6 @@ from .unet import UNet as UNet
 from .unet_1024 import StridedUNet as StridedUNet
 from .unetpp import UNetPP as UNetPP
 from .unext import UNeXt as UNeXt
+from .utnetv2 import UTNetV2 as UTNetV2
 
 CATALOG: dict[str, dict[str, int | str]]

@@ -100,7 +100,7 @@ class SegmentationModel(nn.Module):
     def forward_features(self, x: torch.Tensor) -> torch.Tensor:
         """Return the encoder's deepest feature map of ``x`` (B, in_chans, H, W)."""
         self.check_input(x)
-        return self._encode(x)[-1]
+        return self._encode(x)[len(self.feature_info) - 1]
 
     @overload
     def forward(self, x: torch.Tensor, return_aux: Literal[False] = False) -> torch.Tensor: ...
