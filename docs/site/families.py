@@ -5,6 +5,9 @@ import importlib
 import inspect
 from collections import defaultdict
 
+import torch
+
+import skinseg
 from skinseg.models import CATALOG, SegmentationModel
 from skinseg.registry import model_class
 
@@ -40,10 +43,19 @@ def _kind(name: str) -> type[SegmentationModel]:
     return kind
 
 
+def weightless(name: str) -> SegmentationModel:
+    """Create a network on the meta device, where it has shapes and no values."""
+    with torch.device("meta"):
+        network = skinseg.create_model(name)
+    if not isinstance(network, SegmentationModel):
+        raise TypeError(f"{name} is a {type(network).__name__} and no SegmentationModel")
+    return network
+
+
 def families() -> list[Family]:
     """Return all families, sorted by their modules' names."""
-    members = defaultdict(list)
-    extra = defaultdict(list)
+    members: defaultdict[str, list[str]] = defaultdict(list)
+    extra: defaultdict[str, list[str]] = defaultdict(list)
     for name, entry in CATALOG.items():
         home = _kind(name).__module__.rpartition(".")[2]
         (extra if entry["module"] == "ablations" else members)[home].append(name)
@@ -57,14 +69,14 @@ def families() -> list[Family]:
                 f'a colon, as in """EGE-UNet: ...""", not {title!r}'
             )
         # The network called as its module is the one as published.
-        names.sort(key=lambda name, module=module: (name != module, name))
+        first = [name for name in names if name == module]
         found.append(
             Family(
                 module,
                 title,
                 summary[0].upper() + summary[1:],
-                _kind(names[0]),
-                tuple(names),
+                _kind((first or names)[0]),
+                (*first, *sorted(set(names) - {module})),
                 tuple(sorted(extra[module])),
             )
         )

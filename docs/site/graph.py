@@ -35,7 +35,7 @@ class Node:
 
     name: str
     text: str
-    shapes: tuple[tuple[int, int, int], ...]
+    shapes: tuple[tuple[int, ...], ...]
     join: bool = False
 
 

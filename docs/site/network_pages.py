@@ -7,24 +7,20 @@ Everything on a page comes from the code, ``skinseg/models/catalog.json``, the w
 docs/results; a new network gets its page without a line here.
 """
 
-import json
 import sys
 from pathlib import Path
 from typing import Any
 
-import torch
-
 import skinseg
-from docs.site.families import Family, families
+from benchmarks.results import write_text
+from docs.site.families import Family, families, weightless
 from docs.site.figure import draw
 from docs.site.graph import trace
-from docs.tables import figures, learned_from, official_scores, table
-from skinseg.files import write_atomically
+from docs.tables import figures, learned_from, official_scores, recorded, table
 from skinseg.models import CATALOG
 
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "docs" / "networks"
-RESULTS = ROOT / "docs" / "results"
 PAGE = """# {title}
 
 {summary}
@@ -96,9 +92,7 @@ CITATION = """
 
 def figure(name: str, title: str) -> str:
     """Draw a network with its default arguments."""
-    with torch.device("meta"):
-        network = skinseg.create_model(name)
-    return draw(trace(network), f"Architecture of {title}")
+    return draw(trace(weightless(name)), f"Architecture of {title}")
 
 
 def page(family: Family) -> str:
@@ -196,19 +190,12 @@ def mean_drop(entry: dict[str, Any] | None) -> str:
 
 def features(network: str) -> str:
     """Return a table of the encoder's maps."""
-    with torch.device("meta"):
-        info = skinseg.create_model(network).feature_info.get_dicts()
+    info = weightless(network).feature_info.get_dicts()
     rows = [
         [str(index), f"`{one['module']}`", str(one["num_chs"]), str(one["reduction"])]
         for index, one in enumerate(info)
     ]
     return table(["index", "module", "channels", "reduction"], rows)
-
-
-def recorded(name: str) -> dict[str, Any]:
-    """Read a result of docs/results."""
-    data: dict[str, Any] = json.loads((RESULTS / f"{name}.json").read_text(encoding="utf-8"))
-    return data
 
 
 def pages() -> dict[Path, str]:
@@ -233,7 +220,7 @@ def main() -> None:
         sys.exit(f"out of date, run `make docs`: {names}" if names else 0)
     FOLDER.mkdir(exist_ok=True)
     for path in stale:
-        write_atomically(path, lambda copy, text=written[path]: copy.write_text(text, "utf-8"))
+        write_text(path, written[path])
     for path in gone:
         path.unlink()
 
