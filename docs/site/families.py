@@ -57,8 +57,11 @@ def families() -> list[Family]:
     members: defaultdict[str, list[str]] = defaultdict(list)
     extra: defaultdict[str, list[str]] = defaultdict(list)
     for name, entry in CATALOG.items():
-        home = _kind(name).__module__.rpartition(".")[2]
-        (extra if entry["module"] == "ablations" else members)[home].append(name)
+        home = str(entry["module"])
+        if home == "ablations":  # A row of a table belongs to the family of its class.
+            extra[_kind(name).__module__.rpartition(".")[2]].append(name)
+        else:
+            members[home].append(name)
     found = []
     for module, names in sorted(members.items()):
         doc = inspect.getdoc(importlib.import_module(f"skinseg.models.{module}")) or ""

@@ -5,6 +5,7 @@ from xml.sax.saxutils import escape
 
 from docs.site.graph import IMAGE, Graph
 from docs.site.layout import ROW, Box, Layout, arrange
+from docs.site.roles import spans_rows
 from docs.site.routes import route
 
 # Text has a contrast of at least 4.5 with what it stands on, in both schemes.
@@ -27,7 +28,7 @@ ARROW = (
     '<defs><marker id="arrow" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="7" '
     'markerHeight="7" orient="auto"><path class="arrow" d="M0 0L8 4L0 8z"/></marker></defs>'
 )
-LINE_LENGTH = 21
+LINE_LENGTH = 23
 
 
 def draw(graph: Graph, title: str) -> str:
@@ -71,10 +72,11 @@ def _rows(graph: Graph, layout: Layout) -> list[str]:
     image = graph.nodes[IMAGE].shapes[0][1]
     lines = []
     for height, y in layout.rows.items():
-        factor = image // height
+        factor = image // height if image % height == 0 else 0
+        fraction = {0: "", 1: "H"}.get(factor, f"H/{factor}")
         lines.append(
             f'<path class="grid" d="M12 {y - ROW / 2:.0f}H{layout.width - 12:.0f}"/>'
-            + _text(12, y, "H" if factor == 1 else f"H/{factor}", "row")
+            + _text(12, y, fraction, "row")
             + _text(12, y + 15, f"{height}×{height}", "row")
         )
     return lines
@@ -110,7 +112,7 @@ def _node(graph: Graph, name: str, layout: Layout) -> str:
     shape = node.shapes[0]
     size = f"{shape[0]} channel{'s' if shape[0] > 1 else ''}"
     prefix = {"head": "head: ", "auxiliary": "auxiliary: "}.get(role, "")
-    caption = _caption(box, prefix + node.text, size if len(node.shapes) == 1 else "every map")
+    caption = _caption(box, prefix + node.text, "every map" if spans_rows(graph, name) else size)
     return f"<g><title>{escape(name)}</title>{rect}{caption}</g>"
 
 

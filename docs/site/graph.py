@@ -15,7 +15,7 @@ from torch import nn
 from torch.overrides import TorchFunctionMode
 from torch.utils._pytree import tree_leaves
 
-from docs.site.labels import label
+from docs.site.labels import label, parts
 from skinseg.models import SegmentationModel
 
 JOINS = {"add": "+", "cat": "concat", "mul": "×", "scatter": "unpool"}
@@ -73,7 +73,11 @@ class Graph:
 
 
 def drawn_parts(network: SegmentationModel) -> dict[str, nn.Module]:
-    """Return the modules that are drawn as one box each, by their names."""
+    """Return the modules that are drawn as one box each, by their names.
+
+    They are the parts of encoder and network that hold weights, norms left out, and those that
+    give the encoder's maps.
+    """
     stages = [f"encoder.{name}" for name in network.feature_info.module_name()]
     found = {}
 
@@ -83,7 +87,7 @@ def drawn_parts(network: SegmentationModel) -> dict[str, nn.Module]:
             holds_stages = any(stage.startswith(f"{path}.") for stage in stages)
             if holds_stages or isinstance(child, nn.ModuleList | nn.ModuleDict):
                 visit(path, child)
-            elif path in stages or not isinstance(child, nn.Identity):
+            elif path in stages or parts(child):
                 found[path] = child
 
     visit("", network)

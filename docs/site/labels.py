@@ -2,6 +2,7 @@
 
 import inspect
 import re
+from collections.abc import Iterable
 from itertools import groupby
 
 from torch import nn
@@ -10,28 +11,17 @@ from skinseg.blocks import BLOCKS
 
 MOST_KINDS, MOST_REPEATS = 2, 4
 _ACRONYM = re.compile(r"\(([A-Z][A-Z0-9]+)\)")
-_WORDS = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
-
-
-def class_words(kind: type[nn.Module]) -> str:
-    """Return a class's name as words.
-
-    Example:
-        >>> class_words(nn.LeakyReLU), class_words(nn.Conv2d)
-        ('Leaky Re LU', 'Conv2d')
-    """
-    return _WORDS.sub(" ", kind.__name__)
 
 
 def block_name(kind: type[nn.Module]) -> str:
-    """Return a block's acronym, where the first line of its docstring has one, or its name.
+    """Return a block's acronym, where the first line of its docstring has one, or its class.
 
     Example:
         >>> block_name(BLOCKS["dga"]), block_name(BLOCKS["ecdf"])
         ('DGA', 'ECDF')
     """
     acronym = _ACRONYM.search((inspect.getdoc(kind) or "").partition("\n")[0])
-    return acronym[1] if acronym else class_words(kind)
+    return acronym[1] if acronym else kind.__name__
 
 
 def _convolution(layer: nn.Conv1d | nn.Conv2d | nn.ConvTranspose2d) -> str:
@@ -58,6 +48,14 @@ def parts(module: nn.Module) -> list[str]:
     return [part for child in module.children() for part in parts(child)]
 
 
+def _counted(words: Iterable[str]) -> list[tuple[int, str]]:
+    return [(len(list(same)), word) for word, same in groupby(words)]
+
+
+def _joined(runs: list[tuple[int, str]]) -> str:
+    return ", ".join(word if times == 1 else f"{times} × {word}" for times, word in runs)
+
+
 def label(module: nn.Module) -> str:
     """Return a box's text: a module's parts, or its class where they are too many.
 
@@ -65,9 +63,9 @@ def label(module: nn.Module) -> str:
         >>> label(nn.Sequential(nn.Conv2d(3, 8, 3), nn.ReLU(), nn.Conv2d(8, 8, 3)))
         '2 × conv 3×3'
     """
-    runs = [(part, len(list(same))) for part, same in groupby(parts(module))]
-    if 0 < len(runs) <= MOST_KINDS and max(times for _, times in runs) <= MOST_REPEATS:
-        return ", ".join(part if times == 1 else f"{times} × {part}" for part, times in runs)
+    runs = _counted(parts(module))
+    if 0 < len(runs) <= MOST_KINDS and max(times for times, _ in runs) <= MOST_REPEATS:
+        return _joined(runs)
     if type(module) is nn.Sequential and runs:
-        return ", ".join(label(child) for child in module if parts(child))
-    return class_words(type(module))
+        return _joined(_counted(label(child) for child in module if parts(child)))
+    return type(module).__name__

@@ -9,14 +9,15 @@ from collections import Counter, defaultdict
 from collections.abc import Mapping
 
 from docs.site.graph import IMAGE, Edge, Graph
-from docs.site.roles import group, in_encoder, roles, spine
+from docs.site.roles import group, in_encoder, roles, spans_rows, spine
 
-BOX_WIDTH, BOX_HEIGHT = 142, 46
-COLUMN, ROW = 184, 88
+BOX_WIDTH, BOX_HEIGHT = 154, 46
+COLUMN, ROW = 196, 88
 MARGIN_LEFT, MARGIN_RIGHT, MARGIN = 84, 88, 16
 JOIN_HEIGHT = 22
 # From left to right, after the encoder.
 ORDER = ("bridge", "decoder", "other", "auxiliary", "head")
+MOST_COLUMNS = 7
 
 
 @dataclasses.dataclass(frozen=True)
@@ -93,9 +94,9 @@ def arrange(graph: Graph) -> Layout:
 
 
 def _box(graph: Graph, name: str, x: float, rows: Mapping[int, float]) -> Box:
-    spanned = [rows[shape[1]] for shape in graph.nodes[name].shapes if shape[1] in rows]
-    if len(spanned) < 2:
+    if not spans_rows(graph, name):
         return Box(x, rows[_height(graph, name)])
+    spanned = [rows[shape[1]] for shape in graph.nodes[name].shapes if shape[1] in rows]
     first, last = min(spanned), max(spanned)
     return Box(x, (first + last) / 2, height=last - first + BOX_HEIGHT)
 
@@ -104,11 +105,38 @@ def _height(graph: Graph, name: str) -> int:
     """Height of the map that decides in which row a node stands."""
     if name in graph.auxiliary:  # Beside what it looks at, even where it is enlarged first.
         return _height(graph, graph.sources(name)[0])
-    return min(shape[1] for shape in graph.nodes[name].shapes)
+    return graph.nodes[name].shapes[0][1]
 
 
 def _columns(graph: Graph, role: Mapping[str, str]) -> dict[str, int]:
     """Column of each part outside the encoder, counted from 1."""
+    by_list = _columns_by_list(graph, role)
+    if max(by_list.values()) <= MOST_COLUMNS:
+        return by_list
+    return _columns_by_order(graph, role)
+
+
+def _columns_by_order(graph: Graph, role: Mapping[str, str]) -> dict[str, int]:
+    """Column of each part right of all that feed it in its row, as in a U-Net++."""
+    columns: dict[str, int] = {}
+    taken = set()
+    reached: dict[str, dict[int, int]] = {}  # Last column of each row on the way to a node.
+    for name in graph.nodes:
+        ways = [reached.get(source, {}) for source in graph.sources(name)]
+        last = {row: max(way.get(row, 0) for way in ways) for way in ways for row in way}
+        if role[name] in ORDER:
+            row = _height(graph, name)
+            columns[name] = last.get(row, 0) + 1
+            while (row, columns[name]) in taken:
+                columns[name] += 1
+            taken.add((row, columns[name]))
+            last = {row: columns[name]}
+        reached[name] = last
+    return columns
+
+
+def _columns_by_list(graph: Graph, role: Mapping[str, str]) -> dict[str, int]:
+    """Column of each part: one for each list of modules, as many as it has parts in one row."""
     names = [name for name in graph.nodes if role[name] in ORDER]
     first: dict[str, tuple[int, int]] = {}
     for index, name in enumerate(names):
@@ -127,31 +155,30 @@ def _columns(graph: Graph, role: Mapping[str, str]) -> dict[str, int]:
 def _place_joins(graph: Graph, boxes: dict[str, Box]) -> None:
     on_spine = spine(graph)
     touching: Counter[tuple[str, int]] = Counter()
-    joins = [name for name, node in graph.nodes.items() if node.join]
-    # A join that touches another one waits until that one has its place.
-    while joins:
-        name = joins.pop(0)
-        anchor, side = _anchor(graph, name, on_spine)
-        if anchor not in boxes:
-            joins.append(name)
+    for name, node in graph.nodes.items():
+        if not node.join:
             continue
+        anchor, side = _anchor(graph, name, on_spine)
         touching[anchor, side] += 1
         box = boxes[anchor]
         edge = box.top if side < 0 else box.bottom
         y = edge + side * JOIN_HEIGHT * (touching[anchor, side] - 0.5)
-        text = graph.nodes[name].text
-        width = JOIN_HEIGHT if len(text) == 1 else 12 + 6.5 * len(text)
+        width = JOIN_HEIGHT if len(node.text) == 1 else 12 + 6.5 * len(node.text)
         boxes[name] = Box(box.x, y, width, JOIN_HEIGHT)
 
 
 def _anchor(graph: Graph, name: str, on_spine: list[str]) -> tuple[str, int]:
-    """Return the node that a join touches, and on which side: -1 is above it, 1 below it."""
+    """Return the part that a join touches, and on which side: -1 is above it, 1 below it."""
     height = _height(graph, name)
     made = [source for source in graph.sources(name) if not in_encoder(source)]
     made.sort(key=lambda source: source not in on_spine)
-    for source in made:
-        if _height(graph, source) == height and len(graph.nodes[source].shapes) == 1:
-            return source, -1
+    over = [one for one in made if _height(graph, one) == height and not spans_rows(graph, one)]
     targets = graph.targets(name)
-    same = [target for target in targets if _height(graph, target) == height]
-    return [*same, *targets, *graph.sources(name)][0], 1
+    under = [target for target in targets if _height(graph, target) == height]
+    # A concatenation is what the next part takes; a sum is what became of the last one.
+    nearest = [*under, *over] if graph.nodes[name].text == "concat" else [*over, *under]
+    nearest += [*targets, *graph.sources(name)]
+    if graph.nodes[nearest[0]].join:  # Joins of one part stand on one another.
+        return _anchor(graph, nearest[0], on_spine)
+    above = nearest[0] in over or in_encoder(nearest[0])
+    return nearest[0], -1 if above else 1

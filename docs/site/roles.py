@@ -32,6 +32,13 @@ def spine(graph: Graph) -> list[str]:
     return found[::-1]
 
 
+def spans_rows(graph: Graph, name: str) -> bool:
+    """Tell whether a part takes maps of several sizes and returns one of each, as a bridge does."""
+    returned = [shape[1] for shape in graph.nodes[name].shapes]
+    taken = {edge.height for edge in graph.edges if edge.target == name}
+    return len(returned) > 2 and len(set(returned)) == len(returned) and taken >= set(returned)
+
+
 def roles(graph: Graph) -> dict[str, str]:
     """Return the role of each node.
 
@@ -54,7 +61,7 @@ def roles(graph: Graph) -> dict[str, str]:
             return "head"
         if name in graph.auxiliary:
             return "auxiliary"
-        if len(node.shapes) == 1 and group(name) in on_spine:
+        if group(name) in on_spine and not spans_rows(graph, name):
             return "decoder"
         return "bridge" if any(map(in_encoder, graph.sources(name))) else "other"
 

@@ -27,7 +27,8 @@ def route(start: Box, end: Box, others: Iterable[Box] = ()) -> str:
         return _vertical(start, end)
     same_row = abs(start.y - end.y) < ROW / 2
     blocked = any(_between(box, start, end) for box in others)
-    if same_row and (end.x < start.x or blocked):
+    to_join = end.height < BOX_HEIGHT
+    if same_row and (end.x < start.x or (blocked and not to_join)):
         return _around(start, end)
     if start.x < end.x:
         return _rightward(start, end, blocked)
