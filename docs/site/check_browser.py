@@ -88,7 +88,7 @@ def resize(window: webdriver.Chrome, width: int, height: int) -> None:
     window.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
 
 
-def faults(window: webdriver.Chrome, address: str, width: int) -> list[str]:
+def page_errors(window: webdriver.Chrome, address: str, width: int) -> list[str]:
     """Open a page, and return what is wrong with it."""
     resize(window, width, WIDTHS[width])
     window.get(address)
@@ -125,8 +125,8 @@ def main() -> None:
     with served(arguments.site) as root, browser() as window:
         for page in sorted(pages):
             for width in WIDTHS:
-                for fault in faults(window, f"{root}/{page}", width):
-                    print(f"{page} at {width} pixels: {fault}")
+                for error in page_errors(window, f"{root}/{page}", width):
+                    print(f"{page} at {width} pixels: {error}")
                     failed += 1
             if arguments.screenshots:
                 arguments.screenshots.mkdir(parents=True, exist_ok=True)
