@@ -9,7 +9,7 @@ DATA ?= isic2017
 DEVICE ?= cpu
 
 .PHONY: demo catalog test test-slow test-hosts lint types format tables protocol networks results \
-	docs site clean
+	docs site site-check clean
 
 demo: .venv/installed
 	$(BIN)/skinseg synth demo/lesion --count 1 --size 512 --seed 9
@@ -59,10 +59,20 @@ results: .venv/installed-dev
 docs: .venv/installed-dev
 	$(BIN)/python docs/demo_picture.py
 	$(BIN)/python docs/tables.py
+	$(BIN)/python docs/site/network_pages.py
+	$(BIN)/python docs/site/errors_page.py
 
-site: .venv/installed
-	$(INSTALL) --editable '.[docs]'
-	$(BIN)/mkdocs build --strict --site-dir build/site
+# The theme's notice about its future needs no answer here.
+site: .venv/installed-docs build/examples/training.html
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --site-dir build/site
+	$(BIN)/python docs/site/check_html.py build/site
+
+site-check: site
+	$(INSTALL) --editable '.[browser]'
+	$(BIN)/python docs/site/check_browser.py build/site
+
+build/examples/training.html: docs/quickstart.md $(wildcard skinseg/reports/*.py) | .venv/installed
+	$(BIN)/python docs/site/example_reports.py build/examples
 
 clean:
 	rm -rf .venv .venv-hosts demo
@@ -75,6 +85,10 @@ clean:
 
 .venv/installed-dev: .venv/installed
 	$(INSTALL) --editable '.[bench,dev]'
+	@touch $@
+
+.venv/installed-docs: .venv/installed
+	$(INSTALL) --editable '.[docs]'
 	@touch $@
 
 .venv-hosts/installed: .venv/installed

@@ -12,6 +12,7 @@ from skinseg.blocks import create_block
 from skinseg.checkpoint import StateDict
 from skinseg.models.authors import IMAGENET, AuthorsCode
 from skinseg.models.base import SegmentationModel, upsample
+from skinseg.models.citation import Citation
 from skinseg.models.features import FeatureInfo
 from skinseg.models.keymap import Rule, numbered, rename
 from skinseg.models.pooling_encoder import PoolingEncoder
@@ -67,7 +68,16 @@ class LMSAUNet(SegmentationModel):
     """
 
     first_conv = "encoder.stages.0.compress.conv"
-
+    paper = Citation(
+        key="lmsaunet2025",
+        title="Lightweight Unet with depthwise separable convolution for skin lesion segmentation",
+        venue="Scientific Reports",
+        journal=True,
+        volume="15",
+        pages="34327",
+        year=2025,
+        doi="10.1038/s41598-025-16683-1",
+    )
     authors_code = AuthorsCode(
         "lmsaunet",
         r"encoder\d\.\w+\.pwconv1\.",
