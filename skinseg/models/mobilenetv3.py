@@ -1,4 +1,4 @@
-"""MobileNetV3-Small under BasicUNet's decoder."""
+"""MobileNetV3: its small encoder under BasicUNet's decoder."""
 
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -7,6 +7,7 @@ from torch import nn
 
 from skinseg.checkpoint import StateDict
 from skinseg.models.backbone_unet import BackboneEncoder, BackboneUNet
+from skinseg.models.citation import Citation
 from skinseg.models.conv_norm import ConvNorm
 from skinseg.models.inverted_residual import InvertedResidual, round_channels
 from skinseg.models.keymap import Rule, numbered, rename
@@ -131,6 +132,28 @@ class MobileNetV3(BackboneUNet):
         >>> MobileNetV3(width=0.5)(torch.randn(2, 3, 45, 50)).shape
         torch.Size([2, 1, 45, 50])
     """
+
+    paper = Citation(
+        key="howard2019mobilenetv3",
+        title="Searching for MobileNetV3",
+        authors=(
+            "Andrew Howard",
+            "Mark Sandler",
+            "Grace Chu",
+            "Liang-Chieh Chen",
+            "Bo Chen",
+            "Mingxing Tan",
+            "Weijun Wang",
+            "Yukun Zhu",
+            "Ruoming Pang",
+            "Vijay Vasudevan",
+            "Quoc V. Le",
+            "Hartwig Adam",
+        ),
+        venue="IEEE/CVF International Conference on Computer Vision (ICCV)",
+        year=2019,
+        arxiv="1905.02244",
+    )
 
     first_conv = "encoder.stages.0.conv"
 

@@ -1,4 +1,4 @@
-"""MobileViTv2 under BasicUNet's decoder."""
+"""MobileViTv2: its encoder at half width under BasicUNet's decoder."""
 
 from itertools import pairwise
 from typing import Any
@@ -10,6 +10,7 @@ from torch.nn import functional as F
 
 from skinseg.checkpoint import StateDict
 from skinseg.models.backbone_unet import BackboneEncoder, BackboneUNet
+from skinseg.models.citation import Citation
 from skinseg.models.conv_norm import ConvNorm
 from skinseg.models.inverted_residual import InvertedResidual, round_channels
 from skinseg.models.keymap import Rule, rename
@@ -192,6 +193,14 @@ class MobileViTv2(BackboneUNet):
         >>> MobileViTv2(width=0.25)(torch.randn(2, 3, 45, 50)).shape
         torch.Size([2, 1, 45, 50])
     """
+
+    paper = Citation(
+        key="mehta2022mobilevitv2",
+        title="Separable Self-attention for Mobile Vision Transformers",
+        authors=("Sachin Mehta", "Mohammad Rastegari"),
+        year=2022,
+        arxiv="2206.02680",
+    )
 
     first_conv = "encoder.stages.0.0.conv"
 

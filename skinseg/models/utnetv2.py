@@ -15,6 +15,7 @@ from skinseg.models.bidirectional_attention import (
     NormActConv,
     SeparableConv,
 )
+from skinseg.models.citation import Citation
 from skinseg.models.features import FeatureInfo
 from skinseg.registry import register_model
 
@@ -358,6 +359,22 @@ class UTNetV2(SegmentationModel):
         >>> UTNetV2(channels=4, fusion_dim=16)(torch.randn(2, 3, 45, 50)).shape
         torch.Size([2, 1, 45, 50])
     """
+
+    paper = Citation(
+        key="gao2022utnetv2",
+        title="A Data-scalable Transformer for Medical Image Segmentation: "
+        "Architecture, Model Efficiency, and Benchmark",
+        authors=(
+            "Yunhe Gao",
+            "Mu Zhou",
+            "Di Liu",
+            "Zhennan Yan",
+            "Shaoting Zhang",
+            "Dimitris N. Metaxas",
+        ),
+        year=2022,
+        arxiv="2203.00131",
+    )
 
     first_conv = "encoder.stem.0"
 
