@@ -8,12 +8,12 @@ import torch
 from torch import nn
 
 from skinseg import hub
+from skinseg.allocator import keep_freed_memory
 from skinseg.complexity import count_parameters
 from skinseg.data.datasets import SegmentationDataset
 from skinseg.models.base import SegmentationModel
 from skinseg.pretrained import PretrainedCfg
 from skinseg.progress import progress_bar
-from skinseg.training.allocator import keep_freed_memory
 from skinseg.training.distributed import Distributed
 from skinseg.training.memory_dataset import MemoryDataset
 from skinseg.training.recipe import Recipe
