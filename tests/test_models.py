@@ -21,16 +21,16 @@ EXPORTED = [
 # test_segnet_transunet.py.
 SEGNET = {"channels": (8, 8, 16, 16, 16)}
 TRANSUNET = {"channels": 64, "depth": 1, "mlp_dim": 16, "img_size": 64}
-FIVE_LEVELS = {"channels": (4, 8, 8, 16, 16)}
+FIVE_LEVELS = {"channels": (16, 8, 8, 16, 16)}
 UTNETV2 = {"channels": 4, "fusion_dim": 32, "fusion_depth": 1}
 NARROW = {
     "attention_unet": FIVE_LEVELS,
     "bisenet": {"spatial_channels": (4, 8), "width": 4},
-    "deeplabv3": {"layers": (1, 1, 2, 2), "width": 4, "decoder_channels": 8},
-    "sanet": {"layers": (1, 2, 1, 1), "width": 8, "decoder_channels": 8},
+    "deeplabv3": {"layers": (1, 1, 2, 2), "width": 4, "decoder_channels": 16},
+    "sanet": {"layers": (1, 2, 1, 1), "width": 8, "decoder_channels": 16},
     "segnet": SEGNET,
     "segnet_ecdf": SEGNET,
-    "transfuse_s": {"width": 4, "dim": 16, "depth": 2, "num_heads": 2, "img_size": (64, 48)},
+    "transfuse_s": {"width": 16, "dim": 16, "depth": 2, "num_heads": 2, "img_size": (64, 48)},
     "transunet_small": TRANSUNET,
     "transunet_small_ecdf": TRANSUNET,
     "unet_1024": FIVE_LEVELS,
@@ -46,6 +46,8 @@ def create(name, **arguments):
 
 
 def check(name, height, width, in_chans, classes, train):
+    # A narrow network's last ReLU may by chance let nothing pass: not in one run and not the next.
+    torch.manual_seed(0)
     network = create(name, in_chans=in_chans, num_classes=classes).train(train)
     x = torch.randn(2, in_chans, height, width, requires_grad=True)
     logits = network(x)

@@ -122,5 +122,5 @@ class AttentionUNet(PooledUNet):
 
 @register_model
 def attention_unet(**kwargs: Any) -> AttentionUNet:
-    """Attention U-Net of MALUNet's Table II: five levels, 32 to 512 channels, 8,727,213 params."""
+    """Attention U-Net of MALUNet's Table II: 32 to 512 channels, 8,727,213 parameters."""
     return AttentionUNet(**kwargs)
