@@ -117,7 +117,7 @@ class MobileNetV3(BackboneUNet):
     :class:`~skinseg.models.backbone_unet.BackboneUNet` for how its decoder was found.
 
     In training, BatchNorm needs more than one value per channel: a batch of one image must be
-    64x33 or larger.
+    larger than 32x32.
 
     Args:
         in_chans: Channels of the input.

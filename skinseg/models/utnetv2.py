@@ -335,8 +335,8 @@ class UTNetV2(SegmentationModel):
     the end: two after the last stage that has one, and one in the last transformer block. They are
     here for the number of parameters, and no gradient is asked of them.
 
-    In training, BatchNorm needs more than one value per channel: a batch of one image must be
-    larger than 16x16 and ``map_size`` above 1.
+    In training, BatchNorm needs more than one value per channel: with a batch of one image,
+    ``map_size`` must be above 1.
 
     Args:
         in_chans: Channels of the input.
