@@ -3,6 +3,7 @@ import math
 import torch
 from einops import rearrange
 from torch import nn
+from torch.nn import functional as F
 
 from skinseg.blocks.spatial_gate import SpatialGate
 
@@ -140,7 +141,29 @@ class ECDF(nn.Module):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Map ``x`` (B, C_in, H, W) to (B, C_out, H, W)."""
-        compressed = self.compress(x)  # Methods: 1x1 convolution to C_out / N
+        out = self._expanded(self.compress(x))  # Methods: 1x1 convolution to C_out / N
+        return x + out if self.residual else out
+
+    def join(self, deep: torch.Tensor, skip: torch.Tensor) -> torch.Tensor:
+        """Return what ``forward`` gives for a deeper map, enlarged, and a skip, concatenated.
+
+        The first convolution goes before the enlargement. Both are linear, one over channels and
+        the other over positions, so that the result is the same, and the enlarged map is narrow.
+
+        Args:
+            deep: Deeper map (B, C_deep, h, w), to be enlarged bicubically.
+            skip: Map (B, C_skip, H, W), with C_deep + C_skip = C_in.
+
+        Returns:
+            A map (B, C_out, H, W).
+        """
+        unit = self.compress
+        widths = [deep.shape[1], skip.shape[1]]
+        of_deep, of_skip = unit.conv.weight.split_with_sizes(widths, dim=1)
+        enlarged = F.interpolate(F.conv2d(deep, of_deep), size=skip.shape[-2:], mode="bicubic")
+        return self._expanded(unit.act(unit.norm(enlarged + F.conv2d(skip, of_skip))))
+
+    def _expanded(self, compressed: torch.Tensor) -> torch.Tensor:
         halves = rearrange(compressed, "b (c parity) h w -> parity b c h w", parity=2)
         # The halves go through the shared convolutions together, as one batch: BatchNorm then
         # learns with the statistics of both, which are the ones that it has when it predicts.
@@ -151,4 +174,4 @@ class ECDF(nn.Module):
         halves = rearrange(torch.cat(kept, dim=1), "(parity b) c h w -> parity b c h w", parity=2)
         joined = torch.cat(halves.unbind(), dim=1)  # Methods: all maps are kept
         out: torch.Tensor = self.attention(self.expand(joined))  # Methods; the code's order
-        return x + out if self.residual else out
+        return out
