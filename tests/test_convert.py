@@ -153,7 +153,7 @@ def test_pickled_code_is_refused_and_not_run(checkpoint, tmp_path):
             "weights of other dimensions than EGEUNet",
         ),
         ({"scab.satt.x": torch.zeros(1)}, "no whole checkpoint of MALUNet"),
-        ({"encoder1.cmrf.pwconv1.x": torch.zeros(1)}, "no whole checkpoint of LMSAUNet"),
+        ({"encoder1.cmrf.se_att.x": torch.zeros(1)}, "no whole checkpoint of LMSAUNet"),
     ],
 )
 def test_files_of_something_else(checkpoint, tmp_path, content, message):

@@ -5,6 +5,7 @@ from typing import Any
 from torch import nn
 
 from skinseg.blocks.cab import ChannelAttentionBridge
+from skinseg.blocks.cmrf import CascadeMultiReceptiveFields
 from skinseg.blocks.dga import DilatedGatedAttention
 from skinseg.blocks.ea import ExternalAttention
 from skinseg.blocks.ecdf import ECDF
@@ -19,6 +20,7 @@ from skinseg.names import near_matches
 
 BLOCKS: dict[str, type[nn.Module]] = {
     "cab": ChannelAttentionBridge,
+    "cmrf": CascadeMultiReceptiveFields,
     "dga": DilatedGatedAttention,
     "ea": ExternalAttention,
     "ecdf": ECDF,
@@ -74,6 +76,7 @@ def create_block(
 
 
 __all__ = [
+    "CascadeMultiReceptiveFields",
     "ChannelAttentionBridge",
     "ChannelSpatialAttentionBridge",
     "DilatedGatedAttention",

@@ -4,32 +4,8 @@ import torch
 from einops import rearrange
 from torch import nn
 
+from skinseg.blocks.conv_unit import ConvUnit
 from skinseg.blocks.spatial_gate import SpatialGate
-
-
-class ConvUnit(nn.Sequential):
-    """Convolution without bias, BatchNorm and, unless ``act=False``, exact GELU.
-
-    Args:
-        in_chans: Channels C_in.
-        out_chans: Channels C_out.
-        kernel_size: Odd size of the convolution.
-        groups: Groups of the convolution.
-        act: Whether GELU follows.
-
-    Shape:
-        (B, C_in, H, W) -> (B, C_out, H, W), floating point, any H and W.
-    """
-
-    def __init__(
-        self, in_chans: int, out_chans: int, kernel_size: int, *, groups: int = 1, act: bool = True
-    ) -> None:
-        super().__init__()
-        self.conv = nn.Conv2d(
-            in_chans, out_chans, kernel_size, padding=kernel_size // 2, groups=groups, bias=False
-        )
-        self.norm = nn.BatchNorm2d(out_chans, eps=1e-3, momentum=0.03)
-        self.act = nn.GELU() if act else nn.Identity()
 
 
 class EfficientChannelGate(nn.Module):

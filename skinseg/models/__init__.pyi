@@ -4,6 +4,7 @@ from .egeunet import EGEUNet as EGEUNet
 from .lmsaunet import LMSAUNet as LMSAUNet
 from .malunet import MALUNet as MALUNet
 from .segnet import SegNet as SegNet
+from .tinyunet import TinyUNet as TinyUNet
 from .transunet import TransUNet as TransUNet
 from .ucmnet import UCMNet as UCMNet
 from .unet import UNet as UNet

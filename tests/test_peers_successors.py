@@ -1,0 +1,41 @@
+"""Networks that followed the papers': outputs and parameters of their public implementations."""
+
+import pytest
+import torch
+from authors_case import assert_names_fit, assert_same, load_case
+
+import skinseg
+
+CASES = ["tinyunet"]
+PARAMETERS = {"tinyunet": 481_105}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_every_authors_name_finds_its_place(name, shared_dir):
+    assert_names_fit(shared_dir, name, name)
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("name", CASES)
+def test_outputs_are_the_authors(name, shared_dir, tmp_path):
+    network, x, expected = load_case(shared_dir, tmp_path, name, name)
+    assert_same(network(x), expected["output"])
+
+
+@pytest.mark.parametrize("name", PARAMETERS)
+def test_parameters_are_the_published(name):
+    with torch.device("meta"):
+        network = skinseg.create_model(name)
+    assert sum(p.numel() for p in network.parameters()) == PARAMETERS[name]
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments", "says"),
+    [
+        ("tinyunet", {"channels": (8, 16)}, "four widths"),
+        ("tinyunet", {"compression": 40}, "2 to 32, not 40"),
+    ],
+)
+def test_impossible_arguments(name, arguments, says):
+    with pytest.raises(ValueError, match=says):
+        skinseg.create_model(name, **arguments)
