@@ -8,7 +8,7 @@ from skinseg import create_block, list_blocks
 
 channels = st.integers(4, 40)
 sides = st.integers(2, 19)
-SINGLE_MAP = ["cmrf", "dga", "ea", "ecdf", "ghpa", "iea", "shifted_mlp", "ucm"]
+SINGLE_MAP = ["cmrf", "cmunext", "dga", "ea", "ecdf", "ghpa", "iea", "shifted_mlp", "ucm"]
 BRIDGES = ["cab", "sab", "scab"]
 few = settings(max_examples=12, deadline=None, derandomize=True)
 
@@ -154,6 +154,8 @@ def test_ghpa_branches_of_the_learned_tensors_do_not_see_the_image():
         (lambda: create_block("dga", 8, 8, dilation=3), TypeError, "dilation"),
         (lambda: create_block("ecdf", 8, compression=5), ValueError, "not 5"),
         (lambda: create_block("cmrf", 8, compression=1), ValueError, "2 to 32, not 1"),
+        (lambda: create_block("cmunext", 8, kernel_size=4), ValueError, "odd number.* not 4"),
+        (lambda: create_block("cmunext", 8, depth=0), ValueError, "at least 1, not 0"),
         (lambda: create_block("cab", [8], heads="mlp"), ValueError, "not 'mlp'"),
         (lambda: create_block("scab", [8], order="cab"), ValueError, "not 'cab'"),
         (

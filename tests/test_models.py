@@ -13,14 +13,17 @@ NETWORKS = skinseg.list_models()
 ABLATIONS = skinseg.list_models(module="ablations")
 FAMILIES = [name for name in NETWORKS if name not in ABLATIONS]
 # These differ from another network in a block; exporters need not see each of them every time.
-VARIANTS = {*ABLATIONS, "segnet_ecdf", "transunet_small_ecdf"}
+VARIANTS = {*ABLATIONS, "cmunext", "cmunext_l", "segnet_ecdf", "transunet_small_ecdf"}
 EXPORTED = [
     pytest.param(name, marks=pytest.mark.slow if name in VARIANTS else ()) for name in NETWORKS
 ]
 # Of the large networks the matrix takes narrow ones; test_segnet_transunet.py has the full ones.
 SEGNET = {"channels": (8, 8, 16, 16, 16)}
 TRANSUNET = {"channels": 64, "depth": 1, "mlp_dim": 16, "img_size": 64}
+CMUNEXT = {"channels": (8, 8, 16, 16, 24)}
 NARROW = {
+    "cmunext": CMUNEXT,
+    "cmunext_l": CMUNEXT,
     "segnet": SEGNET,
     "segnet_ecdf": SEGNET,
     "transunet_small": TRANSUNET,

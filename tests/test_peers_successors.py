@@ -6,8 +6,13 @@ from authors_case import assert_names_fit, assert_same, load_case
 
 import skinseg
 
-CASES = ["tinyunet"]
-PARAMETERS = {"tinyunet": 481_105}
+CASES = ["cmunext_s", "tinyunet"]
+PARAMETERS = {
+    "cmunext": 3_149_185,
+    "cmunext_l": 8_286_721,
+    "cmunext_s": 417_505,
+    "tinyunet": 481_105,
+}
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -32,6 +37,7 @@ def test_parameters_are_the_published(name):
 @pytest.mark.parametrize(
     ("name", "arguments", "says"),
     [
+        ("cmunext", {"depths": (1, 1)}, "depths must be five numbers"),
         ("tinyunet", {"channels": (8, 16)}, "four widths"),
         ("tinyunet", {"compression": 40}, "2 to 32, not 40"),
     ],

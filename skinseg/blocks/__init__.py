@@ -6,6 +6,7 @@ from torch import nn
 
 from skinseg.blocks.cab import ChannelAttentionBridge
 from skinseg.blocks.cmrf import CascadeMultiReceptiveFields
+from skinseg.blocks.cmunext import CMUNeXtBlock
 from skinseg.blocks.dga import DilatedGatedAttention
 from skinseg.blocks.ea import ExternalAttention
 from skinseg.blocks.ecdf import ECDF
@@ -21,6 +22,7 @@ from skinseg.names import near_matches
 BLOCKS: dict[str, type[nn.Module]] = {
     "cab": ChannelAttentionBridge,
     "cmrf": CascadeMultiReceptiveFields,
+    "cmunext": CMUNeXtBlock,
     "dga": DilatedGatedAttention,
     "ea": ExternalAttention,
     "ecdf": ECDF,
@@ -76,6 +78,7 @@ def create_block(
 
 
 __all__ = [
+    "CMUNeXtBlock",
     "CascadeMultiReceptiveFields",
     "ChannelAttentionBridge",
     "ChannelSpatialAttentionBridge",

@@ -1,5 +1,6 @@
 from .base import SegmentationModel as SegmentationModel
 from .basic_unet import BasicUNet as BasicUNet
+from .cmunext import CMUNeXt as CMUNeXt
 from .egeunet import EGEUNet as EGEUNet
 from .lmsaunet import LMSAUNet as LMSAUNet
 from .malunet import MALUNet as MALUNet
