@@ -13,7 +13,8 @@ NETWORKS = skinseg.list_models()
 ABLATIONS = skinseg.list_models(module="ablations")
 FAMILIES = [name for name in NETWORKS if name not in ABLATIONS]
 # These differ from another network in a block; exporters need not see each of them every time.
-VARIANTS = {*ABLATIONS, "cmunext", "cmunext_l", "segnet_ecdf", "transunet_small_ecdf"}
+VARIANTS = {*ABLATIONS, "cmunext", "cmunext_l", "mkunet", "mkunet_s"}
+VARIANTS |= {"segnet_ecdf", "transunet_small_ecdf"}
 EXPORTED = [
     pytest.param(name, marks=pytest.mark.slow if name in VARIANTS else ()) for name in NETWORKS
 ]

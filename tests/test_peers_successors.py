@@ -6,11 +6,14 @@ from authors_case import assert_names_fit, assert_same, load_case
 
 import skinseg
 
-CASES = ["cmunext_s", "tinyunet"]
+CASES = ["cmunext_s", "mkunet", "mkunet_t", "tinyunet"]
 PARAMETERS = {
     "cmunext": 3_149_185,
     "cmunext_l": 8_286_721,
     "cmunext_s": 417_505,
+    "mkunet": 315_566,
+    "mkunet_s": 93_050,
+    "mkunet_t": 27_384,
     "tinyunet": 481_105,
 }
 
@@ -38,6 +41,7 @@ def test_parameters_are_the_published(name):
     ("name", "arguments", "says"),
     [
         ("cmunext", {"depths": (1, 1)}, "depths must be five numbers"),
+        ("mkunet", {"channels": (8, 16)}, "five widths"),
         ("tinyunet", {"channels": (8, 16)}, "four widths"),
         ("tinyunet", {"compression": 40}, "2 to 32, not 40"),
     ],

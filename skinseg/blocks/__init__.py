@@ -13,6 +13,7 @@ from skinseg.blocks.ecdf import ECDF
 from skinseg.blocks.gab import GroupAggregationBridge
 from skinseg.blocks.ghpa import GroupedHadamardProductAttention
 from skinseg.blocks.iea import InvertedExternalAttention
+from skinseg.blocks.mkir import MultiKernelInvertedResidual
 from skinseg.blocks.sab import SpatialAttentionBridge
 from skinseg.blocks.scab import ChannelSpatialAttentionBridge
 from skinseg.blocks.shifted_mlp import TokenizedShiftedMLP
@@ -29,6 +30,7 @@ BLOCKS: dict[str, type[nn.Module]] = {
     "gab": GroupAggregationBridge,
     "ghpa": GroupedHadamardProductAttention,
     "iea": InvertedExternalAttention,
+    "mkir": MultiKernelInvertedResidual,
     "sab": SpatialAttentionBridge,
     "scab": ChannelSpatialAttentionBridge,
     "shifted_mlp": TokenizedShiftedMLP,
@@ -88,6 +90,7 @@ __all__ = [
     "GroupAggregationBridge",
     "GroupedHadamardProductAttention",
     "InvertedExternalAttention",
+    "MultiKernelInvertedResidual",
     "SpatialAttentionBridge",
     "TokenizedShiftedMLP",
     "UCMBlock",

@@ -4,6 +4,7 @@ from .cmunext import CMUNeXt as CMUNeXt
 from .egeunet import EGEUNet as EGEUNet
 from .lmsaunet import LMSAUNet as LMSAUNet
 from .malunet import MALUNet as MALUNet
+from .mkunet import MKUNet as MKUNet
 from .segnet import SegNet as SegNet
 from .tinyunet import TinyUNet as TinyUNet
 from .transunet import TransUNet as TransUNet
