@@ -8,7 +8,20 @@ from skinseg import create_block, list_blocks
 
 channels = st.integers(4, 40)
 sides = st.integers(2, 19)
-SINGLE_MAP = ["cmrf", "cmunext", "dga", "ea", "ecdf", "ghpa", "iea", "mkir", "shifted_mlp", "ucm"]
+SINGLE_MAP = [
+    "cmrf",
+    "cmunext",
+    "dga",
+    "ea",
+    "ecdf",
+    "ghpa",
+    "iea",
+    "mamba",
+    "mkir",
+    "pvm",
+    "shifted_mlp",
+    "ucm",
+]
 BRIDGES = ["cab", "sab", "scab"]
 few = settings(max_examples=12, deadline=None, derandomize=True)
 
@@ -164,6 +177,7 @@ def test_ghpa_branches_of_the_learned_tensors_do_not_see_the_image():
         (lambda: create_block("cmrf", 8, compression=1), ValueError, "2 to 32, not 1"),
         (lambda: create_block("cmunext", 8, kernel_size=4), ValueError, "odd number.* not 4"),
         (lambda: create_block("cmunext", 8, depth=0), ValueError, "at least 1, not 0"),
+        (lambda: create_block("mamba", 9, groups=2), ValueError, "divide the 9 channels, not be 2"),
         (lambda: create_block("mkir", 8, kernel_sizes=(3, 4)), ValueError, r"odd.* \(3, 4\)"),
         (lambda: create_block("mkir", 8, 9, project=False), ValueError, "8 .* to 9 unprojected"),
         (lambda: create_block("cab", [8], heads="mlp"), ValueError, "not 'mlp'"),

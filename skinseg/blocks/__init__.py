@@ -13,7 +13,9 @@ from skinseg.blocks.ecdf import ECDF
 from skinseg.blocks.gab import GroupAggregationBridge
 from skinseg.blocks.ghpa import GroupedHadamardProductAttention
 from skinseg.blocks.iea import InvertedExternalAttention
+from skinseg.blocks.mamba import Mamba
 from skinseg.blocks.mkir import MultiKernelInvertedResidual
+from skinseg.blocks.pvm import ParallelVisionMamba
 from skinseg.blocks.sab import SpatialAttentionBridge
 from skinseg.blocks.scab import ChannelSpatialAttentionBridge
 from skinseg.blocks.shifted_mlp import TokenizedShiftedMLP
@@ -30,7 +32,9 @@ BLOCKS: dict[str, type[nn.Module]] = {
     "gab": GroupAggregationBridge,
     "ghpa": GroupedHadamardProductAttention,
     "iea": InvertedExternalAttention,
+    "mamba": Mamba,
     "mkir": MultiKernelInvertedResidual,
+    "pvm": ParallelVisionMamba,
     "sab": SpatialAttentionBridge,
     "scab": ChannelSpatialAttentionBridge,
     "shifted_mlp": TokenizedShiftedMLP,
@@ -90,7 +94,9 @@ __all__ = [
     "GroupAggregationBridge",
     "GroupedHadamardProductAttention",
     "InvertedExternalAttention",
+    "Mamba",
     "MultiKernelInvertedResidual",
+    "ParallelVisionMamba",
     "SpatialAttentionBridge",
     "TokenizedShiftedMLP",
     "UCMBlock",

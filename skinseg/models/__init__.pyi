@@ -9,6 +9,7 @@ from .segnet import SegNet as SegNet
 from .tinyunet import TinyUNet as TinyUNet
 from .transunet import TransUNet as TransUNet
 from .ucmnet import UCMNet as UCMNet
+from .ultralight_vm_unet import UltraLightVMUNet as UltraLightVMUNet
 from .unet import UNet as UNet
 from .unext import UNeXt as UNeXt
 
