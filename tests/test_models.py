@@ -13,7 +13,8 @@ NETWORKS = skinseg.list_models()
 ABLATIONS = skinseg.list_models(module="ablations")
 FAMILIES = [name for name in NETWORKS if name not in ABLATIONS]
 # These differ from another network in a block; exporters need not see each of them every time.
-VARIANTS = {*ABLATIONS, "segnet_ecdf", "transunet_small_ecdf", "utnetv2_small"}
+VARIANTS = {*ABLATIONS, "cmunext", "cmunext_l", "mkunet", "mkunet_s"}
+VARIANTS |= {"segnet_ecdf", "transunet_small_ecdf", "utnetv2_small"}
 EXPORTED = [
     pytest.param(name, marks=pytest.mark.slow if name in VARIANTS else ()) for name in NETWORKS
 ]
@@ -23,9 +24,12 @@ SEGNET = {"channels": (8, 8, 16, 16, 16)}
 TRANSUNET = {"channels": 64, "depth": 1, "mlp_dim": 16, "img_size": 64}
 FIVE_LEVELS = {"channels": (16, 8, 8, 16, 16)}
 UTNETV2 = {"channels": 4, "fusion_dim": 32, "fusion_depth": 1}
+CMUNEXT = {"channels": (8, 8, 16, 16, 24)}
 NARROW = {
     "attention_unet": FIVE_LEVELS,
     "bisenet": {"spatial_channels": (4, 8), "width": 4},
+    "cmunext": CMUNEXT,
+    "cmunext_l": CMUNEXT,
     "deeplabv3": {"layers": (1, 1, 2, 2), "width": 4, "decoder_channels": 16},
     "sanet": {"layers": (1, 2, 1, 1), "width": 8, "decoder_channels": 16},
     "segnet": SEGNET,

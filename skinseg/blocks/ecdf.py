@@ -3,34 +3,9 @@ import math
 import torch
 from einops import rearrange
 from torch import nn
-from torch.nn import functional as F
 
+from skinseg.blocks.conv_unit import ConvUnit
 from skinseg.blocks.spatial_gate import SpatialGate
-
-
-class ConvUnit(nn.Sequential):
-    """Convolution without bias, BatchNorm and, unless ``act=False``, exact GELU.
-
-    Args:
-        in_chans: Channels C_in.
-        out_chans: Channels C_out.
-        kernel_size: Odd size of the convolution.
-        groups: Groups of the convolution.
-        act: Whether GELU follows.
-
-    Shape:
-        (B, C_in, H, W) -> (B, C_out, H, W), floating point, any H and W.
-    """
-
-    def __init__(
-        self, in_chans: int, out_chans: int, kernel_size: int, *, groups: int = 1, act: bool = True
-    ) -> None:
-        super().__init__()
-        self.conv = nn.Conv2d(
-            in_chans, out_chans, kernel_size, padding=kernel_size // 2, groups=groups, bias=False
-        )
-        self.norm = nn.BatchNorm2d(out_chans, eps=1e-3, momentum=0.03)
-        self.act = nn.GELU() if act else nn.Identity()
 
 
 class EfficientChannelGate(nn.Module):
@@ -145,23 +120,8 @@ class ECDF(nn.Module):
         return x + out if self.residual else out
 
     def join(self, deep: torch.Tensor, skip: torch.Tensor) -> torch.Tensor:
-        """Return what ``forward`` gives for a deeper map, enlarged, and a skip, concatenated.
-
-        The first convolution goes before the enlargement. Both are linear, one over channels and
-        the other over positions, so that the result is the same, and the enlarged map is narrow.
-
-        Args:
-            deep: Deeper map (B, C_deep, h, w), to be enlarged bicubically.
-            skip: Map (B, C_skip, H, W), with C_deep + C_skip = C_in.
-
-        Returns:
-            A map (B, C_out, H, W).
-        """
-        unit = self.compress
-        widths = [deep.shape[1], skip.shape[1]]
-        of_deep, of_skip = unit.conv.weight.split_with_sizes(widths, dim=1)
-        enlarged = F.interpolate(F.conv2d(deep, of_deep), size=skip.shape[-2:], mode="bicubic")
-        return self._expanded(unit.act(unit.norm(enlarged + F.conv2d(skip, of_skip))))
+        """Return ``forward`` of a deeper map, enlarged, and a skip; see :meth:`ConvUnit.join`."""
+        return self._expanded(self.compress.join(deep, skip))
 
     def _expanded(self, compressed: torch.Tensor) -> torch.Tensor:
         halves = rearrange(compressed, "b (c parity) h w -> parity b c h w", parity=2)

@@ -10,12 +10,13 @@ from skinseg.checkpoint import StateDict
 from skinseg.models.authors import MINMAX_255, AuthorsCode
 from skinseg.models.base import init_conv
 from skinseg.models.citation import Citation
-from skinseg.models.keymap import SIX_STAGE_RULES, Rule, numbered, rename
+from skinseg.models.keymap import SCAB_RULES, SIX_STAGE_RULES, Rule, numbered, rename
 from skinseg.models.six_stage import CHANNELS, SixStageUNet, StageBlock, six_stage_arguments
 from skinseg.registry import register_model
 
 AUTHORS_NAMES: list[Rule] = [
     *SIX_STAGE_RULES,
+    *SCAB_RULES,
     (r"\.gau\.w1\.0\.", ".gate."),
     (r"\.gau\.w2\.0\.", ".value."),
     (r"\.gau\.wo\.0\.", ".project."),
@@ -29,9 +30,6 @@ AUTHORS_NAMES: list[Rule] = [
     (r"\.linear_0\.", ".memory_keys."),
     (r"\.linear_1\.", ".memory_values."),
     (r"\.norm_layer\.", ".norm."),
-    (r"^scab\.satt\.shared_conv2d\.0\.", "bridge.sab.gate.conv."),
-    (r"^scab\.catt\.get_all_att\.", "bridge.cab.mix."),
-    (r"^scab\.catt\.att(\d)\.", numbered("bridge.cab.heads.{}.")),
 ]
 
 
@@ -90,7 +88,7 @@ class MALUNet(SixStageUNet):
         year=2022,
         arxiv="2211.01784",
     )
-    authors_code = AuthorsCode("malunet", r"scab\.satt\.", 256, MINMAX_255, _arguments)
+    authors_code = AuthorsCode("malunet", r"\w+coder\d\.\d\.gau\.", 256, MINMAX_255, _arguments)
 
     def __init__(
         self,
