@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: demo catalog test test-slow test-hosts lint format tables results docs site clean
+.PHONY: demo catalog test test-slow test-hosts faults lint format tables results docs site clean
 
 demo: .venv/installed
 	$(BIN)/skinseg synth demo/lesion --count 1 --size 512 --seed 9
@@ -21,6 +21,10 @@ test-slow: .venv/installed-dev
 # does not load, and then keeps ptflops from being imported. So they have another environment.
 test-hosts: .venv-hosts/installed
 	.venv-hosts/bin/python -m pytest -q -n auto tests/test_third_party.py tests/test_docs.py
+
+# Some hours on two cores; it goes on where it was stopped.
+faults: .venv/installed-dev
+	$(BIN)/python -m tests.faults
 
 lint: .venv/installed-dev
 	$(BIN)/ruff format --check --quiet .
@@ -42,6 +46,7 @@ tables: .venv/installed-dev
 results: .venv/installed-dev
 	$(BIN)/python benchmarks/pages.py
 	$(BIN)/python docs/accuracy_page.py
+	$(BIN)/python -m tests.faults --page
 
 docs: .venv/installed-dev
 	$(BIN)/python docs/demo_picture.py
