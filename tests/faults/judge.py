@@ -2,7 +2,6 @@
 
 import os
 import re
-import shutil
 import subprocess
 import sys
 from collections.abc import Iterable, Iterator, Sequence
@@ -29,13 +28,10 @@ def commit() -> str:
 
 @contextmanager
 def copied_tree() -> Iterator[Path]:
-    """Unpack the files of HEAD into a temporary folder; changes beside it are not seen."""
+    """Clone HEAD into a temporary folder; what is not committed is not in it."""
     with TemporaryDirectory() as folder:
         tree = Path(folder, "tree")
-        tree.mkdir()
-        archive = Path(folder, "tree.zip")
-        subprocess.run(["git", "archive", "-o", str(archive), "HEAD"], cwd=ROOT, check=True)
-        shutil.unpack_archive(archive, tree)
+        subprocess.run(["git", "clone", "--quiet", "--shared", str(ROOT), str(tree)], check=True)
         reference = ROOT.parent / "shared"  # Where tests look for data that is not committed.
         if reference.is_dir():
             Path(folder, "shared").symlink_to(reference)
