@@ -11,6 +11,7 @@ from typing import Any
 
 from . import judge, report
 from .catalog import FAULTS
+from .fault import Fault
 
 
 def main() -> None:
@@ -34,21 +35,37 @@ def run(results: dict[str, Any], names: set[str]) -> None:
     commit = judge.commit()
     named = [fault for fault in FAULTS if not names or fault.name in names]
     wanted = [fault for fault in named if not report.is_recorded(results, fault, commit)]
+    if not wanted:
+        return
+
+    def record(fault: Fault, killed_by: str | None) -> None:
+        print(f"{fault.name}: {killed_by or 'SURVIVED'}", flush=True)
+        report.record(results, fault, killed_by, commit)
+        report.write(results, FAULTS)
+
     with judge.copied_tree() as tree:
-        if wanted and results["without_fault"].get("commit") != commit:
-            print("without any fault:", flush=True)
+        if results["without_fault"].get("commit") != commit:
             failing = judge.failing(tree, FAULTS)
             results["without_fault"] = {"commit": commit, "failing": failing}
-            print(f"  {', '.join(failing) or 'all tests pass'}", flush=True)
-        for number, fault in enumerate(wanted, 1):
-            print(f"{number} of {len(wanted)}: {fault.name}:", flush=True)
+            print(f"without any fault: {', '.join(failing) or 'all tests pass'}", flush=True)
+        left_out = results["without_fault"]["failing"]
+        unnoticed = []
+        for fault in wanted:
             if not fault.applies(tree):
-                print(f"  NO LONGER APPLIES: its text is not in {fault.file} exactly once")
+                print(f"{fault.name}: NO LONGER APPLIES; its text is not in {fault.file} once")
                 continue
-            killed_by = judge.killed_by(tree, fault, results["without_fault"]["failing"])
-            print(f"  {killed_by or 'SURVIVED'}", flush=True)
-            report.record(results, fault, killed_by, commit)
-            report.write(results, FAULTS)
+            killed_by = judge.killed_by(tree, fault, left_out)
+            if killed_by:
+                record(fault, killed_by)
+            else:
+                unnoticed.append(fault)
+        while unnoticed:
+            print(f"the whole suite, for {', '.join(f.name for f in unnoticed)}", flush=True)
+            found = judge.killed_by_suite(tree, unnoticed, left_out)
+            for fault in unnoticed:
+                if fault.name in found:
+                    record(fault, found[fault.name])
+            unnoticed = [fault for fault in unnoticed if fault.name not in found]
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -48,21 +48,51 @@ def failing(tree: Path, faults: Iterable[Fault]) -> list[str]:
 
 
 def killed_by(tree: Path, fault: Fault, left_out: Sequence[str]) -> str | None:
-    """Return the first test that notices a fault, or None.
+    """Return the first of its own tests that notices a fault, or None.
 
     Args:
         tree: Copy of the repository.
         fault: Fault to apply; it is taken out again.
         left_out: Tests that fail without it.
     """
-    known = [f"--deselect={test}" for test in left_out]
-    runs = [[*FAST, *fault.fast], fault.slow, FAST]
     with fault.applied(tree):
-        for arguments in filter(None, runs):
-            failed = _failed(tree, ["-x", *known, *arguments])
+        for arguments in filter(None, ([*FAST, *fault.fast], fault.slow)):
+            failed = _failed(tree, ["-x", *_without(left_out), *arguments])
             if failed:
                 return failed[0]
     return None
+
+
+def killed_by_suite(
+    tree: Path, faults: Sequence[Fault], left_out: Sequence[str]
+) -> dict[str, str | None]:
+    """Return the first test of the whole fast suite that notices each fault, or None.
+
+    The suite takes minutes, so it runs once with all faults together; the tests that fail are then
+    run with each fault alone.
+
+    Args:
+        tree: Copy of the repository.
+        faults: Faults to apply. Those whose text another one has changed are not in the result.
+        left_out: Tests that fail without them.
+    """
+    together = []
+    with ExitStack() as stack:
+        for fault in faults:
+            if fault.applies(tree):
+                stack.enter_context(fault.applied(tree))
+                together.append(fault)
+        failed = _failed(tree, [*FAST, *_without(left_out)])
+    found: dict[str, str | None] = {}
+    for fault in together:
+        with fault.applied(tree):
+            alone = _failed(tree, ["-x", *failed]) if failed else []
+        found[fault.name] = alone[0] if alone else None
+    return found
+
+
+def _without(tests: Sequence[str]) -> list[str]:
+    return [f"--deselect={test}" for test in tests]
 
 
 def _failed(tree: Path, arguments: Sequence[str]) -> list[str]:
@@ -80,6 +110,8 @@ def _failed(tree: Path, arguments: Sequence[str]) -> list[str]:
         )
     except subprocess.TimeoutExpired:
         return [f"no end within {_LIMIT // 60} minutes"]
+    if done.returncode < 0:
+        raise SystemExit(f"pytest was ended by signal {-done.returncode}; nothing was recorded")
     if done.returncode in (0, 5):  # All passed, or none was left to run.
         return []
     # Where even the tests' set-up fails, no test is named.
