@@ -204,4 +204,13 @@ FAULTS = [
         tests=("datasets", "cli"),
         chosen_after=True,
     ),
+    Fault(
+        "torch_loaded_for_names",
+        "skinseg/registry.py",
+        "if TYPE_CHECKING:",
+        "if not TYPE_CHECKING:",
+        "The help of the command line waits for torch.",
+        tests=("package_face",),
+        chosen_after=True,
+    ),
 ]

@@ -244,4 +244,22 @@ FAULTS = [
         slow_tests=("training_processes::test_three_processes_do_what_one_does",),
         chosen_after=True,
     ),
+    Fault(
+        "own_networks_refused",
+        "skinseg/training/trainer.py",
+        'getattr(model, "num_classes", 1)',
+        "model.num_classes",
+        "The trainer takes no network without num_classes.",
+        tests=("training",),
+        chosen_after=True,
+    ),
+    Fault(
+        "recipe_of_a_run_not_unwrapped",
+        "skinseg/training/recipes.py",
+        'content.get("recipe", content)',
+        "content",
+        "The recipe.json of a run cannot be fed back.",
+        tests=("training",),
+        chosen_after=True,
+    ),
 ]
