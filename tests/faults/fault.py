@@ -16,8 +16,8 @@ class Fault:
         text: What stands there, exactly once.
         replacement: What the error puts in its place.
         sentence: What goes wrong.
-        tests: Test files to run first, without ``test_`` and ``.py``.
-        slow_tests: Slow tests to run where those pass, as ``file::test``.
+        tests: Tests to run first: files without ``test_`` and ``.py``, or ``file::test``.
+        slow_tests: Slow tests to run where those pass, in the same way.
         chosen_after: Whether it was chosen with the tests in view; the others were chosen from the
             package's code alone, before anyone looked at what tests there are.
     """
@@ -38,14 +38,13 @@ class Fault:
 
     @property
     def fast(self) -> list[str]:
-        """Paths of the test files to run first."""
-        return [f"tests/test_{name}.py" for name in self.tests]
+        """Tests to run first, as pytest names them."""
+        return [_as_pytest_does(name) for name in self.tests]
 
     @property
     def slow(self) -> list[str]:
         """Slow tests, as pytest names them."""
-        files = (name.split("::") for name in self.slow_tests)
-        return [f"tests/test_{file}.py::{test}" for file, test in files]
+        return [_as_pytest_does(name) for name in self.slow_tests]
 
     def applies(self, tree: Path) -> bool:
         """Whether the text occurs exactly once in the file of a tree."""
@@ -62,3 +61,8 @@ class Fault:
             yield
         finally:
             path.write_text(before, encoding="utf-8")
+
+
+def _as_pytest_does(name: str) -> str:
+    file, *test = name.split("::")
+    return "::".join([f"tests/test_{file}.py", *test])

@@ -55,11 +55,13 @@ def killed_by(tree: Path, fault: Fault, left_out: Sequence[str]) -> str | None:
         fault: Fault to apply; it is taken out again.
         left_out: Tests that fail without it.
     """
+    left_out = list(left_out)
     with fault.applied(tree):
         for arguments in filter(None, ([*FAST, *fault.fast], fault.slow)):
-            failed = _failed(tree, ["-x", *_without(left_out), *arguments])
-            if failed:
-                return failed[0]
+            while failed := _failed(tree, ["-x", *_without(left_out), *arguments]):
+                if _failed(tree, failed[:1]):
+                    return failed[0]
+                left_out.append(failed[0])  # It failed by chance.
     return None
 
 

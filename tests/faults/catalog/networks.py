@@ -9,7 +9,7 @@ FAULTS = [
         ', mode="replicate"',
         "",
         "Odd rows and columns that pooling dropped come back as zeros.",
-        tests=("authors", "peers_unets", "models"),
+        tests=("models::test_unet_repeats_the_row_and_column_that_pooling_dropped",),
     ),
     Fault(
         "unet_pads_the_other_side",
@@ -17,7 +17,7 @@ FAULTS = [
         "(0, missing[0], 0, missing[1])",
         "(missing[0], 0, missing[1], 0)",
         "Odd sizes shift the decoder's map against the skip by a pixel.",
-        tests=("authors", "peers_unets", "models"),
+        tests=("models::test_unet_repeats_the_row_and_column_that_pooling_dropped",),
     ),
     Fault(
         "malunet_not_initialized",
@@ -25,7 +25,7 @@ FAULTS = [
         "self.apply(init_conv)",
         "pass",
         "MALUNet begins with PyTorch's initial weights.",
-        tests=("models", "training"),
+        tests=("models::test_convolutions_begin_as_those_of_the_authors",),
     ),
     Fault(
         "grouped_convolutions_initialized_too_small",
@@ -33,7 +33,7 @@ FAULTS = [
         "2 * module.groups / fan_out",
         "2 / fan_out",
         "Initial weights of depthwise convolutions are too small.",
-        tests=("models", "blocks"),
+        tests=("models::test_convolutions_begin_as_those_of_the_authors",),
     ),
     Fault(
         "reset_head_not_recorded",
@@ -41,7 +41,7 @@ FAULTS = [
         '        self.config["num_classes"] = num_classes\n',
         "",
         "A network with a new head cannot be rebuilt from its config.",
-        tests=("models",),
+        tests=("models::test_reset_head",),
     ),
     Fault(
         "reduction_of_the_deepest_map",
@@ -49,7 +49,7 @@ FAULTS = [
         "REDUCTIONS = (2, 4, 8, 16, 32, 32)",
         "REDUCTIONS = (2, 4, 8, 16, 32, 64)",
         "The feature information tells of a size that the deepest map has not.",
-        tests=("models",),
+        tests=("models::test_feature_info_names_the_modules_that_give_the_maps",),
     ),
     Fault(
         "first_conv_is_the_second",
@@ -57,7 +57,7 @@ FAULTS = [
         'first_conv = "encoder.stages.0.compress.conv"',
         'first_conv = "encoder.stages.0.expand.conv"',
         "Another number of channels adapts the wrong convolution.",
-        tests=("models", "pretrained"),
+        tests=("models::test_first_conv_is_what_sees_the_input",),
     ),
     Fault(
         "egeunet_not_initialized",
@@ -65,7 +65,7 @@ FAULTS = [
         "self.apply(init_conv)",
         "pass",
         "EGE-UNet begins with PyTorch's initial weights.",
-        tests=("models", "training"),
+        tests=("models::test_convolutions_begin_as_those_of_the_authors",),
         chosen_after=True,
     ),
     Fault(
@@ -74,7 +74,7 @@ FAULTS = [
         "        init_conv(self.embed)\n",
         "",
         "UNeXt's embeddings begin with PyTorch's initial weights.",
-        tests=("models", "peers_unets"),
+        tests=("models::test_convolutions_begin_as_those_of_the_authors",),
         chosen_after=True,
     ),
     Fault(
@@ -83,7 +83,7 @@ FAULTS = [
         "align_corners=self.align_corners",
         "align_corners=True",
         "UNeXt's logits are enlarged with the corners aligned.",
-        tests=("peers_unets", "models"),
+        tests=("peers_unets",),
         chosen_after=True,
     ),
     Fault(
@@ -92,7 +92,7 @@ FAULTS = [
         "masks.append(mask)",
         "masks.insert(0, mask)",
         "Auxiliary outputs come in the wrong order, and with the wrong weights.",
-        tests=("authors", "models"),
+        tests=("authors",),
         chosen_after=True,
     ),
     Fault(
@@ -110,7 +110,7 @@ FAULTS = [
         "self.width(width)",
         "self.width(height)",
         "GHPA's weights along the width have the length of the height.",
-        tests=("blocks", "models"),
+        tests=("blocks",),
     ),
     Fault(
         "bridge_keeps_the_wrong_residual",
@@ -126,7 +126,7 @@ FAULTS = [
         "x.detach()",
         "x",
         "Gradients flow through the residual of UCM's block, where the authors stop them.",
-        tests=("blocks", "peers_relatives"),
+        tests=("blocks",),
         chosen_after=True,
     ),
     Fault(
@@ -135,7 +135,7 @@ FAULTS = [
         ", momentum=0.03",
         "",
         "ECDF's running statistics follow the batches three times as fast.",
-        tests=("blocks", "authors", "models"),
+        tests=("blocks",),
         chosen_after=True,
     ),
     Fault(
@@ -218,7 +218,7 @@ FAULTS = [
         "if inspect.unwrap(cls.forward) is not shared:",
         "if cls is SegmentationModel:",
         "A subclass's own forward is replaced by that of the base class.",
-        tests=("models",),
+        tests=("models::test_a_subclass_keeps_its_own_forward",),
         chosen_after=True,
     ),
     Fault(
@@ -227,7 +227,7 @@ FAULTS = [
         "[1, 2, 4, 8, 16, 32]",
         "[2, 4, 8, 16, 32, 32]",
         "The feature information tells of maps half as large as they are.",
-        tests=("models",),
+        tests=("models::test_feature_info_names_the_modules_that_give_the_maps",),
         chosen_after=True,
     ),
     Fault(
@@ -236,7 +236,7 @@ FAULTS = [
         ', "deepest"]',
         ', "stages.3"]',
         "The feature information names a module that does not give the map.",
-        tests=("models",),
+        tests=("models::test_feature_info_names_the_modules_that_give_the_maps",),
         chosen_after=True,
     ),
     Fault(
@@ -245,7 +245,7 @@ FAULTS = [
         'first_conv = "encoder.stages.0.conv"',
         'first_conv = "encoder.stages.1.reduce"',
         "Another number of channels adapts a convolution that does not see the input.",
-        tests=("models",),
+        tests=("models::test_first_conv_is_what_sees_the_input",),
         chosen_after=True,
     ),
 ]
