@@ -8,8 +8,8 @@ INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --co
 DATA ?= isic2017
 DEVICE ?= cpu
 
-.PHONY: demo catalog test test-slow test-hosts lint types format tables protocol networks results \
-	docs site site-check clean
+.PHONY: demo catalog test test-slow test-hosts faults lint types format tables protocol networks \
+	results docs site site-check clean
 
 demo: .venv/installed
 	$(BIN)/skinseg synth demo/lesion --count 1 --size 512 --seed 9
@@ -27,6 +27,10 @@ test-slow: .venv/installed-dev
 test-hosts: .venv-hosts/installed
 	.venv-hosts/bin/python -m pytest -q -n auto tests/test_third_party.py tests/test_docs.py \
 		tests/test_peers_backbones.py tests/test_peers_mobile.py
+
+# Some hours on two cores; it goes on where it was stopped.
+faults: .venv/installed-dev
+	$(BIN)/python -m tests.faults
 
 lint: .venv/installed-dev
 	$(BIN)/ruff format --check --quiet .
@@ -55,6 +59,7 @@ networks: .venv/installed-dev
 results: .venv/installed-dev
 	$(BIN)/python benchmarks/pages.py
 	$(BIN)/python docs/accuracy_page.py
+	$(BIN)/python -m tests.faults --page
 
 docs: .venv/installed-dev
 	$(BIN)/python docs/demo_picture.py

@@ -1,6 +1,8 @@
 """One matrix over every registered network."""
 
 import json
+import math
+import re
 
 import pytest
 import torch
@@ -8,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import skinseg
+from skinseg.models.unet import UpBlock
 
 NETWORKS = skinseg.list_models()
 ABLATIONS = skinseg.list_models(module="ablations")
@@ -168,6 +171,42 @@ def test_a_subclass_keeps_its_own_forward():
     x = torch.randn(1, 3, 32, 32)
     network = StillDoubled().eval()
     assert torch.equal(network(x), 2 * skinseg.models.BasicUNet.forward(network, x))
+
+
+@pytest.mark.parametrize(
+    ("name", "places"),
+    [
+        ("basic_unet", ""),
+        ("malunet", ""),
+        ("egeunet", ""),
+        ("unext", r"\.embed$|\.depthwise$"),
+        ("ucmnet", r"\.(first|second)\.2$"),
+    ],
+)
+def test_convolutions_begin_as_those_of_the_authors(name, places):
+    """Normal, of the variance that keeps the gradient's: outputs of loaded weights do not show."""
+    torch.manual_seed(0)
+    checked = 0
+    for place, conv in skinseg.create_model(name).named_modules():
+        if not isinstance(conv, torch.nn.Conv2d) or not re.search(places, place):
+            continue
+        assert conv.bias is None or not conv.bias.any(), place
+        expected = math.sqrt(2 / conv.weight[0, 0].numel() / conv.out_channels * conv.groups)
+        if conv.weight.numel() >= 500:
+            assert conv.weight.std().item() == pytest.approx(expected, rel=0.15), place
+            checked += 1
+    assert checked >= 2
+
+
+def test_unet_repeats_the_row_and_column_that_pooling_dropped():
+    block = UpBlock(4, 2).eval()
+    block.fuse = torch.nn.Identity()
+    x, skip = torch.randn(1, 4, 5, 6), torch.randn(1, 2, 11, 13)
+    up, joined = block.up(x), block(x, skip)
+    assert torch.equal(joined[:, :2, :10, :12], up)
+    assert torch.equal(joined[:, :2, 10], joined[:, :2, 9])
+    assert torch.equal(joined[:, :2, :, 12], joined[:, :2, :, 11])
+    assert torch.equal(joined[:, 2:], skip)
 
 
 @pytest.mark.parametrize("name", FAMILIES)

@@ -33,6 +33,15 @@ def test_names_need_no_torch(code):
     assert not {"torch", "numpy", "huggingface_hub"} & loaded(code)
 
 
+@pytest.mark.parametrize("arguments", [["--help"], ["train", "--help"], ["list", "--plain"]])
+def test_help_needs_no_torch(arguments):
+    code = (
+        "from typer.testing import CliRunner; from skinseg.cli import app; "
+        f"assert CliRunner().invoke(app, {arguments}).exit_code == 0"
+    )
+    assert not {"torch", "numpy", "huggingface_hub"} & loaded(code)
+
+
 def test_one_network_loads_one_family():
     families = {"skinseg.models.egeunet", "skinseg.models.malunet", "skinseg.models.segnet"}
     code = "import skinseg; skinseg.create_model('malunet')"

@@ -106,6 +106,7 @@ def _is_one_page_that_needs_nothing_else() -> None:
     assert not re.search(r"<script|<link|https?://|url\(|src=\"(?!data:image/jpeg)", page)
     assert page.count("<svg") == 4  # Loss, validation, learning rate, histogram.
     assert page.count("<polyline") == 5
+    assert page.count('class="kept"') == 3
     assert "prefers-color-scheme: dark" in page
     assert "the validation images chose the epoch" in page
     assert "Läsion 1.JPG&#x27;: the file is truncated" in page

@@ -237,8 +237,8 @@ def test_soft_masks_of_a_teacher(lesions, tmp_path):
     with pytest.raises(ValueError, match="12 images have no soft mask"):
         train(network(), train_set, val_set, tmp_path, recipe, progress=False)
     soft = {name: torch.full((20, 24), 255, dtype=torch.uint8) for name in train_set.ids}
-    data = MemoryDataset(train_set, 48, soft_masks=soft, soft_weight=0.5, progress=False)
-    assert sorted(data.masks.unique().tolist()) == [128, 255]
+    data = MemoryDataset(train_set, 48, soft_masks=soft, soft_weight=0.25, progress=False)
+    assert sorted(data.masks.unique().tolist()) == [64, 255]
     log = train(network(), train_set, val_set, tmp_path, recipe, soft_masks=soft, progress=False)
     assert log[0]["loss"] > 0
 
