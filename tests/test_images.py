@@ -441,10 +441,10 @@ def test_failure_leaves_the_old_file_alone(tmp_path, monkeypatch, step, error):
 
     def fail(*args, **kwargs):
         if step == "write":
-            args[1].write_bytes(b"half")
+            args[0].write_text("half")
         raise error
 
-    target = (Image.Image, "save") if step == "write" else (os, "replace")
+    target = (Path, "write_bytes") if step == "write" else (os, "replace")
     monkeypatch.setattr(*target, fail)
     message = r"x\.png.*No space left" if error.args else None
     with pytest.raises((ImageError, MemoryError), match=message):
