@@ -14,7 +14,7 @@ from benchmarks.costs import ecdf_hosts, paper_tables
 from benchmarks.recipes import recipe_trials, trial_scores
 from benchmarks.results import FOLDER, write_text
 from benchmarks.robustness import robustness, robustness_plot
-from benchmarks.speed import captured_step, training_speed
+from benchmarks.speed import captured_step, photograph, training_speed
 from benchmarks.weights import collect_runs
 
 PAGES: dict[str, Callable[[Any], str]] = {
@@ -22,6 +22,7 @@ PAGES: dict[str, Callable[[Any], str]] = {
     "captured_step.md": captured_step.page,
     "ecdf_hosts.md": ecdf_hosts.page,
     "paper_tables.md": paper_tables.page,
+    "photograph.md": photograph.page,
     "recipe_trials.md": recipe_trials.page,
     "robustness.md": robustness.page,
     "robustness.svg": robustness_plot.plot,

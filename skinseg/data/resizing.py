@@ -6,7 +6,7 @@ from PIL import Image
 # Of what is decoded at a fraction of its size, and of what is averaged by whole numbers: how many
 # times the size asked for the result has at least. The more, the nearer to resizing in one step.
 _DECODING_GAP = 2
-_AVERAGING_GAP = 4.0
+_AVERAGING_GAP = 4
 
 
 def enough_for(size: tuple[int, int]) -> tuple[int, int]:
@@ -29,9 +29,9 @@ def resize_image(
 ) -> np.ndarray:
     """Resize an RGB image bilinearly with antialiasing, as networks are trained on.
 
-    A much larger image is first averaged over squares of whole pixels, which leaves it at four
-    times the size or more. The result is that of :func:`~skinseg.data.transforms.resize_images`,
-    but for a level or two of 255.
+    The result is that of :func:`~skinseg.data.transforms.resize_images` but for the rounding of
+    single pixels; that of an image of more than eight times the size, which is first averaged over
+    rectangles of whole pixels, but for a few levels of 255 at sharp edges.
 
     Args:
         image: Of mode RGB.
@@ -39,11 +39,25 @@ def resize_image(
         box: (left, top, right, bottom) of what is resized; the whole image if None.
 
     Returns:
-        uint8 (height, width, 3), read-only.
+        uint8 (height, width, 3).
 
     Example:
         >>> resize_image(Image.new("RGB", (400, 300), "white"), (32, 48)).shape
         (32, 48, 3)
     """
     height, width = size
-    return np.asarray(image.resize((width, height), Image.Resampling.BILINEAR, box, _AVERAGING_GAP))
+    left, top, right, bottom = box or (0, 0, *image.size)
+    if (image.height, image.width) == size and box in (None, (0, 0, width, height)):
+        return np.array(image)
+    across = max(1, int((right - left) / (_AVERAGING_GAP * width)))
+    down = max(1, int((bottom - top) / (_AVERAGING_GAP * height)))
+    if across > 1 or down > 1:
+        image = image.reduce((across, down))
+    covered = (left / across, top / down, right / across, bottom / down)
+    # Pillow rounds 8-bit pixels between its two passes, floating-point ones not.
+    channels = [
+        channel.convert("F").resize((width, height), Image.Resampling.BILINEAR, covered)
+        for channel in image.split()
+    ]
+    pixels = np.stack([np.asarray(channel) for channel in channels], axis=2)
+    return pixels.round().clip(0, 255).astype(np.uint8)
