@@ -15,7 +15,7 @@ from benchmarks.protocol import networks, networks_plot
 from benchmarks.recipes import recipe_trials, trial_scores
 from benchmarks.results import FOLDER, write_text
 from benchmarks.robustness import robustness, robustness_plot
-from benchmarks.speed import captured_step, training_speed
+from benchmarks.speed import captured_step, photograph, training_speed
 from benchmarks.weights import collect_runs
 
 PAGES: dict[str, Callable[[Any], str]] = {
@@ -26,6 +26,7 @@ PAGES: dict[str, Callable[[Any], str]] = {
     "networks.svg": networks_plot.plot,
     "paper_tables.md": paper_tables.page,
     "peer_readings.md": peer_readings.page,
+    "photograph.md": photograph.page,
     "recipe_trials.md": recipe_trials.page,
     "robustness.md": robustness.page,
     "robustness.svg": robustness_plot.plot,

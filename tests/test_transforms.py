@@ -1,3 +1,4 @@
+import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
@@ -184,3 +185,17 @@ def test_mean_and_std():
 def test_impossible_normalization(settings):
     with pytest.raises(ValueError, match="kind"):
         Normalization(**settings)
+
+
+@pytest.mark.parametrize(
+    "normalize",
+    [Normalization(), Normalization(kind="mean_std", mean=(0.7, 0.6, 0.5), std=(0.2, 0.1, 0.3))],
+    ids=["minmax", "mean_std"],
+)
+@pytest.mark.parametrize("dtype", [torch.uint8, torch.float32])
+def test_arrays_are_normalized_as_tensors(normalize, dtype):
+    images = (torch.rand(2, 3, 9, 8) * 255).to(dtype)
+    images[1] = 7
+    array = normalize(images.numpy())
+    assert array.dtype == np.float32
+    np.testing.assert_array_equal(array, normalize(images).numpy())

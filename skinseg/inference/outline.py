@@ -58,6 +58,7 @@ def _signed_distance_at_full_size(mask: np.ndarray) -> np.ndarray:
 
     # Skin all around closes the outline of a lesion that the frame cuts.
     padded = np.pad(mask, 1)
-    inside: np.ndarray = ndimage.distance_transform_edt(padded) - 0.5
-    outside: np.ndarray = ndimage.distance_transform_edt(~padded) - 0.5
-    return np.where(padded, inside, -outside)[1:-1, 1:-1].astype(np.float32)
+    inside = ndimage.distance_transform_edt(padded) - 0.5
+    outside = ndimage.distance_transform_edt(~padded) - 0.5
+    distance: np.ndarray = np.where(padded, inside, -outside)
+    return distance[1:-1, 1:-1].astype(np.float32)
