@@ -151,7 +151,7 @@ def _run(
 ) -> bool:
     """Segment files and add their rows; return whether the user has interrupted it.
 
-    Threads read ahead of the network, and write behind it.
+    Threads read ahead of the network, and write after it.
     """
 
     def write(item: "tuple[Path, Prediction | Exception]") -> Row:
