@@ -333,7 +333,7 @@ WRONG_USE = {
     "empty local-dir": (["--model", "local-dir:nowhere"], "has no config.json"),
     "no weights": (["--model", "lmsaunet_n8"], "no weights for lmsaunet_n8"),
     "threshold": (["--threshold", "1.5"], "threshold must be above 0 and below 1, not 1.5"),
-    "batch size": (["--batch-size", "0"], "batch_size must be 1 or more, not 0"),
+    "batch size": (["--batch-size", "0"], "--batch-size must be 1 or more, not 0"),
     "device": (["--device", "cuda:77"], "device 'cuda:77' cannot be used"),
     "workers": (["--workers", "0"], "workers must be 1 or more, not 0"),
     "table": (["--table", "xml"], "xml"),
@@ -538,7 +538,7 @@ def test_synth_writes_a_data_set_that_check_accepts(tmp_path):
     np.testing.assert_array_equal(Image.open(tmp_path / "set/images/synthetic_6.png"), image)
     np.testing.assert_array_equal(read_mask(tmp_path / "set/masks/synthetic_6.png"), mask)
     result = run("check", tmp_path / "set")
-    assert result.exit_code == 0
+    assert result.exit_code == 1  # Sound, and too few to train on.
     assert "3 samples: nothing to complain of" in result.stdout
 
 
@@ -558,9 +558,36 @@ def dataset(tmp_path) -> Path:
 def test_check_of_a_broken_data_set(dataset, tmp_path):
     (dataset / "masks/synthetic_3.png").unlink()
     result = run("check", dataset, "-q")
-    assert result.exit_code == 1
+    assert result.exit_code == 0
+    assert run("check", dataset, "-q", "--strict").exit_code == 1
     assert "Images without a mask (1):" in result.stdout
     assert run("check", tmp_path / "nowhere").exit_code == 2
+
+
+ONLY_IN_PYTHON = re.compile(
+    r"subset`|FolderDataset\(|MappedLabels\(|AnyLabel\(|[a-z]+_\w+ must|[a-z_]+="
+)
+
+
+def test_errors_speak_of_options(dataset, tmp_path):
+    commands = [
+        ("check", tmp_path / "nowhere"),
+        ("check", dataset, "--labels", "0=skin"),
+        ("check", dataset, "--labels", "1=lesion", "--any-label"),
+        ("train", "--data", dataset, "--learning-rate", 0),
+        ("train", "--data", dataset, "--early-stop", 0),
+        ("evaluate", "--data", dataset, "--tolerance", -1),
+        ("evaluate", "--data", dataset, "-m", "segnet"),
+        ("predict", dataset / "images", "-o", tmp_path / "out", "--threshold", 2),
+    ]
+    (dataset / "masks/synthetic_1.png").unlink()
+    commands += [("evaluate", "--data", dataset)]
+    Image.new("L", (40, 40), 2).save(dataset / "masks/synthetic_2.png")
+    commands += [("check", dataset, "-q"), ("train", "--data", dataset, "-q")]
+    for command in commands:
+        result = run(*command)
+        assert result.exit_code in (1, 2), command
+        assert not ONLY_IN_PYTHON.search(result.stderr), result.stderr
 
 
 # --- the command itself --------------------------------------------------------------------------

@@ -21,8 +21,11 @@ from skinseg.data import (
     PairDataset,
     SegmentationDataset,
     check_dataset,
+    open_dataset,
+    parse_labels,
     read_split,
 )
+from skinseg.data.images import read_labels
 
 SIZE = (12, 16)
 
@@ -334,6 +337,56 @@ def test_joined(tmp_path):
         joined + first
 
 
+# --- labels --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("mode", ["L", "P", "I;16", "RGB"])
+def test_labels_mean_what_is_said(tmp_path, mode):
+    labels = np.zeros(SIZE, np.uint8)
+    labels[2:5], labels[6:8] = 1, 2
+    put_image(tmp_path / "x.jpg")
+    if mode == "P":
+        picture = Image.fromarray(labels, "P")
+        picture.putpalette([0, 0, 0, 0, 128, 0, 128, 0, 0])
+    elif mode == "RGB":
+        picture = Image.fromarray(np.stack([labels] * 3, axis=2))
+    else:
+        picture = Image.fromarray(labels.astype(np.uint16 if mode == "I;16" else np.uint8))
+    picture.save(tmp_path / "x_mask.png")
+    meaning = parse_labels("0=background, 1=background, 2=lesion")
+    dataset = open_dataset(tmp_path, labels=meaning)
+    np.testing.assert_array_equal(dataset[0].mask, labels == 2)
+    # It is still known after the ids, or the selection, have changed.
+    again = dataset.renamed(["y"]).subset(["y"])
+    np.testing.assert_array_equal(again[0].mask, labels == 2)
+    assert check_dataset(dataset, progress=False).ok
+    unnamed = open_dataset(tmp_path, labels={0: "background", 2: "lesion"})
+    with pytest.raises(DatasetError, match=r"x_mask.png' holds 1, and labels names 0, 2 only"):
+        unnamed[0]
+    [finding] = check_dataset(unnamed, progress=False).findings
+    assert finding.kind == "unknown_values"
+
+
+@pytest.mark.parametrize("text", ["", "2", "0=skin,2=lesion", "a=lesion", "1=lesion,1=lesion"])
+def test_labels_that_are_written_otherwise(text):
+    with pytest.raises(DatasetError, match="as 0=background,2=lesion"):
+        parse_labels(text)
+
+
+def test_labels_need_a_lesion_and_exclude_any_label(tmp_path):
+    put_pairs(tmp_path, "a")
+    with pytest.raises(DatasetError, match="one of them lesion"):
+        open_dataset(tmp_path, labels={0: "background"})
+    with pytest.raises(DatasetError, match="exclude each other"):
+        open_dataset(tmp_path, labels={1: "lesion"}, any_label=True)
+
+
+def test_a_color_picture_holds_no_labels(tmp_path):
+    put_image(tmp_path / "x.png")
+    with pytest.raises(ImageError, match="it is a color picture"):
+        read_labels(tmp_path / "x.png")
+
+
 # --- checks --------------------------------------------------------------------------------------
 
 
@@ -373,6 +426,8 @@ def spoil(root: Path, fault: str) -> None:
         grey_steps(mask, 0.4)
     elif fault == "empty_mask":
         Image.new("L", SIZE[::-1]).save(mask)
+    elif fault == "labels 0 and 2":
+        Image.fromarray(np.array(Image.open(mask)) // 255 * np.uint8(2)).save(mask)
     elif fault == "duplicate":
         put_image(image, seed=0)
 
@@ -389,6 +444,7 @@ def spoil(root: Path, fault: str) -> None:
         ("grey edge", "not_binary", False, "b.png"),
         ("grey all over", "not_binary", True, "b.png"),
         ("empty_mask", "empty_mask", False, "b.png"),
+        ("labels 0 and 2", "unknown_values", True, "--labels 0=background,2=lesion"),
         ("duplicate", "duplicate", False, "a, b"),
     ],
 )
@@ -400,7 +456,7 @@ def test_one_fault(tmp_path, fault, kind, broken, named):
     finding = report.of_kind(kind)[0]
     assert finding.broken is broken
     assert report.ok is not broken
-    assert named in finding.message
+    assert named in finding.message + finding.remedy
     assert named in report.summary()
     assert finding.ids == {"mask_without_image": (), "duplicate": ("a", "b")}.get(kind, ("b",))
     if broken:

@@ -8,6 +8,7 @@ import typer
 from rich.table import Table
 
 import skinseg
+from skinseg.cli.completion import complete_model
 from skinseg.cli.console import errors_reported, say, stdout, stop
 from skinseg.cli.options import SOURCES
 from skinseg.names import split_name
@@ -75,7 +76,7 @@ def _headline(record: "PretrainedCfg | None") -> str:
 
 
 def info(
-    name: Annotated[str, typer.Argument(help=f"{SOURCES}.")],
+    name: Annotated[str, typer.Argument(help=f"{SOURCES}.", autocompletion=complete_model)],
     size: Annotated[
         int | None, typer.Option(help="Side of the image that costs are counted for.", min=32)
     ] = None,

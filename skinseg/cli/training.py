@@ -20,23 +20,15 @@ _LINES = 20  # Epochs that get a line; a run has hundreds.
 
 
 def open_parts(
-    data: str, val: str | None, *, any_label: bool
+    data: str, val: str | None, *, labels: dict[int, str] | None, any_label: bool
 ) -> tuple["PairDataset", "PairDataset | None"]:
     """Open the images to learn from, and those that choose the epoch where they are apart."""
-    dataset = skinseg.data.open_dataset(data)
-    val_set = None if val is None else skinseg.data.open_dataset(val)
+    meaning: dict[str, Any] = {"labels": labels, "any_label": any_label}
+    dataset = skinseg.data.open_dataset(data, **meaning)
+    val_set = None if val is None else skinseg.data.open_dataset(val, **meaning)
     if val_set is not None and set(dataset.ids) & set(val_set.ids):
         # Cameras count from 1 in every folder: equal names are no equal images.
-        pairs = [
-            skinseg.data.Pair(f"val/{name}", val_set.image_path(index), val_set.mask_path(index))
-            for index, name in enumerate(val_set.ids)
-        ]
-        val_set = skinseg.data.PairDataset(pairs, val_set.stray_masks)
-    if any_label:
-        dataset, val_set = (
-            skinseg.data.AnyLabel(dataset),
-            None if val_set is None else skinseg.data.AnyLabel(val_set),
-        )
+        val_set = val_set.renamed([f"val/{name}" for name in val_set.ids])
     return dataset, val_set
 
 

@@ -233,6 +233,28 @@ class PairDataset(SegmentationDataset):
             return NotImplemented
         return PairDataset(self._pairs + other._pairs, self.stray_masks + other.stray_masks)
 
+    def renamed(self, ids: Sequence[str]) -> "Self":
+        """The same samples under other ids.
+
+        Args:
+            ids: An id for each sample, no two alike.
+
+        Raises:
+            DatasetError: An id is given twice.
+            ValueError: There are more or fewer ids than samples.
+
+        Example:
+            >>> dataset = PairDataset([Pair("x", Path("x.jpg"), Path("x_mask.png"))])
+            >>> dataset.renamed(["val/x"]).ids
+            ['val/x']
+        """
+        pairs = [
+            Pair(name, pair.image, pair.mask) for name, pair in zip(ids, self._pairs, strict=True)
+        ]
+        chosen = copy.copy(self)
+        PairDataset.__init__(chosen, pairs, self.stray_masks)
+        return chosen
+
     def image_path(self, index: int) -> Path:
         """The image file of a sample."""
         return self._pairs[index].image
