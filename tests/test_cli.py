@@ -21,6 +21,7 @@ from typer.testing import CliRunner, Result
 
 import skinseg
 from skinseg.cli import app
+from skinseg.cli.results import unguarded
 from skinseg.data import read_mask, synthetic_lesion, write_png
 from skinseg.files import write_json
 from skinseg.inference import Predictor
@@ -242,6 +243,23 @@ def test_skip_existing_wants_the_row_and_all_pictures(images, tmp_path, monkeypa
     ]
     (out / "predictions.csv").write_text("a table of something else\n1\n")
     assert written() == ["a_mask.png", "b_mask.png", "c_mask.png"]
+
+
+@pytest.mark.parametrize("name", ["=1+1", "+x", "-x", "@x", "\tx", "'x", "x"])
+def test_no_cell_of_the_table_is_a_formula(images, tmp_path, monkeypatch, name):
+    (images / "a.png").rename(images / f"{name}.png")
+    monkeypatch.chdir(images)
+    out = tmp_path / "out"
+    command = ("-o", out, "--model", "basic_unet_sab", "--skip-existing", "--", f"{name}.png")
+    assert run("predict", *command).exit_code == 0
+    [row] = table(out)
+    for cell, text in ((row["file"], f"{name}.png"), (row["mask_file"], f"{name}_mask.png")):
+        assert cell == (text if name == "x" else f"'{text}")
+        assert unguarded(cell) == text
+    before = (out / f"{name}_mask.png").stat().st_mtime_ns
+    assert run("predict", *command).exit_code == 0
+    assert (out / f"{name}_mask.png").stat().st_mtime_ns == before
+    assert table(out) == [row]
 
 
 # --- predict: what it finds ----------------------------------------------------------------------

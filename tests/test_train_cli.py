@@ -14,6 +14,7 @@ from typer.testing import CliRunner, Result
 
 import skinseg
 from skinseg.cli import app
+from skinseg.cli.training import EpochLines
 from skinseg.data import read_mask, synthetic_lesion
 from skinseg.planning.plan import TrainingPlan
 from skinseg.planning.rehearsal import Rehearsal
@@ -352,8 +353,6 @@ def test_check_fails_on_what_train_refuses(folder, calls, spoil, sentence, refus
 
 
 def test_interrupted_run_goes_on_as_it_was_planned(folder, monkeypatch):
-    from skinseg.cli.training import EpochLines
-
     def interrupt(self, entry):
         raise KeyboardInterrupt
 
@@ -372,6 +371,45 @@ def test_interrupted_run_goes_on_as_it_was_planned(folder, monkeypatch):
     assert Path("run/plan.json").read_bytes() == planned
     assert [entry["epoch"] for entry in json.loads(Path("run/log.json").read_text())] == [1, 2]
     assert Path("run/report.html").is_file()
+
+
+def test_the_best_epoch_before_an_interruption_is_still_the_best(tmp_path, capsys):
+    def entry(epoch: int, iou: float) -> dict:
+        return {"epoch": epoch, "loss": 0.5, "validation": {"pooled_iou": iou}}
+
+    (tmp_path / "log.json").write_text(json.dumps([entry(1, 0.8), entry(2, 0.7)]))
+    EpochLines(3, tmp_path)(entry(3, 0.75))
+    assert "validation IoU 0.7500, best 0.8000" in capsys.readouterr().err
+    EpochLines(3, tmp_path / "new")(entry(1, 0.6))
+    assert "validation IoU 0.6000, best 0.6000" in capsys.readouterr().err
+
+
+def test_what_a_run_began_with_is_told_where_its_network_is(folder):
+    options = ["--model", "malunet", "--size", 32, "--epochs", 1, "-q"]
+    assert run("train", "--data", folder, "-o", "run", *options).exit_code == 0
+    record = skinseg.hub.read_local_dir("run")
+    facts = record.training_data
+    sha256 = skinseg.get_pretrained_cfg("malunet").sha256
+    assert facts["begins_with"].startswith(f"malunet.isic2017, sha256 {sha256}, trained on ISIC")
+    assert facts["images"] == 4
+    assert facts["epoch_chosen_by"] == "4 validation images"
+    [scores] = record.metrics
+    assert scores["data"] == "validation images of the run, which chose the epoch"
+    assert scores["pooled_iou"] >= 0
+    assert "loss" not in scores
+    assert "loss" in json.loads(Path("run/log.json").read_text())[0]["validation"]
+    card = skinseg.hub.model_card(record, "local-dir:run")
+    told = " ".join(run("info", "local-dir:run", "--size", 32).stdout.split())
+    for text in ("begins with: malunet.isic2017, sha256", "images: 4", "4 validation images"):
+        assert text in card
+        assert text in told
+    assert "| loss |" not in card
+    assert "type: loss" not in card
+
+    scratch = ["--from-scratch", "-o", "scratch"]
+    assert run("train", "--data", folder, *scratch, *options).exit_code == 0
+    facts = skinseg.hub.read_local_dir("scratch").training_data
+    assert facts["begins_with"] == "random weights"
 
 
 def test_finished_run_is_not_overwritten(folder):

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from skinseg.pretrained import PretrainedCfg
 
 
+NOT_TOLD = "not recorded"
+
+
 def list_networks(
     pattern: Annotated[str, typer.Argument(help="Only names like this: 'malu*'.")] = "*",
     pretrained: Annotated[
@@ -165,13 +168,24 @@ def _lines(facts: dict[str, Any]) -> list[tuple[str, str]]:
         *lines,
         ("input", f"{height} x {width}, {channels} channels, {_pairs(record['normalization'])}"),
         ("threshold", str(record["threshold"])),
-        ("trained on", _pairs(record["training_data"])),
-        *((("scores" if i == 0 else "", _pairs(m))) for i, m in enumerate(record["metrics"])),
-        ("licence", record["license"] or "not recorded"),
-        ("limitations", record["limitations"] or "not recorded"),
-        ("code commit", record["commit"] or "not recorded"),
-        ("file sha256", record["sha256"] or "not recorded"),
+        ("trained on", _training_data(record["training_data"])),
+        *(("scores" if i == 0 else "", _scores(m)) for i, m in enumerate(record["metrics"])),
+        ("licence", record["license"] or NOT_TOLD),
+        ("limitations", record["limitations"] or NOT_TOLD),
+        ("code commit", record["commit"] or NOT_TOLD),
+        ("file sha256", record["sha256"] or NOT_TOLD),
     ]
+
+
+def _training_data(facts: dict[str, Any]) -> str:
+    return (
+        _pairs({key.replace("_", " "): fact for key, fact in facts.items()}) if facts else NOT_TOLD
+    )
+
+
+def _scores(entry: dict[str, Any]) -> str:
+    """A measurement in words; runs of earlier versions recorded a loss with it."""
+    return _pairs({key: value for key, value in entry.items() if key != "loss"})
 
 
 def _pairs(values: dict[str, Any]) -> str:

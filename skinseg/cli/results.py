@@ -21,6 +21,10 @@ if TYPE_CHECKING:
     from skinseg.inference import Prediction
 
 
+# What makes a spreadsheet compute a cell, and the apostrophe that keeps it from doing so.
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "'")
+
+
 class TableFormat(str, enum.Enum):
     """File format of the table."""
 
@@ -144,7 +148,28 @@ def _write_csv(path: Path, rows: list[Row]) -> None:
     with open(path, "w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, [field.name for field in dataclasses.fields(Row)])
         writer.writeheader()
-        writer.writerows(dataclasses.asdict(row) for row in rows)
+        writer.writerows(
+            {name: guarded(value) for name, value in dataclasses.asdict(row).items()}
+            for row in rows
+        )
+
+
+def guarded(value: Any) -> Any:
+    """Text that a spreadsheet would take for a formula, with an apostrophe before it.
+
+    Text that begins with an apostrophe gets another one, so that taking one away always gives the
+    text itself; see `unguarded`.
+
+    Example:
+        >>> guarded("=1+1.jpg"), guarded("'tis.jpg"), guarded("a=1.jpg"), guarded(-1)
+        ("'=1+1.jpg", "''tis.jpg", 'a=1.jpg', -1)
+    """
+    return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else value
+
+
+def unguarded(text: str) -> str:
+    """The text that was `guarded`."""
+    return text.removeprefix("'")
 
 
 def _read_rows(path: Path, table: TableFormat) -> list[Row]:
@@ -162,6 +187,7 @@ def _row_of_text(cells: Mapping[str, str]) -> Row:
     values: dict[str, Any] = {name: text or None for name, text in cells.items()}
     for field in dataclasses.fields(Row):
         kind = {"int | None": int, "float | None": float}.get(str(field.type), str)
-        if values[field.name] is not None:
-            values[field.name] = kind(values[field.name])
+        text = values[field.name]
+        if text is not None:
+            values[field.name] = unguarded(text) if kind is str else kind(text)
     return Row(**values)

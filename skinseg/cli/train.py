@@ -222,7 +222,7 @@ def _run(
     if is_main:
         make_output_folder(run)
         plan.write(run)
-    told = None if quiet else EpochLines(plan.recipe.epochs)
+    told = None if quiet else EpochLines(plan.recipe.epochs, run)
     progress = not quiet
     try:
         log = skinseg.training.train(

@@ -1,5 +1,6 @@
 """What ``skinseg train`` reads and says."""
 
+import json
 import shlex
 import sys
 from pathlib import Path
@@ -59,12 +60,19 @@ def show_plan(
 
 
 class EpochLines:
-    """Prints a line for the first epoch, the last, and about twenty between."""
+    """Prints a line for the first epoch, the last, and about twenty between.
 
-    def __init__(self, epochs: int) -> None:
+    Args:
+        epochs: Number of epochs of the whole run.
+        run: Folder of the run; the best of the epochs that it has already counts, too.
+    """
+
+    def __init__(self, epochs: int, run: Path) -> None:
         self.epochs = epochs
         self.every = -(-epochs // _LINES)
-        self.best = -1.0
+        log = run / "log.json"
+        earlier = json.loads(log.read_text(encoding="utf-8")) if log.is_file() else []
+        self.best = max((entry["validation"]["pooled_iou"] for entry in earlier), default=-1.0)
 
     def __call__(self, entry: dict[str, Any]) -> None:
         """Take the entry of an epoch."""

@@ -11,7 +11,7 @@ from skinseg.hub.local_dir import (
 )
 from skinseg.hub.push import files_for_hub, push_to_hub
 from skinseg.hub.remote import download, download_weights
-from skinseg.hub.save import CARD_NAME, rebuilt_differences, save_pretrained
+from skinseg.hub.save import CARD_NAME, rebuilt_differences, save_pretrained, weights_held
 
 __all__ = [
     "CARD_NAME",
@@ -26,6 +26,7 @@ __all__ = [
     "read_local_dir",
     "rebuilt_differences",
     "save_pretrained",
+    "weights_held",
     "write_local_dir",
     "write_weights",
 ]
