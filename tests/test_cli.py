@@ -9,6 +9,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -22,7 +23,7 @@ from typer.testing import CliRunner, Result
 import skinseg
 from skinseg.cli import app
 from skinseg.cli.results import unguarded
-from skinseg.data import read_mask, synthetic_lesion, write_png
+from skinseg.data import read_image, read_mask, synthetic_lesion, write_png
 from skinseg.files import write_json
 from skinseg.inference import Predictor
 from skinseg.pretrained import PretrainedCfg, file_hash
@@ -606,6 +607,85 @@ def test_errors_speak_of_options(dataset, tmp_path):
         result = run(*command)
         assert result.exit_code in (1, 2), command
         assert not ONLY_IN_PYTHON.search(result.stderr), result.stderr
+
+
+# --- Ctrl-C --------------------------------------------------------------------------------------
+
+
+def interrupting(calls: int):
+    """A function that is interrupted after some calls of another."""
+
+    def wrap(function):
+        left = [calls]
+
+        def interrupted(*arguments, **options):
+            if left[0] == 0:
+                raise KeyboardInterrupt
+            left[0] -= 1
+            return function(*arguments, **options)
+
+        return interrupted
+
+    return wrap
+
+
+def test_interrupted_check_and_evaluation_say_what_they_leave(dataset, tmp_path, monkeypatch):
+    before = sorted(dataset.rglob("*"))
+    with monkeypatch.context() as patch:
+        patch.setattr("skinseg.data.checks.read_image", interrupting(3)(read_image))
+        result = run("check", dataset, "-q")
+    assert result.exit_code == 130
+    assert "interrupted; check changes no file" in result.stderr
+    out = tmp_path / "out"
+    command = ("evaluate", "--data", dataset, "-m", "basic_unet_sab", "-o", out, "-q")
+    with monkeypatch.context() as patch:
+        patch.setattr("skinseg.data.datasets.read_image", interrupting(3)(read_image))
+        result = run(*command)
+    assert result.exit_code == 130
+    assert "nothing was written" in result.stderr
+    assert names(out) == []
+    with monkeypatch.context() as patch:
+        patch.setattr("skinseg.reports.draw_gallery", interrupting(0)(None))
+        result = run(*command)
+    assert result.exit_code == 130
+    assert f"the report in '{out}' is incomplete or older; the same command" in result.stderr
+    assert sorted(dataset.rglob("*")) == before
+
+
+def test_interrupted_synth_leaves_no_image_without_its_mask(tmp_path, monkeypatch):
+    monkeypatch.setattr("skinseg.data.write_png", interrupting(5)(write_png))
+    result = run("synth", tmp_path / "set", "--count", 9, "--size", 40, "-q")
+    assert result.exit_code == 130
+    assert "2 of 9 pictures are in" in result.stderr
+    images = names(tmp_path / "set/images")
+    assert images == ["synthetic_0.png", "synthetic_1.png"]
+    assert set(images) < set(names(tmp_path / "set/masks"))
+
+
+@pytest.mark.skipif(os.name == "nt", reason="there is no SIGINT to send")
+def test_interrupted_while_torch_is_loading(tmp_path):
+    """As an extension module may do it, this torch turns an interruption into another error."""
+    (tmp_path / "torch").mkdir()
+    (tmp_path / "torch/__init__.py").write_text(
+        "import pathlib, time\n"
+        "pathlib.Path('loading').touch()\n"
+        "try:\n    time.sleep(60)\nexcept BaseException:\n    raise SystemError('no torch')\n"
+    )
+    paths = [str(tmp_path), str(Path(skinseg.__file__).parents[1])]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "skinseg", "info", "malunet"],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(paths)},
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    while not (tmp_path / "loading").exists() and process.poll() is None:
+        time.sleep(0.05)
+    process.send_signal(signal.SIGINT)
+    _, stderr = process.communicate()
+    assert process.returncode == 130
+    assert stderr.startswith("Error: interrupted while modules were loading")
+    assert "Traceback" not in stderr
 
 
 # --- the command itself --------------------------------------------------------------------------
