@@ -7,16 +7,20 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
+from torch.utils.data import DataLoader
 
 from skinseg.data import (
     ISIC2016,
     ISIC2017,
     ISIC2018,
     PH2,
+    Collate,
     DatasetError,
     FolderDataset,
     ImageError,
+    Normalization,
     Pair,
     PairDataset,
     SegmentationDataset,
@@ -261,6 +265,28 @@ def test_sequence(tmp_path):
         dataset[3]
     assert pickle.loads(pickle.dumps(dataset)).ids == dataset.ids
     assert repr(dataset) == "<FolderDataset: 3 samples>"
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_a_plain_data_loader_takes_it(tmp_path, workers):
+    dataset = put_pairs(tmp_path, "ab") + put_pairs(tmp_path / "other", "c")
+    put_image(tmp_path / "wide/images/d.jpg")
+    wide = Image.open(tmp_path / "wide/images/d.jpg").resize((40, 20))
+    wide.save(tmp_path / "wide/images/d.jpg")
+    put_mask(tmp_path / "wide/masks/d.png", (20, 40))
+    dataset += FolderDataset(tmp_path / "wide")
+    normalization = Normalization(kind="mean_std", mean=(0.0,) * 3, std=(1.0,) * 3)
+    collate = Collate((24, 32), normalization)
+    loader = DataLoader(dataset, batch_size=4, collate_fn=collate, num_workers=workers)
+    [(images, masks)] = loader
+    assert images.shape == (4, 3, 24, 32)
+    assert images.dtype == masks.dtype == torch.float32
+    expected = Image.fromarray(dataset[3].image).resize((32, 24), Image.Resampling.BILINEAR)
+    found = images[3].permute(1, 2, 0).numpy() * 255
+    assert np.abs(found - np.asarray(expected)).max() <= 1.5
+    assert masks.shape == (4, 1, 24, 32)
+    np.testing.assert_array_equal(masks[0, 0, ::2, ::2].bool(), dataset[0].mask)
+    assert Collate(16)(list(dataset))[1].unique().tolist() == [0, 1]
 
 
 def test_subset_keeps_the_order_it_is_given(tmp_path):

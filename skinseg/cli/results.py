@@ -6,6 +6,7 @@ import csv
 import dataclasses
 import enum
 import json
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,8 +22,8 @@ if TYPE_CHECKING:
     from skinseg.inference import Prediction
 
 
-# What makes a spreadsheet compute a cell, and the apostrophe that keeps it from doing so.
-_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "'")
+# What makes a spreadsheet compute a cell, with apostrophes that keep it from doing so.
+_FORMULA = re.compile(r"'*[=+\-@\t\r\n]")
 
 
 class TableFormat(str, enum.Enum):
@@ -157,19 +158,19 @@ def _write_csv(path: Path, rows: list[Row]) -> None:
 def guarded(value: Any) -> Any:
     """Text that a spreadsheet would take for a formula, with an apostrophe before it.
 
-    Text that begins with an apostrophe gets another one, so that taking one away always gives the
-    text itself; see `unguarded`.
+    Text that already has apostrophes before a formula gets one more, so that `unguarded` always
+    gives the text itself.
 
     Example:
-        >>> guarded("=1+1.jpg"), guarded("'tis.jpg"), guarded("a=1.jpg"), guarded(-1)
-        ("'=1+1.jpg", "''tis.jpg", 'a=1.jpg', -1)
+        >>> guarded("=1+1.jpg"), guarded("'=1.jpg"), guarded("a=1.jpg"), guarded(-1)
+        ("'=1+1.jpg", "''=1.jpg", 'a=1.jpg', -1)
     """
-    return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else value
+    return f"'{value}" if isinstance(value, str) and _FORMULA.match(value) else value
 
 
 def unguarded(text: str) -> str:
     """The text that was `guarded`."""
-    return text.removeprefix("'")
+    return text[1:] if text.startswith("'") and _FORMULA.match(text) else text
 
 
 def _read_rows(path: Path, table: TableFormat) -> list[Row]:

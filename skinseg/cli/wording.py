@@ -17,6 +17,11 @@ _PHRASES = [
     (r", or two folders FolderDataset\(images, masks\)", ""),
     (r", or leave the (samples|image) out with `subset`", ""),
     (r"max_pixels=([\d,]+)\. Scale the image down, or raise max_pixels", r"\1. Scale it down"),
+    (
+        r"Pass skinseg\.create_model\(.*?\), or a folder that has (.*) as local-dir:FOLDER\.",
+        r"Name a folder that has \1 as local-dir:FOLDER; `skinseg convert` makes one of a .pth "
+        "file of a network's authors.",
+    ),
     (r"; see skinseg\.list_pretrained\(\)", "; see `skinseg list --pretrained`"),
     (
         r"pass pretrained_cfg_overlay=dict\(file=\.\.\.\) if you have them",

@@ -3,6 +3,7 @@ from .augmentation import Augmentation as Augmentation
 from .checks import DatasetReport as DatasetReport
 from .checks import Finding as Finding
 from .checks import check_dataset as check_dataset
+from .collate import Collate as Collate
 from .datasets import PairDataset as PairDataset
 from .datasets import Sample as Sample
 from .datasets import SegmentationDataset as SegmentationDataset

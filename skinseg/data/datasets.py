@@ -39,7 +39,8 @@ class Sample:
 class SegmentationDataset(ABC):
     """Lesion images with masks, in a fixed order, decoded when asked for.
 
-    Anything with `len(dataset)` and `dataset[i]` takes it, PyTorch's `DataLoader` among them.
+    Anything with `len(dataset)` and `dataset[i]` takes it. Images of different sizes become a batch
+    in PyTorch's `DataLoader(dataset, collate_fn=Collate(256))`; see `Collate`.
 
     Attributes:
         ids: The name of each sample, no two alike.
