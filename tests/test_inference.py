@@ -19,6 +19,7 @@ from skinseg.data import ImageError, Normalization, read_image, synthetic_lesion
 from skinseg.data.resizing import resize_image
 from skinseg.data.transforms import resize_images
 from skinseg.inference import Prediction, Predictor
+from skinseg.inference.pixels import as_rgb
 from skinseg.pretrained import PretrainedCfg
 
 UNIT = Normalization(kind="mean_std", mean=(0.0,) * 3, std=(1.0,) * 3)
@@ -367,6 +368,11 @@ def test_bad_image_is_refused_with_its_reason(case):
 
 def test_floats_may_leave_their_range_by_rounding():
     assert darkness()(ONES + np.float32(1e-5)).mask.shape == (40, 50)
+
+
+def test_floats_are_rounded_to_the_nearest_level():
+    levels = np.arange(256, dtype=np.uint8).reshape(16, 16, 1).repeat(3, 2)
+    np.testing.assert_array_equal(as_rgb(levels / np.float32(255)), levels)
 
 
 def huge_png() -> bytes:

@@ -98,6 +98,28 @@ def test_every_weight_learns(name):
 
 
 @pytest.mark.parametrize("name", FAMILIES)
+def test_logits_are_enlarged_as_the_family_says(name):
+    network = create(name).eval()
+    x = torch.randn(1, 3, 50, 70)
+    small = network.head(network.decode(network.encoder(x))[0])
+    options = {"mode": "bilinear", "align_corners": network.align_corners}
+    torch.testing.assert_close(
+        network(x), torch.nn.functional.interpolate(small, (50, 70), **options)
+    )
+
+
+def test_auxiliary_outputs_come_coarsest_first():
+    network, small = create("egeunet").eval(), []
+    for head in network.aux_heads:
+        head.register_forward_hook(lambda module, args, output: small.append(output))
+    _, aux = network(torch.randn(1, 3, 64, 80), return_aux=True)
+    assert [output.shape[-1] for output in small] == [2, 5, 10, 20, 40]
+    for output, enlarged in zip(small, aux, strict=True):
+        torch.testing.assert_close(enlarged[..., 0, 0], output[..., 0, 0])
+        torch.testing.assert_close(enlarged[..., -1, -1], output[..., -1, -1])
+
+
+@pytest.mark.parametrize("name", FAMILIES)
 def test_auxiliary_logits_are_full_size_and_leave_the_output_alone(name):
     network = create(name, num_classes=2).eval()
     x = torch.randn(1, 3, 64, 80)

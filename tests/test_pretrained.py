@@ -20,7 +20,9 @@ def weights(tmp_path, monkeypatch):
     network = skinseg.create_model("basic_unet")
     file = tmp_path / "basic_unet.mine.safetensors"
     save_file(network.state_dict(), file)
-    record = PretrainedCfg(architecture="basic_unet", tag="mine", sha256=file_hash(file))
+    record = PretrainedCfg(
+        architecture="basic_unet", tag="mine", model_args=network.config, sha256=file_hash(file)
+    )
     file.with_suffix(".json").write_text(json.dumps(record.to_dict()))
     monkeypatch.setenv("SKINSEG_WEIGHTS", str(tmp_path))
     return network, file
@@ -44,6 +46,9 @@ def test_a_file_without_a_record_in_the_users_folder(weights):
     network, file = weights
     file.with_suffix(".json").unlink()
     assert same(skinseg.create_model("basic_unet.mine", pretrained=True), network)
+    # In place of a known file, it is not held to the hash of that one.
+    file.rename(file.with_stem("basic_unet.isic2017"))
+    assert same(skinseg.create_model("basic_unet.isic2017", pretrained=True), network)
 
 
 def test_overlay_names_a_file(weights, monkeypatch):

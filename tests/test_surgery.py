@@ -76,6 +76,7 @@ def places(model, selector, x=X):
 def test_star_stays_within_a_level(host):
     assert places(host, surgery.by_name("encoder.*")) == [("encoder.stem",), ("encoder.deep",)]
     assert places(host, surgery.by_name("encoder.*.c")) == [("encoder.stem.c",)]
+    assert places(host, surgery.by_name("*.c")) == []
     assert ("decoder.up",) in places(host, surgery.by_name("**.up", "**.c"))
 
 
@@ -207,6 +208,8 @@ def test_mode_and_type_are_the_replaced_modules(host):
     # The network ran before and after the operation; BatchNorm in training mode learned nothing.
     assert report.model.encoder.stem.n.training
     assert report.model.encoder.stem.n.num_batches_tracked == 0
+    report = surgery.insert(host, "iea", after="encoder.deep", example_input=X.double())
+    assert not report.model.encoder.deep[-1].training
 
 
 def test_device_is_the_replaced_modules(host):

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import re
 
 import numpy as np
 import pytest
@@ -223,6 +224,13 @@ def test_every_choice_reaches_the_recipe(tmp_path, monkeypatch):
     assert dataclasses.replace(recipe, **changed) == base
 
 
+def test_what_is_asked_for_wins_over_what_is_chosen():
+    asked = {"size": 64, "batch_size": 3, "epochs": 5, "learning_rate": 0.5, "ema_decay": 0.25}
+    asked |= {"final_learning_rate": 0.4, "normalization": Normalization(scale=1.0), "seed": 7}
+    plan = plan_training(SyntheticDermoscopy(8, 48), "egeunet.isic2017", progress=False, **asked)
+    assert {name: getattr(plan.recipe, name) for name in asked} == asked
+
+
 def test_a_low_learning_rate_does_not_rise():
     images = SyntheticDermoscopy(8, 48)
     plan = plan_training(images, "malunet", learning_rate=1e-6, progress=False)
@@ -283,3 +291,9 @@ def test_chart_of_one_epoch_and_of_a_loss_that_was_no_number():
     drawn = chart("Loss", {"training": [0.5, float("nan"), 0.25]})
     assert "nan" not in drawn
     assert drawn.count(",") == 2
+
+
+def test_higher_values_are_drawn_higher():
+    points = re.search(r'points="([^"]+)"', chart("IoU", {"validation": [0.2, 0.5, 0.9]}))[1]
+    across, down = zip(*(map(float, point.split(",")) for point in points.split()), strict=True)
+    assert list(across) == sorted(across) and list(down) == sorted(down, reverse=True)
