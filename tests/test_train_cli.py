@@ -391,6 +391,7 @@ def test_the_best_epoch_before_an_interruption_is_still_the_best(tmp_path, capsy
         return {"epoch": epoch, "loss": 0.5, "validation": {"pooled_iou": iou}}
 
     (tmp_path / "log.json").write_text(json.dumps([entry(1, 0.8), entry(2, 0.7)]))
+    (tmp_path / "checkpoint.pt").touch()
     EpochLines(3, tmp_path)(entry(3, 0.75))
     assert "validation IoU 0.7500, best 0.8000" in capsys.readouterr().err
     EpochLines(3, tmp_path / "new")(entry(1, 0.6))

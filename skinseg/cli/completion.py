@@ -8,8 +8,8 @@ def complete_model(incomplete: str) -> list[str]:
     """Names of networks and of weights, and how other sources begin.
 
     Example:
-        >>> complete_model("lmsaunet")
-        ['lmsaunet', 'lmsaunet.isic2017', 'lmsaunet_n8']
+        >>> complete_model("malunet.")
+        ['malunet.isic2017']
     """
     names = {*skinseg.list_models(), *skinseg.list_pretrained(), "local-dir:", "hf-hub:"}
     return sorted(name for name in names if name.startswith(incomplete))

@@ -70,8 +70,9 @@ class EpochLines:
     def __init__(self, epochs: int, run: Path) -> None:
         self.epochs = epochs
         self.every = -(-epochs // _LINES)
-        log = run / "log.json"
-        earlier = json.loads(log.read_text(encoding="utf-8")) if log.is_file() else []
+        earlier = []
+        if (run / "checkpoint.pt").is_file():
+            earlier = json.loads((run / "log.json").read_text(encoding="utf-8"))
         self.best = max((entry["validation"]["pooled_iou"] for entry in earlier), default=-1.0)
 
     def __call__(self, entry: dict[str, Any]) -> None:
