@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from skinseg.cli.bench import bench
 from skinseg.cli.convert import convert
 from skinseg.cli.datasets import check, synth
 from skinseg.cli.evaluate import evaluate
@@ -51,6 +52,7 @@ app.command()(check)
 app.command()(synth)
 app.command()(push)
 app.command()(convert)
+app.command()(bench)
 
 
 def main() -> None:
