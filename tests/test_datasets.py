@@ -20,6 +20,7 @@ from skinseg.data import (
     DatasetError,
     FolderDataset,
     ImageError,
+    MappedLabels,
     Normalization,
     Pair,
     PairDataset,
@@ -405,6 +406,15 @@ def test_labels_need_a_lesion_and_exclude_any_label(tmp_path):
         open_dataset(tmp_path, labels={0: "background"})
     with pytest.raises(DatasetError, match="exclude each other"):
         open_dataset(tmp_path, labels={1: "lesion"}, any_label=True)
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_what_labels_mean_is_not_lost_in_a_sum(tmp_path, order):
+    plain = put_pairs(tmp_path / "1", "a")
+    mapped = MappedLabels(put_pairs(tmp_path / "2", "b"), {0: "background", 255: "lesion"})
+    first, second = (plain, mapped)[::order]
+    with pytest.raises(DatasetError, match=r"Join the data sets first: MappedLabels\("):
+        first + second
 
 
 def test_a_color_picture_holds_no_labels(tmp_path):

@@ -229,9 +229,20 @@ class PairDataset(SegmentationDataset):
         return Sample(pair.id, image, mask)
 
     def __add__(self, other: "PairDataset") -> "PairDataset":
-        """Both data sets as one, this one's samples first."""
+        """Both data sets as one, this one's samples first.
+
+        Raises:
+            DatasetError: One of them reads its masks in a way of its own, as `AnyLabel` does.
+        """
         if not isinstance(other, PairDataset):
             return NotImplemented
+        for part in (self, other):
+            if type(part).mask_levels is not PairDataset.mask_levels:
+                kind = type(part).__name__
+                raise DatasetError(
+                    f"{part!r} says what the labels of its masks mean, which the joined data set "
+                    f"would not know. Join the data sets first: {kind}(first + second, ...)."
+                )
         return PairDataset(self._pairs + other._pairs, self.stray_masks + other.stray_masks)
 
     def renamed(self, ids: Sequence[str]) -> "Self":
