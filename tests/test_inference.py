@@ -43,6 +43,12 @@ def darkness(**options: object) -> Predictor:
     return Predictor(Darkness(), **{"normalization": UNIT, "input_size": (64, 64), **options})
 
 
+def test_one_number_is_a_square():
+    assert darkness(input_size=48).input_size == (48, 48)
+    assert darkness(input_size=np.int64(48)).input_size == (48, 48)
+    assert darkness(input_size=[32, 48], threshold=np.float32(0.25)).input_size == (32, 48)
+
+
 def spot(height: int = 90, width: int = 120) -> tuple[np.ndarray, np.ndarray]:
     """A dark spot on bright skin, upper left of the middle, and its mask."""
     y, x = np.mgrid[:height, :width]
@@ -610,6 +616,10 @@ BAD_ARGUMENTS = {
     "classes": ({"model": trained(outputs=3)}, ValueError, "3 classes"),
     "threshold 0": ({"threshold": 0}, ValueError, "threshold must be .* not 0"),
     "threshold 1.5": ({"threshold": 1.5}, ValueError, "not 1.5"),
+    "threshold as text": ({"threshold": "0.5"}, TypeError, "must be a number .* not '0.5'"),
+    "size as text": ({"input_size": "256"}, TypeError, "one number for both, .* not '256'"),
+    "size of a part": ({"input_size": 64.5}, TypeError, "input_size must be .* not 64.5"),
+    "size too small": ({"input_size": 16}, ValueError, "each 32 or more"),
     "threshold NaN": ({"threshold": float("nan")}, ValueError, "not nan"),
     "batch size": ({"batch_size": 0}, ValueError, "batch_size must be 1 or more, not 0"),
     "input size": ({"input_size": (16, 64)}, ValueError, r"each 32 or more, not \(16, 64\)"),

@@ -6,6 +6,7 @@ import csv
 import dataclasses
 import enum
 import json
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,6 +20,10 @@ if TYPE_CHECKING:
 
     from skinseg.data import RunLengths
     from skinseg.inference import Prediction
+
+
+# What makes a spreadsheet compute a cell, with apostrophes that keep it from doing so.
+_FORMULA = re.compile(r"'*[=+\-@\t\r\n]")
 
 
 class TableFormat(str, enum.Enum):
@@ -144,7 +149,28 @@ def _write_csv(path: Path, rows: list[Row]) -> None:
     with open(path, "w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, [field.name for field in dataclasses.fields(Row)])
         writer.writeheader()
-        writer.writerows(dataclasses.asdict(row) for row in rows)
+        writer.writerows(
+            {name: guarded(value) for name, value in dataclasses.asdict(row).items()}
+            for row in rows
+        )
+
+
+def guarded(value: Any) -> Any:
+    """Text that a spreadsheet would take for a formula, with an apostrophe before it.
+
+    Text that already has apostrophes before a formula gets one more, so that `unguarded` always
+    gives the text itself.
+
+    Example:
+        >>> guarded("=1+1.jpg"), guarded("'=1.jpg"), guarded("a=1.jpg"), guarded(-1)
+        ("'=1+1.jpg", "''=1.jpg", 'a=1.jpg', -1)
+    """
+    return f"'{value}" if isinstance(value, str) and _FORMULA.match(value) else value
+
+
+def unguarded(text: str) -> str:
+    """The text that was `guarded`."""
+    return text[1:] if text.startswith("'") and _FORMULA.match(text) else text
 
 
 def _read_rows(path: Path, table: TableFormat) -> list[Row]:
@@ -162,6 +188,7 @@ def _row_of_text(cells: Mapping[str, str]) -> Row:
     values: dict[str, Any] = {name: text or None for name, text in cells.items()}
     for field in dataclasses.fields(Row):
         kind = {"int | None": int, "float | None": float}.get(str(field.type), str)
-        if values[field.name] is not None:
-            values[field.name] = kind(values[field.name])
+        text = values[field.name]
+        if text is not None:
+            values[field.name] = unguarded(text) if kind is str else kind(text)
     return Row(**values)
