@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Literal
 
 from torch import nn
+from torch.utils._pytree import tree_leaves
 
 from skinseg.surgery.fit import SurgeryError, feature_map
 from skinseg.surgery.trace import Trace, Use, Value
@@ -61,13 +62,27 @@ def _other_layout(value: Value, what: str, layout: Layout | None) -> SurgeryErro
 
 
 def _last(value: Value, trace: Trace) -> bool:
-    """Whether layers that work on the last dimension take or give the map."""
-    return any(
-        value in use.inputs() or use.output == value
-        for uses in trace.calls.values()
-        for use in uses
-        if _works_on_last(use, value)
-    )
+    """Whether layers that work on the last dimension take or give the map, or one beside it."""
+    calls = [use for uses in trace.calls.values() for use in uses]
+    beside = {value}
+    for use in calls:
+        ends = {end for end in _ends(use) if end.shape == value.shape}
+        if value in ends:
+            if isinstance(use.module, nn.modules.conv._ConvNd):
+                return False
+            beside |= ends
+    moved = any(_moves_last(use) for end in beside for use in trace.uses[end.number])
+    return moved or any(_works_on_last(use, end) for use in calls for end in beside & _ends(use))
+
+
+def _ends(use: Use) -> set[Value]:
+    outputs = [leaf for leaf in tree_leaves(use.output) if isinstance(leaf, Value)]
+    return {*use.inputs(), *outputs}
+
+
+def _moves_last(use: Use) -> bool:
+    numbers = [leaf for leaf in tree_leaves((use.args, use.kwargs)) if isinstance(leaf, int)]
+    return use.name == "permute" and numbers == [0, 3, 1, 2]
 
 
 def _works_on_last(use: Use, value: Value) -> bool:

@@ -94,7 +94,8 @@ class _Placed(nn.Module):
         try:
             return super().__getattr__(name)
         except AttributeError:
-            if name == "host":  # not there yet while a copy is being made
+            # Not there yet while a copy is being made; and what copies the host alone.
+            if name == "host" or name.startswith("__"):
                 raise
             return getattr(self.host, name)
 
