@@ -362,6 +362,20 @@ def test_a_row_that_holds_a_place_of_earlier_name_is_one_place():
     assert [site.parts for site in either(trace(host, [X]))] == [("a.c", "b")]
 
 
+def test_a_module_is_among_its_parts():
+    inner = nn.Sequential(conv(3, 4), nn.ReLU(), conv(4, 4))
+    host = nn.Sequential(OrderedDict(bottleneck=inner, head=nn.Conv2d(4, 1, 1)))
+    for patterns, expected in (
+        (["bottleneck.**"], [("bottleneck",)]),
+        (["bottleneck.*"], [("bottleneck",)]),
+        (["bottleneck"], [("bottleneck",)]),
+        (["bottleneck.0", "bottleneck.1"], []),
+        (["head"], []),
+    ):
+        both = surgery.conv_run() & surgery.by_name(*patterns)
+        assert [site.parts for site in both(trace(host, [X]))] == expected
+
+
 # What passes there
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from torch import nn
 
 from skinseg.names import near_matches
-from skinseg.surgery.trace import Trace
+from skinseg.surgery.trace import Trace, childless
 
 
 @dataclasses.dataclass(frozen=True)
@@ -36,6 +36,9 @@ class Site:
 
 class Selector:
     """Finds places in a network. ``a | b``: those of either; ``a & b``: those of a that b has, too.
+
+    A module is among those of ``b`` also if all of its innermost parts are: ``conv_run() &
+    by_name("bottleneck.**")`` has the row that fills ``bottleneck``.
 
     Of two places one of which is in the other, the outer one counts; of two that overlap
     otherwise, the first.
@@ -72,12 +75,26 @@ class Selector:
     def __and__(self, other: "Selector") -> "Selector":
         def find(trace: Trace) -> list[Site]:
             known = {part for site in other.find(trace) for part in site.parts}
-            return [site for site in self.find(trace) if known.issuperset(site.parts)]
+            return [
+                site
+                for site in self.find(trace)
+                if all(_is_among(part, known, trace) for part in site.parts)
+            ]
 
         return Selector(find, f"{self!r} & {other!r}")
 
     def __repr__(self) -> str:
         return self.description
+
+
+def _is_among(name: str, known: set[str], trace: Trace) -> bool:
+    """Whether a module is known, or all of its innermost parts are."""
+    inner = [
+        part
+        for part, module in trace.names.items()
+        if part.startswith(f"{name}.") and childless(module)
+    ]
+    return name in known or (bool(inner) and known.issuperset(inner))
 
 
 def by_name(*patterns: str) -> Selector:
