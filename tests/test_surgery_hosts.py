@@ -534,3 +534,38 @@ def test_lazy_modules_are_refused_until_they_have_weights():
         surgery.replace(host, "1", "iea", example_input=X)
     host(X)
     assert_trains(surgery.replace(host, surgery.conv_run(), "ecdf", example_input=X).model, X)
+
+
+# Looking without touching
+
+
+def test_preview_agrees_with_the_operation_and_changes_nothing():
+    layers = [conv(3, 8, stride=2), conv(8, 8), nn.ReLU(), conv(8, 16), nn.Conv2d(16, 1, 1)]
+    host = nn.Sequential(*layers).train()
+    host[4].register_forward_hook(lambda *_: None)
+    before, state = copy.deepcopy(host.state_dict()), torch.get_rng_state()
+    everything = surgery.conv_run() | surgery.by_type(nn.Conv2d)
+    found = surgery.preview(host, everything, "ecdf", example_input=X)
+    assert [place.parts for place in found.places] == [("0",), ("1", "2", "3"), ("4",)]
+    strided, row, hooked = found.places
+    assert "keeps height and width" in strided.problem and "hook" in hooked.problem
+    assert (strided.input_shape, strided.output_shape) == ((2, 3, 16, 24), (2, 8, 8, 12))
+    assert torch.equal(torch.get_rng_state(), state) and list(host) == layers and host.training
+    assert all(torch.equal(value, before[name]) for name, value in host.state_dict().items())
+    report = surgery.replace(host, surgery.conv_run(), "ecdf", example_input=X)
+    change = report.changes[0]
+    assert (row.parameters_before, row.parameters_after) == (
+        change.parameters_before,
+        change.parameters_after,
+    )
+    assert row.macs_before == 2 * 8 * 12 * 9 * (8 * 8 + 8 * 16)
+    assert row.macs_after - row.macs_before == report.macs_after - report.macs_before
+    assert "1 + 2 + 3" in str(found) and "yes" in str(found)
+
+
+def test_preview_without_a_block_judges_the_sizes():
+    found = surgery.preview(conv_head(), "*", example_input=X)
+    assert [place.problem for place in found.places] == ["", ""]
+    assert found.places[0].parameters_after is None and found.places[0].macs_after is None
+    with pytest.raises(SurgeryError, match="selects nothing"):
+        surgery.preview(conv_head(), "nowhere", example_input=X)

@@ -18,11 +18,22 @@ from skinseg.surgery.trace import Trace
 class Operation:
     """A network on the table. Leaving the ``with`` by an exception undoes what was done."""
 
-    def __init__(self, model: nn.Module, example: Example, *, inplace: bool, check: bool) -> None:
+    def __init__(
+        self, model: nn.Module, example: Example, *, inplace: bool, check: bool, copy: bool = True
+    ) -> None:
+        """Run a network as it is.
+
+        Args:
+            model: The network.
+            example: What to run it with.
+            inplace: Whether it is operated on itself.
+            check: Whether it is also run at a larger size, and the result checked.
+            copy: Whether an untouched copy is kept to compare with, where one is needed.
+        """
         refuse_unfit(model)
         self.example = example
         self.model = model if inplace else copied(model)
-        self.untouched = copied(model) if inplace and check else model
+        self.untouched = copied(model) if inplace and check and copy else model
         self.checks = check
         try:
             self.before = example.trace(self.model)

@@ -110,9 +110,8 @@ def replace(
 
 def _replace(operation: Operation, site: Site, maker: Maker, layout: Layout | None) -> Change:
     parts = [operation.before.names[name] for name in site.parts]
-    _refuse_hooks(operation.before, site)
-    channels = _channels(operation, site, layout)
-    taken, given = _ends(operation.before, site)
+    channels = fitting_channels(operation, site, layout)
+    taken, given = ends_of(operation.before, site)
     block = laid_out(make_block(maker, channels, parts[0], operation.model), layout)
     try_block(block, taken, given)
     rest = _stand_ins(operation.before, site)
@@ -157,10 +156,15 @@ def _refuse_hooks(trace: Trace, site: Site) -> None:
         )
 
 
-def _channels(operation: Operation, site: Site, layout: Layout | None) -> tuple[int, int]:
-    """The channels that go in and come out, the same at every size."""
+def fitting_channels(operation: Operation, site: Site, layout: Layout | None) -> tuple[int, int]:
+    """Return the channels that go in and come out, the same at every size.
+
+    Raises:
+        SurgeryError: If no block can stand there.
+    """
+    _refuse_hooks(operation.before, site)
     traces = operation.traces
-    ends = [_ends(trace, site) for trace in traces]
+    ends = [ends_of(trace, site) for trace in traces]
     taken = channels_of([pair[0] for pair in ends], traces, layout, "the input")
     given = channels_of([pair[1] for pair in ends], traces, layout, "the output")
     module = only_call(traces[0], site.parts[0]).module
@@ -173,8 +177,12 @@ def _channels(operation: Operation, site: Site, layout: Layout | None) -> tuple[
     return taken, given
 
 
-def _ends(trace: Trace, site: Site) -> tuple[Value, Value]:
-    """What goes into the first part and comes out of the last."""
+def ends_of(trace: Trace, site: Site) -> tuple[Value, Value]:
+    """Return what goes into the first part and comes out of the last.
+
+    Raises:
+        SurgeryError: If either is not one feature map.
+    """
     calls = [only_call(trace, name) for name in site.parts]
     arguments = calls[0].inputs()
     if len(arguments) != 1:

@@ -78,7 +78,7 @@ class SurgeryReport:
         return fields
 
     def __str__(self) -> str:
-        rows = [("place", "was", "is", "channels", "parameters")]
+        rows: list[tuple[str, ...]] = [("place", "was", "is", "channels", "parameters")]
         rows += [
             (
                 " + ".join(change.place),
@@ -89,11 +89,7 @@ class SurgeryReport:
             )
             for change in self.changes
         ]
-        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-        lines = [
-            "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
-            for row in rows
-        ]
+        lines = [table(rows)]
         lines += [f"left: {' + '.join(entry.place)}: {entry.reason}" for entry in self.refused]
         lines += self.notes
         lines += [
@@ -101,3 +97,12 @@ class SurgeryReport:
             f"MACs of an input {self.input_shape}: {self.macs_before:,} -> {self.macs_after:,}",
         ]
         return "\n".join(lines)
+
+
+def table(rows: list[tuple[str, ...]]) -> str:
+    """Rows of cells, the first a heading, with columns aligned."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return "\n".join(
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        for row in rows
+    )

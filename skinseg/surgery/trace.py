@@ -67,6 +67,7 @@ class Trace:
         hooked: Names of the modules with hooks that are not torch's own (as weight_norm's are).
         output: What the network returned.
         macs: Multiply-accumulates, as torch counts them.
+        macs_of: The same, of each module by name.
         parameters: The ``id`` of each parameter that took part, the network's own or not.
     """
 
@@ -77,6 +78,7 @@ class Trace:
     hooked: set[str]
     output: Any
     macs: int
+    macs_of: dict[str, int]
     parameters: set[int]
 
 
@@ -111,8 +113,15 @@ def trace(
         hooked=hooked,
         output=output,
         macs=flops.get_total_flops() // 2,
+        macs_of=_macs_of(flops),
         parameters=recorder.parameters,
     )
+
+
+def _macs_of(flops: FlopCounterMode) -> dict[str, int]:
+    # torch names a module by the network's type and its path.
+    counts = {path.partition(".")[2]: ops for path, ops in flops.get_flop_counts().items()}
+    return {name: sum(ops.values()) // 2 for name, ops in counts.items() if name}
 
 
 def tensors(tree: Any) -> list[torch.Tensor]:
