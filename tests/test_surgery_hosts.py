@@ -6,6 +6,7 @@ from collections import OrderedDict, namedtuple
 
 import pytest
 import torch
+import torch.distributed as dist
 from torch import nn
 from torch.nn import functional as F
 
@@ -265,15 +266,30 @@ def test_a_wrapped_block_sees_channels_first():
 # Copies and processes
 
 
-def test_distributed_networks_are_refused():
-    class DistributedDataParallel(nn.Module):
-        def __init__(self, module):
-            super().__init__()
-            self.module = module
+@pytest.fixture
+def process_group():
+    if not dist.is_available():
+        pytest.skip("torch without distributed")
+    dist.init_process_group("gloo", store=dist.HashStore(), rank=0, world_size=1)
+    yield
+    dist.destroy_process_group()
 
-    host = nn.Sequential(DistributedDataParallel(conv(3, 4)))
-    with pytest.raises(SurgeryError, match=r"0 is spread over processes \(DistributedDataParallel"):
-        surgery.replace(host, "0.module", "ecdf", example_input=X)
+
+def test_distributed_networks_are_refused(process_group):
+    host = nn.parallel.DistributedDataParallel(conv_head())
+    with pytest.raises(SurgeryError, match=r"the network is spread over processes \(Distributed"):
+        surgery.replace(host, "module.1", "ecdf", example_input=X)
+    with pytest.raises(SurgeryError, match=r"0 is spread over processes \(Distributed"):
+        surgery.insert(nn.Sequential(host), "iea", after="0", example_input=X, inplace=True)
+
+
+def test_sharded_networks_are_refused(process_group):
+    fsdp = pytest.importorskip("torch.distributed.fsdp")
+    mesh = pytest.importorskip("torch.distributed.device_mesh")
+    host = conv_head()
+    fsdp.fully_shard(host, mesh=mesh.init_device_mesh("cpu", (1,)))
+    with pytest.raises(SurgeryError, match=r"spread over processes \(FSDPModule"):
+        surgery.replace(host, "1", "ecdf", example_input=X)
 
 
 def test_a_copy_that_shares_weights_through_a_closure_is_refused():
@@ -420,6 +436,14 @@ def test_containers_keep_their_type(make, map_, several):
     net = surgery.insert(host, "sab", after="encoder", maps=maps, example_input=X).model
     host(X), net(X)
     assert net.seen is host.seen
+
+
+def test_a_map_named_twice_is_refused():
+    host = encoder(lambda a, b: [a, b])
+    with pytest.raises(SurgeryError, match=r"maps names one map twice: \[0, 0\]"):
+        surgery.insert(host, "sab", after="encoder", maps=[0, 0], example_input=X)
+    with pytest.raises(SurgeryError, match=r"maps names one map twice: \[1, -1\]"):
+        surgery.insert(host, "sab", after="encoder", maps=[1, -1], example_input=X)
 
 
 # Arguments

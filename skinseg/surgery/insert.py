@@ -151,9 +151,12 @@ def _chosen(flow: Any, maps: Maps | None) -> Any:
         if maps is None:
             raise SurgeryError(f"what passes there is {held}: name the maps that are meant, maps=")
     try:
-        return get_maps(flow, maps)
+        chosen = get_maps(flow, maps)
     except (LookupError, TypeError) as error:
         raise SurgeryError(f"what passes there is {held}, without {maps!r}") from error
+    if isinstance(chosen, list) and len({id(value) for value in chosen}) < len(chosen):
+        raise SurgeryError(f"maps names one map twice: {maps!r}")
+    return chosen
 
 
 def _size(block: nn.Module) -> int:

@@ -61,7 +61,7 @@ def replace(
         check: Run the network as its user will: at a second size, twice as high and three times
             as wide, which shows lost strides and fixed sizes, and forward and backward in training
             mode, which shows what writes over the block's output or does not use it. With it the
-            operation takes about as long as 16 forward passes and the memory of a training step at
+            operation takes about as long as 17 forward passes and the memory of a training step at
             the first size or of a forward pass at the second; without, as long as two forward
             passes. A network that takes one size only, or cannot be trained with this example, is
             checked as far as that goes, and the report's ``notes`` say so.
