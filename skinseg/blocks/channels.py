@@ -1,6 +1,7 @@
 """How channels are divided among parallel branches and normalization groups."""
 
 import math
+from numbers import Integral
 
 
 def split_widths(channels: int, parts: int) -> list[int]:
@@ -80,8 +81,8 @@ def require_channels(name: str, channels: int) -> int:
         TypeError: If it is no whole number.
         ValueError: If it is less than 1.
     """
-    if isinstance(channels, bool) or not isinstance(channels, int):
+    if isinstance(channels, bool) or not isinstance(channels, Integral):
         raise TypeError(f"{name} must be a whole number, not {channels!r}")
     if channels < 1:
         raise ValueError(f"{name} must be at least 1, not {channels}")
-    return channels
+    return int(channels)
