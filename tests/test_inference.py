@@ -627,6 +627,13 @@ def test_bad_argument_is_refused(case):
         Predictor(**{"model": Darkness(), **arguments})
 
 
+def test_smallest_input_is_that_of_the_networks():
+    size = skinseg.models.base.MIN_SIZE
+    assert Predictor(Darkness(), input_size=(size, size)).input_size == (size, size)
+    with pytest.raises(ValueError, match=f"each {size} or more"):
+        Predictor(Darkness(), input_size=(size, size - 1))
+
+
 def test_networks_of_other_channels_are_refused():
     network = skinseg.create_model("basic_unet", in_chans=4)
     with pytest.raises(ValueError, match="takes 4 channels"):
