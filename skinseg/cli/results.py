@@ -78,13 +78,13 @@ class ResultFolder:
             OutputError: If a picture cannot be written.
         """
         overlay = prediction.overlay(file) if self.overlay else None
-        mask, *others = self._pictures(file)
+        mask = self._picture(file, "mask")
         self._write_png(mask, prediction.run_lengths)
+        if overlay is not None:
+            self._write_png(self._picture(file, "overlay"), overlay)
         if self.probability:
             levels = (prediction.probability * 65535).round().astype("uint16")
-            self._write_png(others.pop(), levels)
-        if overlay is not None:
-            self._write_png(others.pop(), overlay)
+            self._write_png(self._picture(file, "probability"), levels)
         height, width = prediction.size
         x, y, box_width, box_height = prediction.bounding_box or (None,) * 4
         return Row(
@@ -101,10 +101,12 @@ class ResultFolder:
             confidence=round(prediction.confidence, 6),
         )
 
-    def _pictures(self, file: Path) -> list[Path]:
-        """What is written for an image: the mask, and then the others."""
+    def _picture(self, file: Path, kind: str) -> Path:
+        return self.path / f"{file.stem}_{kind}.png"
+
+    def _has_pictures(self, file: Path) -> bool:
         kinds = ["mask"] + ["overlay"] * self.overlay + ["probability"] * self.probability
-        return [self.path / f"{file.stem}_{kind}.png" for kind in kinds]
+        return all(self._picture(file, kind).is_file() for kind in kinds)
 
     def _write_png(self, path: Path, picture: np.ndarray | RunLengths) -> None:
         try:
@@ -122,7 +124,7 @@ class ResultFolder:
         return {
             file: known[str(file)]
             for file in files
-            if str(file) in known and all(path.is_file() for path in self._pictures(file))
+            if str(file) in known and self._has_pictures(file)
         }
 
     def write_table(self, rows: list[Row], table: TableFormat) -> Path:
