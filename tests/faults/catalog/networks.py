@@ -83,7 +83,7 @@ FAULTS = [
         "align_corners=self.align_corners",
         "align_corners=True",
         "UNeXt's logits are enlarged with the corners aligned.",
-        tests=("peers_unets",),
+        tests=("models::test_logits_are_enlarged_as_the_family_says",),
         chosen_after=True,
     ),
     Fault(
@@ -92,7 +92,7 @@ FAULTS = [
         "masks.append(mask)",
         "masks.insert(0, mask)",
         "Auxiliary outputs come in the wrong order, and with the wrong weights.",
-        tests=("authors",),
+        tests=("models::test_auxiliary_outputs_come_coarsest_first",),
         chosen_after=True,
     ),
     Fault(
@@ -145,6 +145,7 @@ FAULTS = [
         "self._undo",
         "A refused operation on nested modules leaves parts of itself.",
         tests=("surgery",),
+        remark="no two of its steps touch one place, so that their order does not show",
     ),
     Fault(
         "block_in_training_mode",

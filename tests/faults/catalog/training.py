@@ -233,7 +233,7 @@ FAULTS = [
         '"epoch": entry["epoch"]',
         '"epoch": self.recipe.epochs',
         "The record names the last epoch, not the one whose weights were kept.",
-        tests=("training", "train_cli", "records"),
+        tests=("training",),
         chosen_after=True,
     ),
     Fault(
