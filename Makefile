@@ -4,14 +4,14 @@ PYTHON ?= python3
 BIN := .venv/bin
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: demo catalog test test-slow test-hosts lint format tables results docs site clean
+.PHONY: demo catalog test test-slow test-hosts lint types format tables results docs site clean
 
 demo: .venv/installed
 	$(BIN)/skinseg synth demo/lesion --count 1 --size 512 --seed 9
 	$(BIN)/skinseg predict demo/lesion/images --model egeunet --output demo/result --overlay
 	@echo "The outlined lesion is in demo/result; the table beside it has its area and place."
 
-test: .venv/installed-dev lint
+test: .venv/installed-dev lint types
 	$(BIN)/python -m pytest -q -n auto -m "not slow"
 
 test-slow: .venv/installed-dev
@@ -20,7 +20,8 @@ test-slow: .venv/installed-dev
 # torchvision, which timm and smp import, has no CPU build on PyPI: beside a CPU build of PyTorch it
 # does not load, and then keeps ptflops from being imported. So they have another environment.
 test-hosts: .venv-hosts/installed
-	.venv-hosts/bin/python -m pytest -q -n auto tests/test_third_party.py tests/test_docs.py
+	.venv-hosts/bin/python -m pytest -q -n auto tests/test_third_party.py tests/test_docs.py \
+		tests/test_peers_backbones.py
 
 lint: .venv/installed-dev
 	$(BIN)/ruff format --check --quiet .

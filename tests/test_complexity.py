@@ -21,7 +21,7 @@ ROWS = [
 
 @pytest.mark.parametrize("row", ROWS)
 def test_every_row_costs_what_the_tables_say(row):
-    network = skinseg.create_model(row["network"])
+    network = paper_tables.build(row["network"])
     counter = row["parameters_m"]["counter"].partition(",")[0]
     count = {"all": lambda n: count_parameters(n).total, "thop": thop_parameters}[counter]
     assert count(network) / 1e6 == row["parameters_m"]["ours"]

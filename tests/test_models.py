@@ -17,14 +17,23 @@ VARIANTS = {*ABLATIONS, "segnet_ecdf", "transunet_small_ecdf"}
 EXPORTED = [
     pytest.param(name, marks=pytest.mark.slow if name in VARIANTS else ()) for name in NETWORKS
 ]
-# Of the large networks the matrix takes narrow ones; test_segnet_transunet.py has the full ones.
+# Of the large networks the matrix takes narrow ones. The full ones are in test_peers_*.py and in
+# test_segnet_transunet.py.
 SEGNET = {"channels": (8, 8, 16, 16, 16)}
 TRANSUNET = {"channels": 64, "depth": 1, "mlp_dim": 16, "img_size": 64}
+FIVE_LEVELS = {"channels": (4, 8, 8, 16, 16)}
 NARROW = {
+    "attention_unet": FIVE_LEVELS,
+    "bisenet": {"spatial_channels": (4, 8), "width": 4},
+    "deeplabv3": {"layers": (1, 1, 2, 2), "width": 4, "decoder_channels": 8},
+    "sanet": {"layers": (1, 2, 1, 1), "width": 8, "decoder_channels": 8},
     "segnet": SEGNET,
     "segnet_ecdf": SEGNET,
+    "transfuse_s": {"width": 4, "dim": 16, "depth": 2, "num_heads": 2, "img_size": (64, 48)},
     "transunet_small": TRANSUNET,
     "transunet_small_ecdf": TRANSUNET,
+    "unet_1024": FIVE_LEVELS,
+    "unetpp": FIVE_LEVELS,
 }
 sides = st.integers(32, 75)
 
@@ -71,7 +80,8 @@ def test_every_weight_learns(name):
     network = create(name)
     logits, aux = network(torch.randn(2, 3, 64, 64), return_aux=True)
     sum(output.square().sum() for output in [logits, *aux]).backward()
-    idle = [key for key, weight in network.named_parameters() if weight.grad is None]
+    learning = {key: x for key, x in network.named_parameters() if x.requires_grad}
+    idle = [key for key, weight in learning.items() if weight.grad is None]
     assert not idle
 
 

@@ -148,6 +148,7 @@ class ECDF(nn.Module):
         kept = [torch.cat(halves.unbind())]
         for unit in self.cascade:
             kept.append(unit(kept[-1]))  # Methods: one shared depthwise convolution after another
-        joined = torch.cat(torch.cat(kept, dim=1).chunk(2), dim=1)  # Methods: all maps are kept
+        halves = rearrange(torch.cat(kept, dim=1), "(parity b) c h w -> parity b c h w", parity=2)
+        joined = torch.cat(halves.unbind(), dim=1)  # Methods: all maps are kept
         out: torch.Tensor = self.attention(self.expand(joined))  # Methods; the code's order
         return x + out if self.residual else out

@@ -32,7 +32,8 @@ def _thop(model: nn.Module, x: torch.Tensor) -> tuple[float, float]:
         warnings.filterwarnings("ignore", "distutils", DeprecationWarning)
         from thop import profile
 
-        return profile(copy.deepcopy(model), (x,), verbose=False)
+        counted: tuple[float, float] = profile(copy.deepcopy(model), (x,), verbose=False)
+        return counted
 
 
 def _thop_macs(model: nn.Module, x: torch.Tensor) -> int:

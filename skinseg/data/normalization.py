@@ -56,7 +56,8 @@ class Normalization:
         """Return the settings as JSON data, without those that play no part."""
         if self.kind == "minmax":
             return {"kind": self.kind, "scale": self.scale}
-        return {"kind": self.kind, "mean": list(self.mean or ()), "std": list(self.std or ())}
+        assert self.mean is not None and self.std is not None, "__post_init__ checks it"
+        return {"kind": self.kind, "mean": list(self.mean), "std": list(self.std)}
 
     @overload
     def __call__(self, images: np.ndarray) -> np.ndarray: ...

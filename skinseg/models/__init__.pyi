@@ -1,12 +1,19 @@
+from .attention_unet import AttentionUNet as AttentionUNet
 from .base import SegmentationModel as SegmentationModel
 from .basic_unet import BasicUNet as BasicUNet
+from .bisenet import BiSeNet as BiSeNet
+from .deeplabv3 import DeepLabV3 as DeepLabV3
 from .egeunet import EGEUNet as EGEUNet
 from .lmsaunet import LMSAUNet as LMSAUNet
 from .malunet import MALUNet as MALUNet
+from .sanet import SANet as SANet
 from .segnet import SegNet as SegNet
+from .transfuse import TransFuse as TransFuse
 from .transunet import TransUNet as TransUNet
 from .ucmnet import UCMNet as UCMNet
 from .unet import UNet as UNet
+from .unet_1024 import StridedUNet as StridedUNet
+from .unetpp import UNetPP as UNetPP
 from .unext import UNeXt as UNeXt
 
 CATALOG: dict[str, dict[str, int | str]]

@@ -133,12 +133,7 @@ class SegNet(SegmentationModel):
         )
         self.decoder.append(conv_stage([channels[0]] * 2))
         self.head = nn.Conv2d(channels[0], num_classes, 3, padding=1)
-
-    @property
-    def first_conv(self) -> str:
-        """Name of the convolution that sees the input's channels."""
-        layer = "0" if self.config["block"] == "conv" else "compress"
-        return f"encoder.stages.0.{layer}.conv"
+        self.first_conv = f"encoder.stages.0.{'0' if block == 'conv' else 'compress'}.conv"
 
     def decode(self, features: list[torch.Tensor]) -> tuple[torch.Tensor, list[torch.Tensor]]:
         """Unpool and convolve, from the deepest map to the finest."""

@@ -81,7 +81,8 @@ class DecoderStage(nn.Module):
     def forward(self, x: torch.Tensor, skip: torch.Tensor) -> torch.Tensor:
         """Bring ``x`` (B, C_in, h, w) to the skip's shape (B, C_out, H, W) and fuse them."""
         x = F.interpolate(self.reduce(x), size=skip.shape[-2:], mode="bilinear")
-        return self.mix(x.relu() + skip)
+        mixed: torch.Tensor = self.mix(x.relu() + skip)
+        return mixed
 
 
 class UNeXt(SegmentationModel):
