@@ -26,7 +26,6 @@ from skinseg.runtimes.metadata import ExportMetadata
 
 MIN_SIDE = 32
 OUTPUTS = ("probability", "mask")
-_SIDES = {2: "height", 3: "width"}
 
 
 def export(
@@ -199,7 +198,8 @@ def _source(network: nn.Module, metadata: ExportMetadata, written: Format) -> So
         # The network itself, its blocks in their fast forms: the rules are for one size.
         module = published(network)
         use_forms(module)
-        sides = {axis: torch.export.Dim(name, min=MIN_SIDE) for axis, name in _SIDES.items()}
+        # Found out by torch.export, which takes a map of one pixel for a special case.
+        sides = dict.fromkeys((2, 3), torch.export.Dim.AUTO)
         example = torch.zeros(2, channels, 160, 192)
         return Source(module=module, example=example, dynamic={0: batch, **sides})
     height, width = metadata.size
@@ -212,9 +212,9 @@ def _source(network: nn.Module, metadata: ExportMetadata, written: Format) -> So
         return Source(module=graph, example=example, dynamic={0: batch})
     # Neither square nor of the network's size, which torch.export would take for the rule.
     images = torch.zeros(2, height + 40, width + 72, 3, dtype=torch.uint8)
-    sides = {1: torch.export.Dim("height"), 2: torch.export.Dim("width")}
-    module = Preprocessed(graph, metadata).eval()
-    return Source(module=module, example=images, dynamic={0: batch, **sides})
+    extent = dict.fromkeys((1, 2), torch.export.Dim.AUTO)
+    whole = Preprocessed(graph, metadata, by_products=written.resizes_by_products).eval()
+    return Source(module=whole, example=images, dynamic={0: batch, **extent})
 
 
 def _sizes(metadata: ExportMetadata) -> tuple[tuple[int, int], ...]:

@@ -3,6 +3,7 @@
 import copy
 import dataclasses
 from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import fx, nn
@@ -72,12 +73,12 @@ class Source:
     Attributes:
         module: Of one input and one output, in evaluation mode.
         example: An input.
-        dynamic: Dimensions of the input that may have any size.
+        dynamic: Dimensions of the input that may have any size, as ``torch.export`` has them.
     """
 
     module: nn.Module
     example: torch.Tensor
-    dynamic: dict[int, torch.export.Dim]
+    dynamic: dict[int, Any]
 
     def program(self) -> torch.export.ExportedProgram:
         """Return the module as an exported program."""

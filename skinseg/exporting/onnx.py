@@ -111,24 +111,36 @@ def _translations() -> dict[Callable[..., Any], Callable[..., Any]]:
         return resize(x, output_size, align_corners, antialias=1)
 
     def resize(x: Any, output_size: Any, align_corners: bool, *_: Any, antialias: int = 0) -> Any:
+        one = op.Constant(value_ints=[1])
         if all(isinstance(side, int) for side in output_size):
             sizes = op.Constant(value_ints=list(output_size))
         else:
-            one = op.Constant(value_ints=[1])
             sizes = op.Concat(*(op.Reshape(side, one) for side in output_size), axis=0)
-        # Only the last two axes: the sizes of the others need not be computed then.
+        axes = [2, 3]
+        if not all(isinstance(side, int) for side in x.shape[2:]):
+            # ONNX does not infer the rank of what is resized along some axes from unknown sides.
+            sizes, axes = op.Concat(op.Shape(x, start=0, end=2), sizes, axis=0), None
         return op.Resize(
             x,
             None,
             None,
             sizes,
-            axes=[2, 3],
+            axes=axes,
             mode="linear",
             antialias=antialias,
             coordinate_transformation_mode="align_corners" if align_corners else "half_pixel",
         )
 
+    def extreme(reduce: Callable[..., Any]) -> Callable[..., Any]:
+        # Over several dimensions at once.
+        def translated(x: Any, dim: Any = (), keepdim: bool = False) -> Any:
+            return reduce(x, op.Constant(value_ints=list(dim)), keepdims=int(keepdim))
+
+        return translated
+
     return {
+        aten.amax.default: extreme(op.ReduceMax),
+        aten.amin.default: extreme(op.ReduceMin),
         aten.group_norm.default: group_norm,
         aten.upsample_bilinear2d.vec: resize,
         aten._upsample_bilinear2d_aa.default: resize_with_antialiasing,

@@ -25,6 +25,8 @@ class Format:
         rules: What else to rewrite in the graph.
         dynamic: Whether the file may take images of any size.
         rgb: Whether it can hold the preparation of images.
+        resizes_by_products: Whether images are resized by matrix products, as the format has no
+            resizing with antialiasing.
         half: Whether its weights can be kept in half precision.
         batch: Number of images that it takes at once; None for any.
     """
@@ -35,6 +37,7 @@ class Format:
     rules: tuple[Rule, ...] = ()
     dynamic: bool = True
     rgb: bool = True
+    resizes_by_products: bool = False
     half: bool = False
     batch: int | None = None
 
@@ -109,6 +112,7 @@ FORMATS = {
         suffix=".xml",
         write=_write_openvino,
         packages=("onnx", "onnxscript", "onnxslim", "openvino"),
+        resizes_by_products=True,
         half=True,
     ),
     "torchscript": Format(suffix=".torchscript", write=_write_torchscript),
