@@ -32,7 +32,8 @@ def convert_checkpoint(
     The names of the weights show which network it is; channels, classes and LMSAUNet's N from
     their shapes. The record says that the training is unknown, and prepares images as the
     authors' code does: stretched by their own minimum and maximum to 0..255 at 256x256 (MALUNet,
-    EGE-UNet), or with ImageNet's mean and standard deviation at 224x224 (LMSAUNet).
+    EGE-UNet), or with ImageNet's mean and standard deviation at 224x224 (LMSAUNet; the
+    U-Net, DeepLabV3 and BiSeNet of its comparison).
 
     Args:
         checkpoint: State dict, or a dictionary with one under ``model_state_dict``; opened

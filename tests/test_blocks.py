@@ -8,7 +8,20 @@ from skinseg import create_block, list_blocks
 
 channels = st.integers(4, 40)
 sides = st.integers(2, 19)
-SINGLE_MAP = ["dga", "ea", "ecdf", "ghpa", "iea", "shifted_mlp", "ucm"]
+SINGLE_MAP = [
+    "cmrf",
+    "cmunext",
+    "dga",
+    "ea",
+    "ecdf",
+    "ghpa",
+    "iea",
+    "mamba",
+    "mkir",
+    "pvm",
+    "shifted_mlp",
+    "ucm",
+]
 BRIDGES = ["cab", "sab", "scab"]
 few = settings(max_examples=12, deadline=None, derandomize=True)
 
@@ -71,9 +84,34 @@ def test_ecdf_compression_factors(compression, attention):
     assert block(torch.randn(2, 16, 5, 6)).shape == (2, 64, 5, 6)
 
 
+def test_cmrf_equation():
+    block = create_block("cmrf", 8, 32, compression=4).eval()
+    assert len(block.cascade) == 3
+    x = torch.randn(2, 8, 5, 6)
+    even, odd = block.compress(x).unflatten(1, (4, 2)).unbind(2)
+    first = block.cascade[0](odd)
+    second = block.cascade[1](first)
+    maps = [even + odd, first, second, block.cascade[2](second)]
+    torch.testing.assert_close(block(x), block.expand(torch.cat(maps, dim=1)))
+
+
+def test_mkir_equation():
+    block = create_block("mkir", 4, 6, kernel_sizes=(1, 3)).eval()
+    x = torch.randn(2, 4, 5, 6)
+    hidden = block.expand(x)
+    mixed = nn.functional.channel_shuffle(sum(conv(hidden) for conv in block.depthwise), 2)
+    torch.testing.assert_close(block(x), block.shortcut(x) + block.reduce(mixed))
+
+
 def test_ecdf_is_residual_only_where_the_width_stays():
     assert create_block("ecdf", 32).residual
     assert not create_block("ecdf", 32, 64).residual
+
+
+def test_ecdf_averages_statistics_as_the_authors():
+    """Which outputs in evaluation mode do not show."""
+    norms = [m for m in create_block("ecdf", 8, 16).modules() if isinstance(m, nn.BatchNorm2d)]
+    assert norms and all((norm.momentum, norm.eps) == (0.03, 1e-3) for norm in norms)
 
 
 def test_cab_heads_are_the_same_function():
@@ -125,6 +163,13 @@ def test_ucm_equation():
     torch.testing.assert_close(block(x), 2 * (n + second(nn.functional.gelu(first(n)))))
 
 
+def test_no_gradient_flows_through_the_residual_of_ucm():
+    block, x = create_block("ucm", 8), feature_map(1, 8, 5, 6)
+    nn.init.zeros_(block.second[2].weight)
+    block(x).square().sum().backward()
+    assert not x.grad.any()
+
+
 def test_ucm_takes_a_map_of_one_pixel():
     block = create_block("ucm", 8).train()
     assert block(torch.randn(1, 8, 1, 1)).isfinite().all()
@@ -142,6 +187,12 @@ def test_ghpa_branches_of_the_learned_tensors_do_not_see_the_image():
         (lambda: create_block("dga", 3), ValueError, "3 channels cannot be split into 4"),
         (lambda: create_block("dga", 8, 8, dilation=3), TypeError, "dilation"),
         (lambda: create_block("ecdf", 8, compression=5), ValueError, "not 5"),
+        (lambda: create_block("cmrf", 8, compression=1), ValueError, "2 to 32, not 1"),
+        (lambda: create_block("cmunext", 8, kernel_size=4), ValueError, "odd number.* not 4"),
+        (lambda: create_block("cmunext", 8, depth=0), ValueError, "at least 1, not 0"),
+        (lambda: create_block("mamba", 9, groups=2), ValueError, "divide the 9 channels, not be 2"),
+        (lambda: create_block("mkir", 8, kernel_sizes=(3, 4)), ValueError, r"odd.* \(3, 4\)"),
+        (lambda: create_block("mkir", 8, 9, project=False), ValueError, "8 .* to 9 unprojected"),
         (lambda: create_block("cab", [8], heads="mlp"), ValueError, "not 'mlp'"),
         (lambda: create_block("scab", [8], order="cab"), ValueError, "not 'cab'"),
         (

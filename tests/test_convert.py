@@ -173,8 +173,8 @@ def test_pickled_code_is_refused_and_not_run(checkpoint, tmp_path):
             {"GAB1.x": torch.zeros(1), "encoder1.0.weight": torch.zeros(1)},
             "weights of other dimensions than EGEUNet",
         ),
-        ({"scab.satt.x": torch.zeros(1)}, "no whole checkpoint of MALUNet"),
-        ({"encoder1.cmrf.pwconv1.x": torch.zeros(1)}, "no whole checkpoint of LMSAUNet"),
+        ({"encoder4.1.gau.x": torch.zeros(1)}, "no whole checkpoint of MALUNet"),
+        ({"encoder1.cmrf.se_att.x": torch.zeros(1)}, "no whole checkpoint of LMSAUNet"),
     ],
 )
 def test_files_of_something_else(checkpoint, tmp_path, content, message):

@@ -200,3 +200,28 @@ def test_a_predictor_takes_it():
     slow = skinseg.Predictor("basic_unet")(image)
     quick = skinseg.Predictor(fast)(image)
     assert (slow.mask == quick.mask).mean() > 0.999
+
+
+@pytest.mark.parametrize("name", ["lmsaunet", "tinyunet"])
+def test_a_decoder_that_trains_narrows_first_to_the_same_end(name):
+    network = fill(skinseg.create_model(name, channels=(8, 8, 16, 16))).double()
+    x = torch.randn(2, 3, 32, 48).double()
+    network.eval()
+    with torch.no_grad():
+        expected = network(x)
+        for module in network.modules():
+            module.training = isinstance(module, skinseg.models.SegmentationModel)
+        same(network(x), expected, 1e-12)
+
+
+def test_layer_norm_trains_to_the_same_end():
+    norm = fill(LayerNorm2d(6)).double()
+    results = []
+    for training in (True, False):
+        norm.train(training).zero_grad()
+        x = torch.randn(2, 6, 4, 5, generator=torch.Generator().manual_seed(0)).double()
+        output = norm(x.requires_grad_())
+        output.square().sum().backward()
+        results.append([output.detach(), x.grad, norm.weight.grad.clone(), norm.bias.grad.clone()])
+    for one, other in zip(*results, strict=True):
+        same(one, other, 1e-12)

@@ -18,6 +18,12 @@ CASES = [
     ("sanet", "sanet", {}),
     ("transfuse_s", "transfuse_s", {}),
 ]
+NARROW = {
+    "bisenet": {"spatial_channels": (4, 8), "width": 4},
+    "deeplabv3": {"layers": (1, 1, 2, 2), "width": 4, "decoder_channels": 8},
+    "sanet": {"layers": (1, 2, 1, 1), "width": 8, "decoder_channels": 8},
+    "transfuse_s": {"width": 4, "dim": 8, "depth": 1, "num_heads": 2},
+}
 # A network, what its convert_encoder_weights says is published, and the part that it fills.
 PUBLISHED = [
     ("bisenet", "resnet18", "context"),
@@ -122,7 +128,7 @@ def test_tokens_are_timms_with_its_weights(timm, tmp_path):
 
 def published_weights(name, part):
     """The backbone's weights with a classifier beside them, under the names they have here."""
-    backbone = skinseg.create_model(name, in_chans=3).encoder.get_submodule(part)
+    backbone = skinseg.create_model(name, **NARROW[name]).encoder.get_submodule(part)
     return {
         **{key: torch.randn(value.shape) for key, value in backbone.state_dict().items()},
         "fc.weight": torch.randn(1000, 8),
@@ -135,7 +141,7 @@ def published_weights(name, part):
 def test_a_classifier_s_weights_fill_the_backbone_alone(name, part, tmp_path):
     state = published_weights(name, part)
     torch.save(state, tmp_path / "classifier.pth")
-    network = skinseg.create_model(name, in_chans=1)
+    network = skinseg.create_model(name, in_chans=1, **NARROW[name])
     before = {key: value.clone() for key, value in network.state_dict().items()}
     network.load_encoder_weights(tmp_path / "classifier.pth")
     prefix = f"encoder.{part}." if part else "encoder."
@@ -189,9 +195,8 @@ def test_transfuse_repeats_the_border_where_16_does_not_divide_a_side():
 
 @torch.no_grad()
 def test_bisenet_s_one_class_is_the_difference_of_two():
-    small = {"spatial_channels": (4, 8), "width": 4}
-    one = skinseg.create_model("bisenet", **small).eval()
-    two = skinseg.create_model("bisenet", num_classes=2, **small).eval()
+    one = skinseg.create_model("bisenet", **NARROW["bisenet"]).eval()
+    two = skinseg.create_model("bisenet", num_classes=2, **NARROW["bisenet"]).eval()
     two.load_state_dict(one.state_dict())
     x = torch.randn(1, 3, 64, 64)
     background, lesion = two(x).split(1, dim=1)
@@ -201,7 +206,7 @@ def test_bisenet_s_one_class_is_the_difference_of_two():
 
 @pytest.mark.parametrize("name", ["bisenet", "transfuse_s"])
 def test_weights_of_other_classes_keep_all_but_the_layers_of_the_classes(name, tmp_path):
-    trained = skinseg.create_model(name, num_classes=4)
+    trained = skinseg.create_model(name, num_classes=4, **NARROW[name])
     trained.save_pretrained(tmp_path)
     network = skinseg.create_model(f"local-dir:{tmp_path}", num_classes=3).eval()
     assert network(torch.randn(2, 3, 64, 64)).shape[1] == 3
@@ -212,7 +217,7 @@ def test_weights_of_other_classes_keep_all_but_the_layers_of_the_classes(name, t
 
 
 def test_the_class_token_is_kept_and_does_not_learn():
-    network = skinseg.create_model("transfuse_s", width=4, dim=8, depth=1, num_heads=2)
+    network = skinseg.create_model("transfuse_s", **NARROW["transfuse_s"])
     frozen = [key for key, weight in network.named_parameters() if not weight.requires_grad]
     assert frozen == ["encoder.transformer.class_token"]
 

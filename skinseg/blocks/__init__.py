@@ -6,12 +6,17 @@ from typing import Any
 from torch import nn
 
 from skinseg.blocks.cab import ChannelAttentionBridge
+from skinseg.blocks.cmrf import CascadeMultiReceptiveFields
+from skinseg.blocks.cmunext import CMUNeXtBlock
 from skinseg.blocks.dga import DilatedGatedAttention
 from skinseg.blocks.ea import ExternalAttention
 from skinseg.blocks.ecdf import ECDF
 from skinseg.blocks.gab import GroupAggregationBridge
 from skinseg.blocks.ghpa import GroupedHadamardProductAttention
 from skinseg.blocks.iea import InvertedExternalAttention
+from skinseg.blocks.mamba import Mamba
+from skinseg.blocks.mkir import MultiKernelInvertedResidual
+from skinseg.blocks.pvm import ParallelVisionMamba
 from skinseg.blocks.sab import SpatialAttentionBridge
 from skinseg.blocks.scab import ChannelSpatialAttentionBridge
 from skinseg.blocks.shifted_mlp import TokenizedShiftedMLP
@@ -20,12 +25,17 @@ from skinseg.names import near_matches
 
 BLOCKS: dict[str, type[nn.Module]] = {
     "cab": ChannelAttentionBridge,
+    "cmrf": CascadeMultiReceptiveFields,
+    "cmunext": CMUNeXtBlock,
     "dga": DilatedGatedAttention,
     "ea": ExternalAttention,
     "ecdf": ECDF,
     "gab": GroupAggregationBridge,
     "ghpa": GroupedHadamardProductAttention,
     "iea": InvertedExternalAttention,
+    "mamba": Mamba,
+    "mkir": MultiKernelInvertedResidual,
+    "pvm": ParallelVisionMamba,
     "sab": SpatialAttentionBridge,
     "scab": ChannelSpatialAttentionBridge,
     "shifted_mlp": TokenizedShiftedMLP,
@@ -75,6 +85,8 @@ def create_block(
 
 
 __all__ = [
+    "CMUNeXtBlock",
+    "CascadeMultiReceptiveFields",
     "ChannelAttentionBridge",
     "ChannelSpatialAttentionBridge",
     "DilatedGatedAttention",
@@ -83,6 +95,9 @@ __all__ = [
     "GroupAggregationBridge",
     "GroupedHadamardProductAttention",
     "InvertedExternalAttention",
+    "Mamba",
+    "MultiKernelInvertedResidual",
+    "ParallelVisionMamba",
     "SpatialAttentionBridge",
     "TokenizedShiftedMLP",
     "UCMBlock",

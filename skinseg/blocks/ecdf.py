@@ -4,32 +4,8 @@ import torch
 from einops import rearrange
 from torch import nn
 
+from skinseg.blocks.conv_unit import ConvUnit
 from skinseg.blocks.spatial_gate import SpatialGate
-
-
-class ConvUnit(nn.Sequential):
-    """Convolution without bias, BatchNorm and, unless ``act=False``, exact GELU.
-
-    Args:
-        in_chans: Channels C_in.
-        out_chans: Channels C_out.
-        kernel_size: Odd size of the convolution.
-        groups: Groups of the convolution.
-        act: Whether GELU follows.
-
-    Shape:
-        (B, C_in, H, W) -> (B, C_out, H, W), floating point, any H and W.
-    """
-
-    def __init__(
-        self, in_chans: int, out_chans: int, kernel_size: int, *, groups: int = 1, act: bool = True
-    ) -> None:
-        super().__init__()
-        self.conv = nn.Conv2d(
-            in_chans, out_chans, kernel_size, padding=kernel_size // 2, groups=groups, bias=False
-        )
-        self.norm = nn.BatchNorm2d(out_chans, eps=1e-3, momentum=0.03)
-        self.act = nn.GELU() if act else nn.Identity()
 
 
 class EfficientChannelGate(nn.Module):
@@ -140,7 +116,14 @@ class ECDF(nn.Module):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Map ``x`` (B, C_in, H, W) to (B, C_out, H, W)."""
-        compressed = self.compress(x)  # Methods: 1x1 convolution to C_out / N
+        out = self._expanded(self.compress(x))  # Methods: 1x1 convolution to C_out / N
+        return x + out if self.residual else out
+
+    def join(self, deep: torch.Tensor, skip: torch.Tensor) -> torch.Tensor:
+        """Return ``forward`` of a deeper map, enlarged, and a skip; see :meth:`ConvUnit.join`."""
+        return self._expanded(self.compress.join(deep, skip))
+
+    def _expanded(self, compressed: torch.Tensor) -> torch.Tensor:
         halves = rearrange(compressed, "b (c parity) h w -> parity b c h w", parity=2)
         # The halves go through the shared convolutions together, as one batch: BatchNorm then
         # learns with the statistics of both, which are the ones that it has when it predicts.
@@ -151,4 +134,4 @@ class ECDF(nn.Module):
         halves = rearrange(torch.cat(kept, dim=1), "(parity b) c h w -> parity b c h w", parity=2)
         joined = torch.cat(halves.unbind(), dim=1)  # Methods: all maps are kept
         out: torch.Tensor = self.attention(self.expand(joined))  # Methods; the code's order
-        return x + out if self.residual else out
+        return out

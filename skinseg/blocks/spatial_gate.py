@@ -13,6 +13,7 @@ class SpatialGate(nn.Module):
     Args:
         kernel_size: Odd size of its single convolution.
         dilation: Dilation of that convolution.
+        bias: Whether it has a bias.
 
     Shape:
         (B, C, H, W) -> (B, 1, H, W), floating point, any C, H and W.
@@ -22,10 +23,10 @@ class SpatialGate(nn.Module):
         torch.Size([2, 1, 9, 9])
     """
 
-    def __init__(self, kernel_size: int = 7, dilation: int = 1) -> None:
+    def __init__(self, kernel_size: int = 7, dilation: int = 1, bias: bool = True) -> None:
         super().__init__()
         padding = dilation * (kernel_size // 2)
-        self.conv = nn.Conv2d(2, 1, kernel_size, padding=padding, dilation=dilation)
+        self.conv = nn.Conv2d(2, 1, kernel_size, padding=padding, dilation=dilation, bias=bias)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Weigh the positions of ``x`` (B, C, H, W)."""

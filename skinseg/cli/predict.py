@@ -1,5 +1,7 @@
 """``skinseg predict``: masks for image files."""
 
+import os
+import sys
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -77,6 +79,8 @@ def predict(
     folder = ResultFolder(output, overlay=overlay, probability=probability)
     rows = folder.rows_done(inputs.files, table) if skip_existing else {}
     left = [file for file in inputs.files if file not in rows]
+    if len(left) > 1:
+        _leave_cores_to_readers()
     with errors_reported(), _output_errors_reported():
         interrupted = _run(predictor, left, folder, rows, progress=not quiet and len(left) > 1)
         ordered = [rows[file] for file in inputs.files if file in rows]
@@ -167,6 +171,13 @@ def _run(
         except KeyboardInterrupt:
             return True
     return False
+
+
+def _leave_cores_to_readers() -> None:
+    """Let torch have a fourth of the cores: more of its threads and the readers stop each other."""
+    torch = sys.modules.get("torch")
+    if torch is not None:
+        torch.set_num_threads(max(1, (os.cpu_count() or 1) // 4))
 
 
 def _row(file: Path, result: "Prediction | Exception", folder: ResultFolder) -> Row:

@@ -23,7 +23,7 @@ def torch_flops(model: nn.Module, x: torch.Tensor) -> Mapping[str, Mapping[Any, 
 
 
 def _torch_macs(model: nn.Module, x: torch.Tensor) -> int:
-    return sum(torch_flops(model, x)["Global"].values()) // 2
+    return sum(torch_flops(model, x).get("Global", {}).values()) // 2
 
 
 def _thop(model: nn.Module, x: torch.Tensor) -> tuple[float, float]:

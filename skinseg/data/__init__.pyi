@@ -8,8 +8,8 @@ from .datasets import PairDataset as PairDataset
 from .datasets import Sample as Sample
 from .datasets import SegmentationDataset as SegmentationDataset
 from .datasets import read_split as read_split
+from .decoding import ImageError as ImageError
 from .folder import FolderDataset as FolderDataset
-from .images import ImageError as ImageError
 from .images import image_size as image_size
 from .images import is_image_path as is_image_path
 from .images import list_images as list_images

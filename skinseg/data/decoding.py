@@ -43,11 +43,14 @@ class Decoded(NamedTuple):
         image: With its pixels; smaller than ``size`` where that was asked for.
         name: What messages call it.
         size: (height, width) of the whole image.
+        box: (left, top, right, bottom) of the whole image in ``image``. Where that is smaller, its
+            last pixels may be of fewer than the others, and count in part.
     """
 
     image: Image.Image
     name: str
     size: tuple[int, int]
+    box: tuple[float, float, float, float]
 
 
 @contextlib.contextmanager
@@ -87,11 +90,11 @@ def decoded(
             its size, whichever is the smallest that is enough, which takes a fraction of the time.
     """
     with opened(source, max_pixels) as (image, name):
-        stored = image.size
+        whole, extent = image.size, None
         try:
             several_frames = image is not source and _has_frames(image)
             if at_least is not None and image is not source:
-                _decode_smaller(image, at_least)
+                extent = _decode_smaller(image, at_least)
             with _no_pillow_limit(image):
                 image.load()
             turn = orientation(image)
@@ -105,16 +108,38 @@ def decoded(
         upright = image.transpose(_UPRIGHT[turn]) if turn > 1 else image
         upright.format = image.format
         width, height = upright.size
-        if isinstance(image, JpegImagePlugin.JpegImageFile):
-            width, height = stored if turn < 5 else stored[::-1]
-        yield Decoded(upright, name, (height, width))
+        if extent is None:
+            yield Decoded(upright, name, (height, width), (0, 0, width, height))
+        else:
+            width, height = whole if turn < 5 else whole[::-1]
+            yield Decoded(upright, name, (height, width), _upright_box(extent, image.size, turn))
 
 
-def _decode_smaller(image: Image.Image, at_least: tuple[int, int]) -> None:
-    """Let a JPEG file leave out the frequencies that nobody will see."""
-    if isinstance(image, JpegImagePlugin.JpegImageFile):
-        height, width = at_least if orientation(image) < 5 else at_least[::-1]
-        image.draft(image.mode, (width, height))
+def _decode_smaller(image: Image.Image, at_least: tuple[int, int]) -> tuple[float, float] | None:
+    """Let a JPEG file leave out the frequencies that nobody will see.
+
+    Returns:
+        The width and height of the whole image in the smaller one's pixels, as it is stored; None
+        for other formats.
+    """
+    if not isinstance(image, JpegImagePlugin.JpegImageFile):
+        return None
+    height, width = at_least if orientation(image) < 5 else at_least[::-1]
+    draft = image.draft(image.mode, (width, height))
+    return draft[1][2:] if draft is not None else None
+
+
+def _upright_box(
+    extent: tuple[float, float], stored: tuple[int, int], turn: int
+) -> tuple[float, float, float, float]:
+    """Where an image that starts at the upper left lies once it is upright."""
+    margins = stored[0] - extent[0], stored[1] - extent[1]
+    (width, height), (right, bottom) = (
+        (extent, margins) if turn < 5 else (extent[::-1], margins[::-1])
+    )
+    left = right if turn in (2, 3, 6, 7) else 0.0
+    top = bottom if turn in (3, 4, 7, 8) else 0.0
+    return left, top, left + width, top + height
 
 
 def _open_file(path: Path) -> BinaryIO:

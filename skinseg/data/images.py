@@ -3,6 +3,7 @@
 import io
 import os
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from PIL import Image, TiffImagePlugin
@@ -56,8 +57,23 @@ def read_image(
         >>> image.shape, image.dtype.name, int(image.max())
         ((2, 4, 3), 'uint8', 255)
     """
-    with decoded(source, max_pixels) as (image, name, _):
+    with decoded(source, max_pixels) as (image, name, *_):
         return np.array(_to_rgb(image, name))
+
+
+class ReducedImage(NamedTuple):
+    """An image that may have been decoded at a fraction of its size.
+
+    Attributes:
+        image: Of mode RGB.
+        size: `(H, W)` of the whole image.
+        box: `(left, top, right, bottom)` of the whole image in `image`, all of it but for a
+            fraction of the last pixels.
+    """
+
+    image: Image.Image
+    size: tuple[int, int]
+    box: tuple[float, float, float, float]
 
 
 def read_reduced_image(
@@ -65,7 +81,7 @@ def read_reduced_image(
     at_least: tuple[int, int],
     *,
     max_pixels: int = MAX_PIXELS,
-) -> tuple[Image.Image, tuple[int, int]]:
+) -> ReducedImage:
     """Read an image as `read_image` does, decoded no larger than need be.
 
     A JPEG file is decoded at 1/2, 1/4 or 1/8 of its size where that is enough, in a fraction of
@@ -77,8 +93,7 @@ def read_reduced_image(
         max_pixels: The most pixels (width times height) to accept, of the whole image.
 
     Returns:
-        The image, of mode RGB, with sides of `at_least` or more unless the whole image is smaller;
-        and the whole image's `(H, W)`.
+        The image, with sides of `at_least` or more unless the whole image is smaller.
 
     Raises:
         ImageError: As `read_image`.
@@ -88,13 +103,13 @@ def read_reduced_image(
         >>> import tempfile
         >>> from PIL import Image
         >>> with tempfile.TemporaryDirectory() as folder:
-        ...     Image.new("RGB", (4000, 3000)).save(f"{folder}/photo.jpg")
-        ...     image, size = read_reduced_image(f"{folder}/photo.jpg", (256, 256))
-        >>> image.size, size
-        ((500, 375), (3000, 4000))
+        ...     Image.new("RGB", (4000, 3002)).save(f"{folder}/photo.jpg")
+        ...     reduced = read_reduced_image(f"{folder}/photo.jpg", (256, 256))
+        >>> reduced.image.size, reduced.size, reduced.box
+        ((500, 376), (3002, 4000), (0.0, 0.0, 500.0, 375.25))
     """
-    with decoded(source, max_pixels, at_least) as (image, name, size):
-        return _to_rgb(image, name), size
+    with decoded(source, max_pixels, at_least) as (image, name, size, box):
+        return ReducedImage(_to_rgb(image, name), size, box)
 
 
 def read_mask(
@@ -151,7 +166,7 @@ def read_mask_levels(
         >>> read_mask_levels(Image.new("1", (2, 1), 1)).tolist()
         [[255, 255]]
     """
-    with decoded(source, max_pixels) as (image, name, _):
+    with decoded(source, max_pixels) as (image, name, *_):
         # Lossy files hold noise: their 0 and 1 are both black, never a two-class mask.
         lossy = image.format in ("JPEG", "MPO")
         return _mask_levels(image, name, lossy)

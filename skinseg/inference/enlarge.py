@@ -40,48 +40,47 @@ class EnlargedLogits:
             probability[top : top + _ROWS] = _mean_sigmoid(enlarged)
         return probability
 
-    def sampled(self, step: int) -> np.ndarray:
-        """Return :meth:`probability` at every ``step``-th row and column."""
-        height, width = self.size
-        rows = self._rows.interpolate(self._reduced, slice(step // 2, height, step), axis=1)
-        return _mean_sigmoid(self._columns.interpolate(rows, slice(step // 2, width, step), axis=2))
-
     def runs(self, threshold: float) -> RunLengths:
         """Return the mask: where the probability reaches the threshold, above 0, below 1.
 
         Of a single pass it is where the enlarged logit reaches the threshold's logit.
         """
-        height, width = self.size
-        rows = self._rows.interpolate(self._reduced, slice(0, height), axis=1)
-        # One pass needs no sigmoid: it is monotonic.
+        rows = self._rows.interpolate(self._reduced, slice(0, self.size[0]), axis=1)
+        # One pass needs no sigmoid, which is monotonic.
         single = len(rows) == 1
         level = np.float32(math.log(threshold / (1 - threshold)) if single else threshold)
-        scores = rows if single else _sigmoid(rows)
-        left, right = scores[:, :, :-1], scores[:, :, 1:]
-        first = np.minimum(left, right).mean(axis=0) >= level
-        last = first.copy()
-        undecided = first != (np.maximum(left, right).mean(axis=0) >= level)
-
-        begins, counts = self._columns.cells
-        row, cell = np.nonzero(undecided)
-        place = np.arange(counts.max())
-        pixel = np.minimum(begins[cell][:, None] + place, width - 1)
+        lesion, undecided = (_cells_of_one if single else _cells_of_several)(rows, level)
+        row, cell = np.divmod(np.flatnonzero(undecided), undecided.shape[1])
         start, end = rows[:, row, cell][:, :, None], rows[:, row, cell + 1][:, :, None]
-        values = start + self._columns.weight[pixel] * (end - start)
-        lesion = (values[0] if single else _mean_sigmoid(values)) >= level
-        first[row, cell] = lesion[:, 0]
-        last[row, cell] = lesion[np.arange(len(cell)), counts[cell] - 1]
+        values = start + self._columns.weights_of_cells[cell] * (end - start)
+        pixels = (values[0] if single else _mean_sigmoid(values)) >= level
+        changes = self._changes(lesion, row, cell, pixels)
+        return RunLengths(self.size, changes[0::2], changes[1::2])
 
-        # Runs start and end at changes: from cell to cell, at the ends of a row, ...
-        changes = np.concatenate([first[:, :1], last[:, :-1] != first[:, 1:], last[:, -1:]], axis=1)
-        line, edge = np.nonzero(changes)
-        between = line * (width + 1) + np.append(begins, width)[edge]
-        # ... and inside of cells.
-        inside = (lesion[:, 1:] != lesion[:, :-1]) & (place[1:] < counts[cell][:, None])
-        index, offset = np.nonzero(inside)
-        within = row[index] * (width + 1) + begins[cell[index]] + offset + 1
-        positions = np.sort(np.concatenate([between, within]))
-        return RunLengths(self.size, positions[0::2], positions[1::2])
+    def _changes(
+        self, lesion: np.ndarray, row: np.ndarray, cell: np.ndarray, pixels: np.ndarray
+    ) -> np.ndarray:
+        """Positions, as `RunLengths` counts them, of the pixels that are not as those before them.
+
+        Args:
+            lesion: Bool (H, cells), of those that are not undecided.
+            row: Of the undecided cells.
+            cell: Of the undecided cells.
+            pixels: Bool (undecided cells, most pixels of a cell).
+        """
+        width = self.size[1]
+        begins, counts = self._columns.begins, self._columns.counts
+        first, last = lesion, lesion.copy()
+        first[row, cell] = pixels[:, 0]
+        last[row, cell] = pixels[np.arange(len(cell)), counts[cell] - 1]
+        between = np.concatenate([first[:, :1], last[:, :-1] != first[:, 1:], last[:, -1:]], axis=1)
+        line, edge = np.divmod(np.flatnonzero(between), between.shape[1])
+        at_edges = line * (width + 1) + np.append(begins, width)[edge]
+        within = pixels[:, 1:] != pixels[:, :-1]
+        within &= np.arange(1, pixels.shape[1]) < counts[cell][:, None]
+        index, offset = np.nonzero(within)
+        inside = row[index] * (width + 1) + begins[cell[index]] + offset + 1
+        return np.sort(np.concatenate([at_edges, inside]))
 
     @cached_property
     def _reduced(self) -> np.ndarray:
@@ -137,11 +136,36 @@ class _Interpolation:
         end += start
         return end
 
-    @property
-    def cells(self) -> tuple[np.ndarray, np.ndarray]:
-        """The first pixel of each cell, and the number of its pixels, 1 or more."""
-        begins = np.searchsorted(self.cell, np.arange(self.cell[-1] + 1))
-        return begins, np.diff(begins, append=len(self.cell))
+    @cached_property
+    def begins(self) -> np.ndarray:
+        """The first pixel of each cell, int64 (cells,); none is without pixels."""
+        return np.searchsorted(self.cell, np.arange(self.cell[-1] + 1))
+
+    @cached_property
+    def counts(self) -> np.ndarray:
+        """The number of pixels of each cell, int64 (cells,)."""
+        return np.diff(self.begins, append=len(self.cell))
+
+    @cached_property
+    def weights_of_cells(self) -> np.ndarray:
+        """``weight`` by cell and place in it, float32 (cells, most pixels); the rest is filled."""
+        pixel = self.begins[:, None] + np.arange(self.counts.max())
+        weights: np.ndarray = self.weight[np.minimum(pixel, len(self.weight) - 1)]
+        return weights
+
+
+def _cells_of_one(rows: np.ndarray, level: np.float32) -> tuple[np.ndarray, np.ndarray]:
+    """Which cells between logits are lesion, and which undecided, bool (H, w - 1) each."""
+    ends = rows[0] >= level
+    return ends[:, :-1].copy(), ends[:, :-1] != ends[:, 1:]
+
+
+def _cells_of_several(rows: np.ndarray, level: np.float32) -> tuple[np.ndarray, np.ndarray]:
+    """The same for the mean of several passes' sigmoids, which lies between those of the ends."""
+    ends = _sigmoid(rows)
+    left, right = ends[:, :, :-1], ends[:, :, 1:]
+    lesion = np.minimum(left, right).mean(axis=0) >= level
+    return lesion, lesion != (np.maximum(left, right).mean(axis=0) >= level)
 
 
 def _antialiasing(values: int, pixels: int) -> np.ndarray:

@@ -11,7 +11,7 @@ import numpy as np
 from PIL import Image
 
 from skinseg.data.decoding import ImageError
-from skinseg.data.images import read_image, read_reduced_image
+from skinseg.data.images import ReducedImage, read_image, read_reduced_image
 
 if TYPE_CHECKING:
     import torch
@@ -69,7 +69,7 @@ def as_rgb(image: ImageLike, name: str = "the image", *, channel_order: str = "r
 
 def as_reduced_image(
     image: ImageLike, at_least: tuple[int, int], name: str = "the image"
-) -> tuple[Image.Image, tuple[int, int]]:
+) -> ReducedImage:
     """Return an image as :func:`as_rgb` does, but for a network that sees it smaller.
 
     Args:
@@ -78,29 +78,27 @@ def as_reduced_image(
         name: What errors call an image that is no file.
 
     Returns:
-        Pillow image of mode RGB, whose channels have the order that they have in ``image``, and the
-        whole image's (H, W).
+        The image; its channels have the order that they have in ``image``.
 
     Raises:
         ImageError: As :func:`as_rgb`.
         TypeError: As :func:`as_rgb`.
 
     Example:
-        >>> image, size = as_reduced_image(np.full((10, 20), 0.5), (8, 8))
-        >>> image.size, size
-        ((20, 10), (10, 20))
+        >>> as_reduced_image(np.full((10, 20), 0.5), (8, 8)).size
+        (10, 20)
     """
     if isinstance(image, str | os.PathLike):
-        reduced, size = read_reduced_image(image, at_least)
-        name = f"'{os.fspath(image)}'"
+        reduced, name = read_reduced_image(image, at_least), f"'{os.fspath(image)}'"
     elif isinstance(image, Image.Image):
         with _PILLOW_LOCK:
-            reduced, size = read_reduced_image(image, at_least)
+            reduced = read_reduced_image(image, at_least)
     else:
-        levels = _array_to_rgb(_pixels(image, name), name)
-        reduced, size = Image.fromarray(np.ascontiguousarray(levels)), levels.shape[:2]
-    _check_sides(size, name)
-    return reduced, size
+        levels = np.ascontiguousarray(_array_to_rgb(_pixels(image, name), name))
+        height, width = levels.shape[:2]
+        reduced = ReducedImage(Image.fromarray(levels), (height, width), (0, 0, width, height))
+    _check_sides(reduced.size, name)
+    return reduced
 
 
 def is_array(image: object) -> TypeGuard[np.ndarray | torch.Tensor]:

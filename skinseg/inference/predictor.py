@@ -211,16 +211,16 @@ class Predictor:
         index, image = item
         try:
             enough = enough_for(self.input_size)
-            reduced, size = as_reduced_image(image, enough, f"image {index}")
+            reduced = as_reduced_image(image, enough, f"image {index}")
         except (ImageError, TypeError) as error:
             return error
-        pixels = resize_image(reduced, self.input_size)
+        pixels = resize_image(reduced.image, self.input_size, reduced.box)
         if self.channel_order == "bgr" and is_array(image):
             pixels = np.ascontiguousarray(pixels[:, :, ::-1])
         if self.runtime.in_chans == 1:
             pixels = np.asarray(Image.fromarray(pixels).convert("L"))[:, :, None]
         channels_first = np.ascontiguousarray(pixels.transpose(2, 0, 1))
-        return _Prepared(self.normalization(channels_first[None])[0], size)
+        return _Prepared(self.normalization(channels_first[None])[0], reduced.size)
 
     def _logits(self, pixels: np.ndarray) -> np.ndarray:
         """Lesion logits (B, passes, h, w) of normalized images (B, C, h, w)."""

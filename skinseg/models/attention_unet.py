@@ -9,6 +9,7 @@ from torch import nn
 
 from skinseg.checkpoint import StateDict
 from skinseg.models.attention_gate import AttentionGate
+from skinseg.models.citation import Citation
 from skinseg.models.conv_norm import ConvNorm
 from skinseg.models.keymap import Rule, numbered, rename
 from skinseg.models.unet import DoubleConv, PooledUNet, pad_to_skip
@@ -69,6 +70,27 @@ class AttentionUNet(PooledUNet):
         torch.Size([1, 1, 45, 50])
     """
 
+    paper = Citation(
+        key="oktay2018attention",
+        title="Attention U-Net: Learning Where to Look for the Pancreas",
+        authors=(
+            "Ozan Oktay",
+            "Jo Schlemper",
+            "Loic Le Folgoc",
+            "Matthew Lee",
+            "Mattias Heinrich",
+            "Kazunari Misawa",
+            "Kensaku Mori",
+            "Steven McDonagh",
+            "Nils Y. Hammerla",
+            "Bernhard Kainz",
+            "Ben Glocker",
+            "Daniel Rueckert",
+        ),
+        year=2018,
+        arxiv="1804.03999",
+    )
+
     def __init__(
         self,
         *,
@@ -100,5 +122,5 @@ class AttentionUNet(PooledUNet):
 
 @register_model
 def attention_unet(**kwargs: Any) -> AttentionUNet:
-    """Attention U-Net of MALUNet's Table II: five levels, 32 to 512 channels, 8,727,213 params."""
+    """Attention U-Net of MALUNet's Table II: 32 to 512 channels, 8,727,213 parameters."""
     return AttentionUNet(**kwargs)

@@ -14,6 +14,7 @@ from torch import nn
 from skinseg import hub
 from skinseg.checkpoint import StateDict, adapt_channels, fill, read_state_dict
 from skinseg.models.authors import AuthorsCode
+from skinseg.models.citation import Citation
 from skinseg.models.features import FeatureInfo
 from skinseg.pretrained import PretrainedCfg
 
@@ -41,6 +42,7 @@ class SegmentationModel(nn.Module):
             :func:`torch.nn.functional.interpolate`.
         authors_code: How checkpoints of the authors' code are recognized; None where there are
             none to recognize.
+        paper: Where the family was published; None where nobody says.
     """
 
     architecture: str = ""
@@ -49,6 +51,7 @@ class SegmentationModel(nn.Module):
     backbones: ClassVar[tuple[str, ...]] = ("",)
     align_corners: ClassVar[bool] = True
     authors_code: ClassVar[AuthorsCode | None] = None
+    paper: ClassVar[Citation | None] = None
     num_aux: int = 0
     encoder: nn.Module
     feature_info: FeatureInfo
@@ -100,7 +103,7 @@ class SegmentationModel(nn.Module):
     def forward_features(self, x: torch.Tensor) -> torch.Tensor:
         """Return the encoder's deepest feature map of ``x`` (B, in_chans, H, W)."""
         self.check_input(x)
-        return self._encode(x)[-1]
+        return self._encode(x)[len(self.feature_info) - 1]
 
     @overload
     def forward(self, x: torch.Tensor, return_aux: Literal[False] = False) -> torch.Tensor: ...

@@ -10,6 +10,7 @@ from torch.nn import functional as F
 from skinseg.checkpoint import StateDict
 from skinseg.models.authors import IMAGENET, AuthorsCode
 from skinseg.models.base import SegmentationModel
+from skinseg.models.citation import Citation
 from skinseg.models.conv_norm import ConvNorm
 from skinseg.models.features import FeatureInfo
 from skinseg.models.keymap import Rule, numbered, rename
@@ -166,6 +167,22 @@ class BiSeNet(SegmentationModel):
         >>> net(torch.randn(2, 3, 45, 50)).shape
         torch.Size([2, 1, 45, 50])
     """
+
+    paper = Citation(
+        key="yu2018bisenet",
+        title="BiSeNet: Bilateral Segmentation Network for Real-time Semantic Segmentation",
+        authors=(
+            "Changqian Yu",
+            "Jingbo Wang",
+            "Chao Peng",
+            "Changxin Gao",
+            "Gang Yu",
+            "Nong Sang",
+        ),
+        venue="European Conference on Computer Vision (ECCV)",
+        year=2018,
+        arxiv="1808.00897",
+    )
 
     first_conv = ("encoder.spatial.0.conv", "encoder.context.conv1")
     classifier = ("spatial", "head")

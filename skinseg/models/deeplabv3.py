@@ -9,6 +9,7 @@ from torch import nn
 from skinseg.checkpoint import StateDict
 from skinseg.models.authors import IMAGENET, AuthorsCode
 from skinseg.models.base import SegmentationModel
+from skinseg.models.citation import Citation
 from skinseg.models.conv_norm import ConvNorm
 from skinseg.models.keymap import Rule, numbered, rename
 from skinseg.models.resnet import Bottleneck, ResNet, count_blocks
@@ -93,6 +94,14 @@ class DeepLabV3(SegmentationModel):
         >>> net(torch.randn(2, 3, 45, 50)).shape
         torch.Size([2, 1, 45, 50])
     """
+
+    paper = Citation(
+        key="chen2017deeplabv3",
+        title="Rethinking Atrous Convolution for Semantic Image Segmentation",
+        authors=("Liang-Chieh Chen", "George Papandreou", "Florian Schroff", "Hartwig Adam"),
+        year=2017,
+        arxiv="1706.05587",
+    )
 
     first_conv = "encoder.conv1"
     encoder: ResNet

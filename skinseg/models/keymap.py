@@ -42,3 +42,20 @@ SIX_STAGE_RULES: list[Rule] = [
     (r"\.block\.0\.(weight|bias)$", r".block.\1"),
     (r"^final\.", "head."),
 ]
+
+# The bridge of MALUNet, which UltraLight VM-UNet has too.
+SCAB_RULES: list[Rule] = [
+    (r"^scab\.satt\.shared_conv2d\.0\.", "bridge.sab.gate.conv."),
+    (r"^scab\.catt\.get_all_att\.", "bridge.cab.mix."),
+    (r"^scab\.catt\.att(\d)\.", numbered("bridge.cab.heads.{}.")),
+]
+# The layer of the Mamba package.
+MAMBA_RULES: list[Rule] = [
+    (r"\.mamba\.A_log$", ".mamba.log_rates"),
+    (r"\.mamba\.D$", ".mamba.skip"),
+    (r"\.mamba\.in_proj\.", ".mamba.enter."),
+    (r"\.mamba\.conv1d\.", ".mamba.causal."),
+    (r"\.mamba\.x_proj\.", ".mamba.select."),
+    (r"\.mamba\.dt_proj\.", ".mamba.step."),
+    (r"\.mamba\.out_proj\.", ".mamba.leave."),
+]

@@ -2,29 +2,19 @@
 
 import re
 from collections.abc import Sequence
-from itertools import pairwise
+from functools import partial
 from typing import Any
-
-import torch
-from torch import nn
 
 from skinseg.blocks import create_block
 from skinseg.checkpoint import StateDict
 from skinseg.models.authors import IMAGENET, AuthorsCode
-from skinseg.models.base import SegmentationModel, upsample
-from skinseg.models.features import FeatureInfo
-from skinseg.models.keymap import Rule, numbered, rename
-from skinseg.models.pooling_encoder import PoolingEncoder
+from skinseg.models.citation import Citation
+from skinseg.models.four_level import FOUR_LEVEL_RULES, FourLevelUNet
+from skinseg.models.keymap import Rule, rename
 from skinseg.registry import register_model
 
 AUTHORS_NAMES: list[Rule] = [
-    (r"^encoder(\d)\.\w+\.", numbered("encoder.stages.{}.")),
-    (r"^decoder(\d)\.\w+\.", numbered("decoder.{}.", offset=4, sign=-1)),
-    (r"^final_conv\.", "head."),
-    (r"\.pwconv1\.", ".compress."),
-    (r"\.pwconv2\.", ".expand."),
-    (r"\.m\.(\d+)\.", numbered(".cascade.{}.", offset=0)),
-    (r"\.bn\.", ".norm."),
+    *FOUR_LEVEL_RULES,
     (r"\.se_att\.eca\.", ".attention.channel_gate."),
     (r"\.se_att\.spatial\.conv\.0\.", ".attention.spatial_gate.conv."),
     (r"\.se_att\.", ".attention."),
@@ -44,7 +34,7 @@ def _arguments(state: StateDict) -> dict[str, Any]:
     }
 
 
-class LMSAUNet(SegmentationModel):
+class LMSAUNet(FourLevelUNet):
     """Lightweight multi-scale attention U-Net built of ECDF blocks.
 
     Source: Sci Rep 15, 34327 (2025). The paper's text says N = 8, as the released checkpoints
@@ -62,15 +52,24 @@ class LMSAUNet(SegmentationModel):
         ValueError: If an argument is out of range.
 
     Example:
+        >>> import torch
         >>> LMSAUNet(channels=(8, 16, 24, 32), compression=4)(torch.randn(1, 3, 48, 50)).shape
         torch.Size([1, 1, 48, 50])
     """
 
-    first_conv = "encoder.stages.0.compress.conv"
-
+    paper = Citation(
+        key="lmsaunet2025",
+        title="Lightweight Unet with depthwise separable convolution for skin lesion segmentation",
+        venue="Scientific Reports",
+        journal=True,
+        volume="15",
+        pages="34327",
+        year=2025,
+        doi="10.1038/s41598-025-16683-1",
+    )
     authors_code = AuthorsCode(
         "lmsaunet",
-        r"encoder\d\.\w+\.pwconv1\.",
+        r"encoder\d\.\w+\.se_att\.",
         224,
         IMAGENET,
         _arguments,
@@ -86,39 +85,15 @@ class LMSAUNet(SegmentationModel):
         compression: int = 32,
         attention: bool = True,
     ) -> None:
-        super().__init__(
-            {
-                "in_chans": in_chans,
-                "num_classes": num_classes,
-                "channels": list(channels),
-                "compression": compression,
-                "attention": attention,
-            }
-        )
-        if len(channels) != 4:
-            raise ValueError(f"channels must be four widths, not {channels}")
-        ecdf = {"compression": compression, "attention": attention}
-        self.encoder = PoolingEncoder(
-            create_block("ecdf", narrow, wide, **ecdf)
-            for narrow, wide in pairwise([in_chans, *channels])
-        )
-        self.feature_info = FeatureInfo(
-            [*channels, channels[-1]],
-            [1, 2, 4, 8, 16],
-            [*(f"stages.{index}" for index in range(4)), "deepest"],
-        )
-        below = [channels[-1], *reversed(channels)]
-        self.decoder = nn.ModuleList(
-            create_block("ecdf", deep + skip, skip, **ecdf) for deep, skip in pairwise(below)
-        )
-        self.head = nn.Conv2d(channels[0], num_classes, 1)
-
-    def decode(self, features: list[torch.Tensor]) -> tuple[torch.Tensor, list[torch.Tensor]]:
-        """Upsample, join the skip, and fuse, from the deepest map to the finest."""
-        *skips, x = features
-        for block, skip in zip(self.decoder, reversed(skips), strict=True):
-            x = block(torch.cat([upsample(x, skip.shape[-2:], "bicubic"), skip], dim=1))
-        return x, []
+        config = {
+            "in_chans": in_chans,
+            "num_classes": num_classes,
+            "channels": list(channels),
+            "compression": compression,
+            "attention": attention,
+        }
+        ecdf = partial(create_block, "ecdf", compression=compression, attention=attention)
+        super().__init__(config, ecdf)
 
     @classmethod
     def convert_authors_weights(cls, state: StateDict) -> StateDict:

@@ -9,7 +9,8 @@ from skinseg.blocks import create_block
 from skinseg.checkpoint import StateDict
 from skinseg.models.authors import MINMAX_255, AuthorsCode
 from skinseg.models.base import init_conv
-from skinseg.models.keymap import SIX_STAGE_RULES, Rule, numbered, rename
+from skinseg.models.citation import Citation
+from skinseg.models.keymap import SCAB_RULES, SIX_STAGE_RULES, Rule, numbered, rename
 from skinseg.models.six_stage import CHANNELS, SixStageUNet, StageBlock, six_stage_arguments
 from skinseg.registry import register_model
 
@@ -28,9 +29,7 @@ AUTHORS_NAMES: list[Rule] = [
     (r"\.linear_0\.", ".memory_keys."),
     (r"\.linear_1\.", ".memory_values."),
     (r"\.norm_layer\.", ".norm."),
-    (r"^scab\.satt\.shared_conv2d\.0\.", "bridge.sab.gate.conv."),
-    (r"^scab\.catt\.get_all_att\.", "bridge.cab.mix."),
-    (r"^scab\.catt\.att(\d)\.", numbered("bridge.cab.heads.{}.")),
+    *SCAB_RULES,
 ]
 
 
@@ -81,7 +80,15 @@ class MALUNet(SixStageUNet):
         torch.Size([1, 1, 240, 320])
     """
 
-    authors_code = AuthorsCode("malunet", r"scab\.satt\.", 256, MINMAX_255, _arguments)
+    paper = Citation(
+        key="ruan2022malunet",
+        title="MALUNet: A Multi-Attention and Light-weight UNet for Skin Lesion Segmentation",
+        authors=("Jiacheng Ruan", "Suncheng Xiang", "Mingye Xie", "Ting Liu", "Yuzhuo Fu"),
+        venue="IEEE International Conference on Bioinformatics and Biomedicine (BIBM)",
+        year=2022,
+        arxiv="2211.01784",
+    )
+    authors_code = AuthorsCode("malunet", r"\w+coder\d\.\d\.gau\.", 256, MINMAX_255, _arguments)
 
     def __init__(
         self,

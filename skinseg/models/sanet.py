@@ -8,6 +8,7 @@ from torch import nn
 
 from skinseg.checkpoint import StateDict
 from skinseg.models.base import SegmentationModel, upsample
+from skinseg.models.citation import Citation
 from skinseg.models.conv_norm import ConvNorm
 from skinseg.models.keymap import Rule, numbered, rename
 from skinseg.models.res2net import Res2Net
@@ -43,6 +44,15 @@ class SANet(SegmentationModel):
         >>> net(torch.randn(2, 3, 45, 50)).shape
         torch.Size([2, 1, 45, 50])
     """
+
+    paper = Citation(
+        key="wei2021sanet",
+        title="Shallow Attention Network for Polyp Segmentation",
+        authors=("Jun Wei", "Yiwen Hu", "Ruimao Zhang", "Zhen Li", "S. Kevin Zhou", "Shuguang Cui"),
+        venue="Medical Image Computing and Computer-Assisted Intervention (MICCAI)",
+        year=2021,
+        arxiv="2108.00882",
+    )
 
     first_conv = "encoder.conv1.0"
     encoder: Res2Net

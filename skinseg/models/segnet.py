@@ -11,6 +11,7 @@ from torch.nn import functional as F
 from skinseg.blocks import create_block
 from skinseg.checkpoint import StateDict
 from skinseg.models.base import SegmentationModel
+from skinseg.models.citation import Citation
 from skinseg.models.conv_norm import ConvNorm
 from skinseg.models.features import FeatureInfo
 from skinseg.models.keymap import Rule, rename
@@ -86,6 +87,19 @@ class SegNet(SegmentationModel):
         >>> SegNet(channels=(4, 8, 8, 16, 16))(torch.randn(1, 3, 48, 50)).shape
         torch.Size([1, 1, 48, 50])
     """
+
+    paper = Citation(
+        key="badrinarayanan2017segnet",
+        title=("SegNet: A Deep Convolutional Encoder-Decoder Architecture for Image Segmentation"),
+        authors=("Vijay Badrinarayanan", "Alex Kendall", "Roberto Cipolla"),
+        venue="IEEE Transactions on Pattern Analysis and Machine Intelligence",
+        journal=True,
+        volume="39",
+        number="12",
+        pages="2481--2495",
+        year=2017,
+        arxiv="1511.00561",
+    )
 
     def __init__(
         self,

@@ -10,6 +10,7 @@ from torch.nn import functional as F
 from skinseg.checkpoint import StateDict
 from skinseg.models.attention_gate import AttentionGate
 from skinseg.models.base import SegmentationModel
+from skinseg.models.citation import Citation
 from skinseg.models.conv_norm import ConvNorm
 from skinseg.models.deit import PATCH_SIZE, PUBLISHED_NAMES, DeiT
 from skinseg.models.features import FeatureInfo
@@ -230,6 +231,15 @@ class TransFuse(SegmentationModel):
         >>> logits.shape, len(aux)
         (torch.Size([2, 1, 45, 50]), 2)
     """
+
+    paper = Citation(
+        key="zhang2021transfuse",
+        title="TransFuse: Fusing Transformers and CNNs for Medical Image Segmentation",
+        authors=("Yundong Zhang", "Huiye Liu", "Qiang Hu"),
+        venue="Medical Image Computing and Computer-Assisted Intervention (MICCAI)",
+        year=2021,
+        arxiv="2102.08005",
+    )
 
     first_conv = ("encoder.cnn.conv1", "encoder.transformer.embed")
     classifier = ("head", "aux_heads.0.2", "aux_heads.1.1")

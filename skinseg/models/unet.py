@@ -1,4 +1,4 @@
-"""The U-Net that MALUNet and EGE-UNet compare with."""
+"""U-Net: the network of five levels that MALUNet and EGE-UNet compare with."""
 
 from collections.abc import Sequence
 from itertools import pairwise
@@ -9,6 +9,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from skinseg.models.base import SegmentationModel
+from skinseg.models.citation import Citation
 from skinseg.models.features import FeatureInfo
 from skinseg.registry import register_model
 
@@ -133,6 +134,16 @@ class UNet(PooledUNet):
         >>> UNet(channels=(4, 8, 16))(torch.randn(1, 3, 45, 50)).shape
         torch.Size([1, 1, 45, 50])
     """
+
+    paper = Citation(
+        key="ronneberger2015unet",
+        title="U-Net: Convolutional Networks for Biomedical Image Segmentation",
+        authors=("Olaf Ronneberger", "Philipp Fischer", "Thomas Brox"),
+        venue="Medical Image Computing and Computer-Assisted Intervention (MICCAI)",
+        pages="234--241",
+        year=2015,
+        arxiv="1505.04597",
+    )
 
     def __init__(
         self,

@@ -1,4 +1,4 @@
-"""The U-Net of LMSAUNet's comparison: strided convolutions in place of pooling."""
+"""UNet-1024: the U-Net of LMSAUNet's comparison, with strided convolutions in place of pooling."""
 
 import re
 from collections.abc import Sequence
@@ -15,6 +15,7 @@ from skinseg.models.base import SegmentationModel
 from skinseg.models.features import FeatureInfo
 from skinseg.models.keymap import Rule, numbered, rename
 from skinseg.models.stage_encoder import StageEncoder
+from skinseg.models.unet import UNet
 from skinseg.registry import register_model
 
 LEVELS = 5
@@ -100,6 +101,8 @@ class StridedUNet(SegmentationModel):
         >>> StridedUNet(channels=(4, 4, 8, 8, 8))(torch.randn(1, 3, 45, 50)).shape
         torch.Size([1, 1, 45, 50])
     """
+
+    paper = UNet.paper
 
     first_conv = "encoder.stages.0.0.conv"
     align_corners = False

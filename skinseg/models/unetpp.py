@@ -7,6 +7,7 @@ import torch
 from torch import nn
 
 from skinseg.checkpoint import StateDict
+from skinseg.models.citation import Citation
 from skinseg.models.keymap import Rule, rename
 from skinseg.models.unet import DoubleConv, PooledUNet, pad_to_skip
 from skinseg.registry import register_model
@@ -43,6 +44,20 @@ class UNetPP(PooledUNet):
         >>> logits.shape, len(aux), aux[0].shape
         (torch.Size([1, 1, 45, 50]), 1, torch.Size([1, 1, 45, 50]))
     """
+
+    paper = Citation(
+        key="zhou2018unetpp",
+        title="UNet++: A Nested U-Net Architecture for Medical Image Segmentation",
+        authors=(
+            "Zongwei Zhou",
+            "Md Mahfuzur Rahman Siddiquee",
+            "Nima Tajbakhsh",
+            "Jianming Liang",
+        ),
+        venue="Deep Learning in Medical Image Analysis (DLMIA)",
+        year=2018,
+        arxiv="1807.10165",
+    )
 
     classifier = ("head", "aux_heads")
 

@@ -4,7 +4,8 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from skinseg.blocks.ecdf import ECDF, ConvUnit
+from skinseg.blocks.conv_unit import ConvUnit
+from skinseg.blocks.ecdf import ECDF
 
 
 class InterleavedECDF(nn.Module):
