@@ -7,6 +7,7 @@ import typer
 from skinseg.cli.convert import convert
 from skinseg.cli.datasets import check, synth
 from skinseg.cli.evaluate import evaluate
+from skinseg.cli.export import export
 from skinseg.cli.models import info, list_networks
 from skinseg.cli.predict import predict
 from skinseg.cli.push import push
@@ -47,6 +48,7 @@ app.command()(train)
 app.command()(evaluate)
 app.command()(check)
 app.command()(synth)
+app.command()(export)
 app.command()(push)
 app.command()(convert)
 

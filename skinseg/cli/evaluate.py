@@ -17,7 +17,7 @@ from skinseg.cli.console import (
     stdout,
     stop,
 )
-from skinseg.cli.options import BatchSize, Device, Model, Threshold, Tta
+from skinseg.cli.options import BatchSize, Device, Model, Runtime, Threshold, Tta
 
 if TYPE_CHECKING:
     from skinseg.evaluation import EvaluationResult
@@ -62,6 +62,7 @@ def evaluate(
     ] = None,
     tta: Tta = False,
     batch_size: BatchSize = 8,
+    runtime: Runtime = None,
     device: Device = "cpu",
     bootstrap: Annotated[
         int, typer.Option(min=0, help="Resamples that 95 % intervals come from; 0 for none.")
@@ -84,7 +85,12 @@ def evaluate(
     with errors_reported():
         dataset = skinseg.data.open_dataset(data, masks=masks, split_file=split_file)
         predictor = skinseg.inference.Predictor(
-            model, threshold=threshold, tta=tta, batch_size=batch_size, device=device
+            model,
+            threshold=threshold,
+            tta=tta,
+            batch_size=batch_size,
+            runtime=runtime,
+            device=device,
         )
         try:
             result = skinseg.evaluation.evaluate(

@@ -4,7 +4,8 @@ from typing import Annotated
 
 import typer
 
-SOURCES = "arch, arch.tag, local-dir:FOLDER or hf-hub:ORG/NAME"
+NETWORKS = "arch, arch.tag, local-dir:FOLDER or hf-hub:ORG/NAME"
+SOURCES = f"{NETWORKS}, or an exported file such as malunet.onnx"
 
 Model = Annotated[str, typer.Option("--model", "-m", help=f"Network: {SOURCES}.")]
 Threshold = Annotated[
@@ -16,3 +17,10 @@ Tta = Annotated[
 ]
 BatchSize = Annotated[int, typer.Option(help="Images per pass through the network.")]
 Device = Annotated[str, typer.Option(help="cpu, cuda, cuda:1, mps, ...")]
+Runtime = Annotated[
+    str | None,
+    typer.Option(
+        help="torch, compile, onnxruntime, openvino or executorch; torch if absent, and what a "
+        "file is for."
+    ),
+]

@@ -8,7 +8,7 @@ import typer
 
 import skinseg
 from skinseg.cli.console import errors_reported, make_output_folder, say, stop
-from skinseg.cli.options import SOURCES
+from skinseg.cli.options import NETWORKS
 from skinseg.cli.training import (
     EpochLines,
     open_parts,
@@ -38,7 +38,7 @@ def train(
     ],
     model: Annotated[
         str | None,
-        typer.Option("--model", "-m", help=f"Network: {SOURCES}."),
+        typer.Option("--model", "-m", help=f"Network: {NETWORKS}."),
     ] = None,
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="Folder of the run; runs/DATA if absent.")

@@ -11,7 +11,7 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from skinseg.exporting.checks import TOLERANCES, check_file
+from skinseg.exporting.checks import check_file, tolerance
 from skinseg.exporting.graphs import Source, fast_graph, published
 from skinseg.exporting.preprocessing import Preprocessed
 from skinseg.exporting.report import ExportError, ExportReport
@@ -101,7 +101,7 @@ def export(
         bytes=sum(file.stat().st_size for file in files),
         nodes=nodes,
         runtime=_runtime_name(runtime, path),
-        tolerance=TOLERANCES[metadata.precision],
+        tolerance=tolerance(metadata),
         checks=checks,
     )
 
