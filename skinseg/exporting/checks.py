@@ -81,9 +81,7 @@ def _reference(network: nn.Module, metadata: ExportMetadata) -> Outputs:
     return run
 
 
-def _images(
-    size: tuple[int, int], metadata: ExportMetadata
-) -> Iterator[tuple[str, np.ndarray]]:
+def _images(size: tuple[int, int], metadata: ExportMetadata) -> Iterator[tuple[str, np.ndarray]]:
     """Random and drawn images, as the file takes them."""
     count = max(_BATCHES)
     height, width = size

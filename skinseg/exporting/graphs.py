@@ -85,6 +85,4 @@ class Source:
     def program(self) -> torch.export.ExportedProgram:
         """Return the module as an exported program."""
         with torch.no_grad():
-            return torch.export.export(
-                self.module, (self.example,), dynamic_shapes=(self.dynamic,)
-            )
+            return torch.export.export(self.module, (self.example,), dynamic_shapes=(self.dynamic,))

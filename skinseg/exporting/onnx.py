@@ -78,8 +78,9 @@ def halve_weights(model: Any) -> None:
 
 def _translations() -> dict[Callable[..., Any], Callable[..., Any]]:
     """Operators that torch would write in more nodes, or not at all."""
-    from onnxscript import ir
-    from onnxscript import opset21 as op
+    from onnxscript import ir, opset21
+
+    op: Any = opset21  # Its types are those of scripts, not of what is traced here.
 
     def group_norm(
         x: Any,
@@ -91,8 +92,7 @@ def _translations() -> dict[Callable[..., Any], Callable[..., Any]]:
     ) -> Any:
         # Not ONNX's GroupNormalization, which ONNX Runtime takes apart into some thirty nodes.
         ones, zeros = (
-            op.Constant(value=ir.tensor(np.full(num_groups, value, np.float32)))
-            for value in (1, 0)
+            op.Constant(value=ir.tensor(np.full(num_groups, value, np.float32))) for value in (1, 0)
         )
         groups = op.Reshape(x, op.Constant(value_ints=[0, num_groups, -1]))
         normalized = op.InstanceNormalization(groups, ones, zeros, epsilon=eps)
@@ -116,7 +116,7 @@ def _translations() -> dict[Callable[..., Any], Callable[..., Any]]:
             sizes = op.Constant(value_ints=list(output_size))
         else:
             sizes = op.Concat(*(op.Reshape(side, one) for side in output_size), axis=0)
-        axes = [2, 3]
+        axes: list[int] | None = [2, 3]
         if not all(isinstance(side, int) for side in x.shape[2:]):
             # ONNX does not infer the rank of what is resized along some axes from unknown sides.
             sizes, axes = op.Concat(op.Shape(x, start=0, end=2), sizes, axis=0), None

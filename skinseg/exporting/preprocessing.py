@@ -31,6 +31,8 @@ class Preprocessed(nn.Module):
         uint8 (B, H, W, 3) -> float32 (B, 1, H, W), 0..1, or uint8 (B, 1, H, W), 0 and 255.
     """
 
+    luma: torch.Tensor
+
     def __init__(
         self, network: nn.Module, metadata: ExportMetadata, *, by_products: bool = False
     ) -> None:

@@ -4,14 +4,17 @@ import dataclasses
 import os
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import torch
 
-from skinseg.exporting.graphs import Rule, Source
+from skinseg.exporting.graphs import Source
 from skinseg.exporting.onnx import halve_weights, onnx_model, write_onnx
 from skinseg.exporting.rules import spell_out_group_norms
+from skinseg.optimization.derive import Rule
 from skinseg.runtimes.executorch_runtime import METADATA_METHOD
 from skinseg.runtimes.metadata import ExportMetadata
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Format:
@@ -72,7 +75,8 @@ _NO_OPERATORS = ("Constant", "Parameter", "Result")
 
 def _write_torchscript(source: Source, path: Path, metadata: ExportMetadata) -> int:
     with torch.no_grad():
-        traced = torch.jit.trace(source.module, source.example, check_trace=False)
+        trace: Any = torch.jit.trace
+        traced = trace(source.module, source.example, check_trace=False)
         frozen = torch.jit.freeze(traced.eval())
         torch.jit.save(frozen, os.fspath(path), _extra_files=metadata.to_strings())
     return sum(node.kind() != "prim::Constant" for node in frozen.graph.nodes())
@@ -128,4 +132,3 @@ FORMATS = {
     ),
 }
 """Formats by the name that ``skinseg.export`` and ``skinseg export --format`` take."""
-

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from skinseg.runtimes import ExportedFileError, check_runtime, is_exported_path, open_file
 
@@ -77,8 +77,7 @@ def _torch_runtime(
     network = create_model(model, pretrained=True) if isinstance(model, str) else model
     if compiled:
         whole = TorchRuntime(network, place).network
-        compiled_network: nn.Module = torch.compile(whole)
-        return TorchRuntime(compiled_network, place)
+        return TorchRuntime(cast("nn.Module", torch.compile(whole)), place)
     return TorchRuntime(network, place)
 
 

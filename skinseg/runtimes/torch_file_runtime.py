@@ -25,7 +25,9 @@ class TorchFileRuntime(FileRuntime):
     def __init__(self, path: Path) -> None:
         self._torch: Any = imported("torch", "torch", f"'{path}'")
         # Both fill in the values of the keys that they find.
-        strings = dict.fromkeys(ExportMetadata(record=PretrainedCfg(architecture="")).to_strings(), "")
+        strings = dict.fromkeys(
+            ExportMetadata(record=PretrainedCfg(architecture="")).to_strings(), ""
+        )
         try:
             if path.suffix == ".pt2":
                 program = self._torch.export.load(str(path), extra_files=strings)
