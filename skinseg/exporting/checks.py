@@ -150,4 +150,4 @@ def _mask(output: np.ndarray, metadata: ExportMetadata) -> np.ndarray:
 
 def _iou(a: np.ndarray, b: np.ndarray) -> float:
     union = np.count_nonzero(a | b)
-    return np.count_nonzero(a & b) / union if union else 1.0
+    return float(np.count_nonzero(a & b) / union) if union else 1.0

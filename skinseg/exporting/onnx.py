@@ -111,25 +111,29 @@ def _translations() -> dict[Callable[..., Any], Callable[..., Any]]:
         return resize(x, output_size, align_corners, antialias=1)
 
     def resize(x: Any, output_size: Any, align_corners: bool, *_: Any, antialias: int = 0) -> Any:
+        options = {
+            "mode": "linear",
+            "antialias": antialias,
+            "coordinate_transformation_mode": "align_corners" if align_corners else "half_pixel",
+        }
+        sides = [*x.shape[2:], *output_size]
+        if all(isinstance(side, int) for side in sides):
+            ratios = [new / old for old, new in zip(sides[:2], sides[2:], strict=True)]
+            if all(ratio.is_integer() for ratio in ratios):
+                return op.Resize(
+                    x,
+                    None,
+                    op.Constant(value=ir.tensor(np.array([1, 1, *ratios], np.float32))),
+                    **options,
+                )
         one = op.Constant(value_ints=[1])
-        if all(isinstance(side, int) for side in output_size):
-            sizes = op.Constant(value_ints=list(output_size))
-        else:
-            sizes = op.Concat(*(op.Reshape(side, one) for side in output_size), axis=0)
-        axes: list[int] | None = [2, 3]
-        if not all(isinstance(side, int) for side in x.shape[2:]):
-            # ONNX does not infer the rank of what is resized along some axes from unknown sides.
-            sizes, axes = op.Concat(op.Shape(x, start=0, end=2), sizes, axis=0), None
-        return op.Resize(
-            x,
-            None,
-            None,
-            sizes,
-            axes=axes,
-            mode="linear",
-            antialias=antialias,
-            coordinate_transformation_mode="align_corners" if align_corners else "half_pixel",
-        )
+        new = [
+            op.Constant(value_ints=[side]) if isinstance(side, int) else op.Reshape(side, one)
+            for side in output_size
+        ]
+        # Of all axes: ONNX infers no shape of what is resized along some of them.
+        sizes = op.Concat(op.Shape(x, start=0, end=2), *new, axis=0)
+        return op.Resize(x, None, None, sizes, **options)
 
     def extreme(reduce: Callable[..., Any]) -> Callable[..., Any]:
         # Over several dimensions at once.
