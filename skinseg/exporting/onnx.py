@@ -114,6 +114,8 @@ def _translations() -> dict[Callable[..., Any], Callable[..., Any]]:
         options = {
             "mode": "linear",
             "antialias": antialias,
+            # At the border, torch averages over what there is of the image.
+            "exclude_outside": antialias,
             "coordinate_transformation_mode": "align_corners" if align_corners else "half_pixel",
         }
         sides = [*x.shape[2:], *output_size]
