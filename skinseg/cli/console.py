@@ -12,7 +12,7 @@ from rich.console import Console
 
 from skinseg.cli.wording import in_options
 from skinseg.data.pairs import BrokenDatasetError
-from skinseg.errors import CheckpointError
+from skinseg.errors import CheckpointError, MissingPackageError
 
 WRONG_USE = 2
 FAILURE = 1
@@ -107,7 +107,7 @@ def errors_reported() -> Iterator[None]:
 
 def _missing(error: ModuleNotFoundError) -> str:
     """What to install; an error of ours says it, one of Python only names the module."""
-    if "pip install" in str(error):
+    if isinstance(error, MissingPackageError):
         return str(error)
     return (
         f"this needs {error.name}, which is not installed; `pip install skinseg-zoo` installs all "

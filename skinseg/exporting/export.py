@@ -11,6 +11,7 @@ from pathlib import Path
 import torch
 from torch import nn
 
+from skinseg.errors import MissingPackageError
 from skinseg.exporting.checks import check_file, tolerance
 from skinseg.exporting.graphs import Source, fast_graph, published
 from skinseg.exporting.preprocessing import Preprocessed
@@ -138,7 +139,7 @@ def _check_options(
 def _check_installed(name: str, written: Format) -> None:
     missing = [p for p in written.packages if importlib.util.find_spec(p) is None]
     if missing:
-        raise ModuleNotFoundError(
+        raise MissingPackageError(
             f"the format {name} needs {', '.join(missing)}: pip install {' '.join(missing)}",
             name=missing[0],
         )

@@ -7,6 +7,7 @@ from typing import Protocol
 
 import numpy as np
 
+from skinseg.errors import MissingPackageError
 from skinseg.pretrained import PretrainedCfg
 from skinseg.runtimes.metadata import ExportedFileError, ExportMetadata
 
@@ -99,7 +100,7 @@ def imported(module: str, package: str, source: str) -> ModuleType:
     try:
         return importlib.import_module(module)
     except ModuleNotFoundError as error:
-        raise ModuleNotFoundError(
+        raise MissingPackageError(
             f"{source} needs {package}, which is not installed: pip install {package}",
             name=error.name,
         ) from error
