@@ -88,7 +88,8 @@ FAULTS = [
     Fault(
         "kept_weights_not_atomic",
         "skinseg/hub/local_dir.py",
-        "write_atomically(folder / WEIGHTS_NAME, lambda path: path.write_bytes(_serialized(state)))",
+        "write_atomically(folder / WEIGHTS_NAME, "
+        "lambda path: path.write_bytes(_serialized(state)))",
         "(folder / WEIGHTS_NAME).write_bytes(_serialized(state))",
         "A run killed while it writes its kept weights has half of them.",
         tests=("wiring",),
