@@ -17,10 +17,10 @@ Written by `make faults` from `faults.json`. {total} errors of the sort that a p
 into a copy of the package, one at a time: a wrong sign, a dropped argument, a forgotten call. Each
 should make a test fail. For each fault the tests of its part ran first, and the whole fast suite
 where those passed. {before} of the faults were chosen from the package's code before its tests were
-looked at, and {after} after that, where tests seemed weak.
+looked at, and {after} after that, where tests seemed weak or a contract mattered.
 
-In the first run {first} survived; with the tests that were added since, {now} {survive}. Commit
-{commits}.
+When they were first tried, {first} survived; with the tests that were added since, {now} {survive}.
+Commits {commits}.
 """
 
 _LEFT_OUT = """\
