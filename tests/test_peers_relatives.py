@@ -1,4 +1,4 @@
-"""UCM-Net, a relative of EGE-UNet, is its authors' network."""
+"""UCM-Net and LB-UNet, relatives of EGE-UNet, are their authors' networks."""
 
 import pytest
 import torch
@@ -8,7 +8,7 @@ import skinseg
 
 # The authors' outputs, coarsest first, the last one the network's; all before the sigmoid.
 CASES = {"ucmnet": [f"output_{index}" for index in range(6)]}
-PARAMETERS = {"ucmnet": 47_436}
+PARAMETERS = {"lbunet": 55_865, "ucmnet": 47_436}
 
 
 @torch.no_grad()
@@ -18,6 +18,16 @@ def test_outputs_are_the_authors(name, shared_dir, tmp_path):
     logits, aux = network(x, return_aux=True)
     for key, output in zip(CASES[name], [*aux, logits], strict=True):
         assert_same(output, expected[key])
+
+
+@torch.no_grad()
+def test_outputs_of_lbunet_are_the_authors(shared_dir, tmp_path):
+    """All are probabilities; a boundary's logits are not enlarged, but its probabilities are."""
+    network, x, expected = load_case(shared_dir, tmp_path, "lbunet", "lbunet")
+    logits, aux = network(x, return_aux=True)
+    outputs = [output.sigmoid() for output in aux] + network.predict_boundaries(x)
+    for index, output in enumerate([*outputs, logits.sigmoid()]):
+        assert_same(output, expected[f"output_{index}"])
 
 
 @pytest.mark.parametrize("name", PARAMETERS)
@@ -43,7 +53,11 @@ def test_ucmnet_ignores_the_weights_that_its_authors_do_not_apply():
 
 
 @pytest.mark.parametrize(
-    ("name", "arguments", "says"), [("ucmnet", {"channels": (8, 16)}, "six widths")]
+    ("name", "arguments", "says"),
+    [
+        ("lbunet", {"channels": (8, 16)}, "six widths"),
+        ("ucmnet", {"channels": (8, 16)}, "six widths"),
+    ],
 )
 def test_impossible_arguments(name, arguments, says):
     with pytest.raises(ValueError, match=says):

@@ -12,6 +12,7 @@ from skinseg.blocks.ea import ExternalAttention
 from skinseg.blocks.ecdf import ECDF
 from skinseg.blocks.gab import GroupAggregationBridge
 from skinseg.blocks.ghpa import GroupedHadamardProductAttention
+from skinseg.blocks.gsa import GroupShuffleAttention
 from skinseg.blocks.iea import InvertedExternalAttention
 from skinseg.blocks.mamba import Mamba
 from skinseg.blocks.mkir import MultiKernelInvertedResidual
@@ -31,6 +32,7 @@ BLOCKS: dict[str, type[nn.Module]] = {
     "ecdf": ECDF,
     "gab": GroupAggregationBridge,
     "ghpa": GroupedHadamardProductAttention,
+    "gsa": GroupShuffleAttention,
     "iea": InvertedExternalAttention,
     "mamba": Mamba,
     "mkir": MultiKernelInvertedResidual,
@@ -93,6 +95,7 @@ __all__ = [
     "ExternalAttention",
     "GroupAggregationBridge",
     "GroupedHadamardProductAttention",
+    "GroupShuffleAttention",
     "InvertedExternalAttention",
     "Mamba",
     "MultiKernelInvertedResidual",

@@ -2,6 +2,7 @@ from .base import SegmentationModel as SegmentationModel
 from .basic_unet import BasicUNet as BasicUNet
 from .cmunext import CMUNeXt as CMUNeXt
 from .egeunet import EGEUNet as EGEUNet
+from .lbunet import LBUNet as LBUNet
 from .lmsaunet import LMSAUNet as LMSAUNet
 from .malunet import MALUNet as MALUNet
 from .mkunet import MKUNet as MKUNet
