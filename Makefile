@@ -4,14 +4,19 @@ PYTHON ?= python3
 BIN := .venv/bin
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: demo catalog test test-slow test-hosts lint format tables results docs site clean
+# The folder with the official folders of ISIC 2017, for the protocol.
+DATA ?= isic2017
+DEVICE ?= cpu
+
+.PHONY: demo catalog test test-slow test-hosts faults lint types format tables protocol networks \
+	results docs site site-check clean
 
 demo: .venv/installed
 	$(BIN)/skinseg synth demo/lesion --count 1 --size 512 --seed 9
 	$(BIN)/skinseg predict demo/lesion/images --model egeunet --output demo/result --overlay
 	@echo "The outlined lesion is in demo/result; the table beside it has its area and place."
 
-test: .venv/installed-dev lint
+test: .venv/installed-dev lint types
 	$(BIN)/python -m pytest -q -n auto -m "not slow"
 
 test-slow: .venv/installed-dev
@@ -20,7 +25,12 @@ test-slow: .venv/installed-dev
 # torchvision, which timm and smp import, has no CPU build on PyPI: beside a CPU build of PyTorch it
 # does not load, and then keeps ptflops from being imported. So they have another environment.
 test-hosts: .venv-hosts/installed
-	.venv-hosts/bin/python -m pytest -q -n auto tests/test_third_party.py tests/test_docs.py
+	.venv-hosts/bin/python -m pytest -q -n auto tests/test_third_party.py tests/test_docs.py \
+		tests/test_peers_backbones.py tests/test_peers_mobile.py
+
+# Some hours on two cores; it goes on where it was stopped.
+faults: .venv/installed-dev
+	$(BIN)/python -m tests.faults
 
 lint: .venv/installed-dev
 	$(BIN)/ruff format --check --quiet .
@@ -39,17 +49,35 @@ types: .venv/installed-dev
 tables: .venv/installed-dev
 	$(BIN)/python benchmarks/costs/paper_tables.py
 
+# Hours to days; stop it whenever you like, and give the same command again to go on.
+protocol: .venv/installed-dev
+	$(BIN)/python benchmarks/protocol/protocol.py --data $(DATA) --runs runs/protocol --device $(DEVICE)
+
+networks: .venv/installed-dev
+	$(BIN)/python benchmarks/protocol/networks.py --data $(DATA) --runs runs/protocol --device $(DEVICE)
+
 results: .venv/installed-dev
 	$(BIN)/python benchmarks/pages.py
 	$(BIN)/python docs/accuracy_page.py
+	$(BIN)/python -m tests.faults --page
 
 docs: .venv/installed-dev
 	$(BIN)/python docs/demo_picture.py
 	$(BIN)/python docs/tables.py
+	$(BIN)/python docs/site/network_pages.py
+	$(BIN)/python docs/site/errors_page.py
 
-site: .venv/installed
-	$(INSTALL) --editable '.[docs]'
-	$(BIN)/mkdocs build --strict --site-dir build/site
+# The theme's notice about its future needs no answer here.
+site: .venv/installed-docs build/examples/training.html
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --site-dir build/site
+	$(BIN)/python docs/site/check_html.py build/site
+
+site-check: site
+	$(INSTALL) --editable '.[browser]'
+	$(BIN)/python docs/site/check_browser.py build/site
+
+build/examples/training.html: docs/quickstart.md $(wildcard skinseg/reports/*.py) | .venv/installed
+	$(BIN)/python docs/site/example_reports.py build/examples
 
 clean:
 	rm -rf .venv .venv-hosts demo
@@ -62,6 +90,10 @@ clean:
 
 .venv/installed-dev: .venv/installed
 	$(INSTALL) --editable '.[bench,dev]'
+	@touch $@
+
+.venv/installed-docs: .venv/installed
+	$(INSTALL) --editable '.[docs]'
 	@touch $@
 
 .venv-hosts/installed: .venv/installed

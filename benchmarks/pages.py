@@ -10,18 +10,23 @@ from collections.abc import Callable
 from typing import Any
 
 from benchmarks.blocks import blocks_in_hosts
-from benchmarks.costs import ecdf_hosts, paper_tables
+from benchmarks.costs import ecdf_hosts, paper_tables, peer_readings
+from benchmarks.protocol import networks, networks_plot
 from benchmarks.recipes import recipe_trials, trial_scores
 from benchmarks.results import FOLDER, write_text
 from benchmarks.robustness import robustness, robustness_plot
-from benchmarks.speed import captured_step, training_speed
+from benchmarks.speed import captured_step, photograph, training_speed
 from benchmarks.weights import collect_runs
 
 PAGES: dict[str, Callable[[Any], str]] = {
     "blocks_in_hosts.md": blocks_in_hosts.page,
     "captured_step.md": captured_step.page,
     "ecdf_hosts.md": ecdf_hosts.page,
+    "networks.md": networks.page,
+    "networks.svg": networks_plot.plot,
     "paper_tables.md": paper_tables.page,
+    "peer_readings.md": peer_readings.page,
+    "photograph.md": photograph.page,
     "recipe_trials.md": recipe_trials.page,
     "robustness.md": robustness.page,
     "robustness.svg": robustness_plot.plot,

@@ -7,17 +7,26 @@ A table stands between ``<!-- table: NAME -->`` and ``<!-- end -->``.
 """
 
 import inspect
+import json
 import re
 import sys
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import skinseg
 from skinseg.files import write_atomically
+from skinseg.models import CATALOG
 
 ROOT = Path(__file__).parents[1]
-PAGES = ["README.md", "docs/models.md", "docs/guides/blocks.md"]
+PAGES = [
+    "README.md",
+    "docs/index.md",
+    "docs/models.md",
+    "docs/how_good.md",
+    "docs/guides/blocks.md",
+]
 OFFICIAL = "ISIC 2017 task 1, official validation split"
 UNKNOWN = "not recorded"
 
@@ -59,8 +68,68 @@ def networks() -> str:
 
 
 def entrypoints() -> str:
-    """Every published network with its one-line description."""
-    return descriptions(published())
+    """Every published network with its page, its costs and its one-line description."""
+    rows = []
+    for name in published():
+        entry = CATALOG[name]
+        cost = f"{int(entry['macs']) / 1e9:.3f} G"
+        rows.append([page_link(name), f"{entry['parameters']:,}", cost, str(entry["summary"])])
+    return table(["network", "parameters", "multiply-accumulates", "what it is"], rows)
+
+
+def page_link(name: str) -> str:
+    """Link a network to its family's page, from a page in docs/."""
+    return f"[`{name}`](networks/{CATALOG[name]['module']}.md)"
+
+
+def shipped() -> str:
+    """The networks that have weights: what they cost and score."""
+    rows = []
+    for name in published():
+        cfg = skinseg.get_pretrained_cfg(name)
+        if cfg is not None:
+            entry, scores = CATALOG[name], official_scores(cfg.metrics)[0]
+            cost = f"{int(entry['macs']) / 1e9:.2f} G"
+            dice = figures(scores, "pooled_dice", decimals=3)
+            iou = figures(scores, "pooled_iou", decimals=3)
+            rows.append([page_link(name), f"{entry['parameters']:,}", cost, iou, dice])
+    return table(["network", "parameters", "multiply-accumulates", "IoU", "Dice"], rows)
+
+
+def expected() -> str:
+    """What the bundled weights score on the official validation images, with intervals."""
+    rows = []
+    for entry in recorded("accuracy")["shipped"]:
+        scores = [entry["scores"][name] for name in ("mean_dice", "mean_iou", "pooled_dice")]
+        cells = [f"{s['value']:.3f} ({s['low']:.3f} to {s['high']:.3f})" for s in scores]
+        solved = entry["scores"]["mean_thresholded_jaccard"]
+        rows.append([f"`{entry['model']}`", *cells, f"{solved['value']:.3f}"])
+    head = ["weights", "Dice per image", "IoU per image", "pooled Dice", "thresholded Jaccard"]
+    return table(head, rows)
+
+
+def disturbed() -> str:
+    """What each kind of corruption costs the bundled weights at its middle and highest severity."""
+    networks = recorded("robustness")["networks"]
+    kinds = next(iter(networks.values()))["drops"]
+    rows = []
+    for kind in kinds:
+        drops = [entry["drops"][kind] for entry in networks.values()]
+        cells = [" / ".join(hundredths(d[i]["mean_dice_drop"]) for i in (2, 4)) for d in drops]
+        rows.append([kind.replace("_", " "), *cells])
+    return table(["corruption", *(f"`{name}`" for name in networks)], rows)
+
+
+def hundredths(drop: float) -> str:
+    """Write a drop of Dice in hundredths, without a minus before zero."""
+    return f"{round(100 * drop, 1) + 0.0:.1f}"
+
+
+def recorded(name: str) -> dict[str, Any]:
+    """Read a result of docs/results."""
+    text = (ROOT / "docs" / "results" / f"{name}.json").read_text(encoding="utf-8")
+    results: dict[str, Any] = json.loads(text)
+    return results
 
 
 def ablations() -> str:
@@ -123,7 +192,7 @@ def weights() -> str:
         rows.append(
             [
                 f"`{name}`",
-                learned_from(cfg.training_data),
+                learned_from(cfg.training_data).partition(";")[0].partition(":")[0],
                 figures(scores, "pooled_iou", "pooled_dice", decimals=4),
                 figures(unseen, "pooled_iou", "pooled_dice", decimals=4),
                 figures(scores, "sensitivity", "specificity", decimals=3),
@@ -147,7 +216,8 @@ def blocks() -> str:
     )
 
 
-TABLES = {f.__name__: f for f in (networks, entrypoints, ablations, weights, blocks)}
+MAKERS = (networks, entrypoints, shipped, expected, disturbed, ablations, weights, blocks)
+TABLES = {maker.__name__: maker for maker in MAKERS}
 
 
 def filled(text: str) -> str:
@@ -165,7 +235,7 @@ def main() -> None:
         if new != text:
             stale.append(page)
         if "--check" not in sys.argv:
-            write_atomically(path, lambda temporary, new=new: temporary.write_text(new))
+            write_atomically(path, partial(Path.write_text, data=new, encoding="utf-8"))
     if stale and "--check" in sys.argv:
         sys.exit(f"out of date, run `make docs`: {', '.join(stale)}")
 

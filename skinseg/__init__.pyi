@@ -48,11 +48,13 @@ from .blocks import list_blocks as list_blocks
 from .checkpoint import load_checkpoint as load_checkpoint
 from .convert import convert_checkpoint as convert_checkpoint
 from .errors import CheckpointError as CheckpointError
+from .errors import OptimizationError as OptimizationError
 from .factory import create_model as create_model
 from .hub import HubError as HubError
 from .hub import push_to_hub as push_to_hub
 from .inference import Prediction as Prediction
 from .inference import Predictor as Predictor
+from .optimization import optimize as optimize
 from .pretrained import (
     PretrainedCfg as PretrainedCfg,
 )

@@ -2,7 +2,7 @@
 
 import os
 import pickle
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +34,7 @@ class _Ignored:
         pass
 
 
-_IGNORED = [
+_IGNORED: list[Callable[..., Any] | tuple[Callable[..., Any], str]] = [
     type(name, (_Ignored,), {"__module__": module})
     for module, name in [
         ("numpy", "dtype"),
@@ -146,6 +146,27 @@ def fill(model: nn.Module, state: StateDict, source: str) -> None:
     model.load_state_dict(state)
 
 
+def adapt_channels(weight: torch.Tensor, in_chans: int) -> torch.Tensor:
+    """Repeat a convolution's input channels, scaled so that the response keeps its size.
+
+    Args:
+        weight: Weight of a convolution (C_out, C_in, k, k).
+        in_chans: Channels that its input is to have. For one channel the weights are summed.
+
+    Returns:
+        The weight (C_out, in_chans, k, k).
+
+    Example:
+        >>> adapt_channels(torch.ones(8, 3, 1, 1), 4)[0].flatten().tolist()
+        [0.75, 0.75, 0.75, 0.75]
+    """
+    trained = weight.shape[1]
+    if in_chans == 1:
+        return weight.sum(1, keepdim=True)
+    repeats = -(-in_chans // trained)
+    return weight.repeat(1, repeats, 1, 1)[:, :in_chans] * (trained / in_chans)
+
+
 def state_differences(expected: StateDict, state: StateDict) -> list[str]:
     """Compare names and shapes of weights.
 
@@ -173,12 +194,13 @@ def _in_our_names(model: nn.Module, state: StateDict, source: str) -> StateDict:
     if convert is None:
         raise CheckpointError(f"no weight in {source} has a name that the network knows")
     try:
-        return convert(state)
+        converted: StateDict = convert(state)
     except NotImplementedError:
         raise CheckpointError(
             f"no weight in {source} has a name that {type(model).__name__} knows, and its authors "
             "published no checkpoint whose names could be translated"
         ) from None
+    return converted
 
 
 def _listed(what: str, names: list[str], most: int = 4) -> list[str]:

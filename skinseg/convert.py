@@ -5,7 +5,8 @@ import re
 from pathlib import Path
 from string import Formatter
 
-from skinseg.checkpoint import CheckpointError, StateDict, fill, read_state_dict
+from skinseg.checkpoint import StateDict, fill, read_state_dict
+from skinseg.errors import CheckpointError
 from skinseg.factory import create_model
 from skinseg.hub import read_local_dir, save_pretrained
 from skinseg.models.authors import AuthorsCode
@@ -31,7 +32,8 @@ def convert_checkpoint(
     The names of the weights show which network it is; channels, classes and LMSAUNet's N from
     their shapes. The record says that the training is unknown, and prepares images as the
     authors' code does: stretched by their own minimum and maximum to 0..255 at 256x256 (MALUNet,
-    EGE-UNet), or with ImageNet's mean and standard deviation at 224x224 (LMSAUNet).
+    EGE-UNet), or with ImageNet's mean and standard deviation at 224x224 (LMSAUNet; the
+    U-Net, DeepLabV3 and BiSeNet of its comparison).
 
     Args:
         checkpoint: State dict, or a dictionary with one under ``model_state_dict``; opened
@@ -55,9 +57,10 @@ def convert_checkpoint(
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise FileExistsError(f"{folder} exists already; choose another folder, or remove it")
     state = read_state_dict(checkpoint)
-    family = _recognize(state, checkpoint) if architecture is None else _family_of(architecture)
+    family, code = (
+        _recognize(state, checkpoint) if architecture is None else _family_of(architecture)
+    )
     ours = _in_our_names(family, state)
-    code = family.authors_code
     try:
         arguments = code.arguments(ours)
     except KeyError as error:
@@ -83,22 +86,29 @@ def convert_checkpoint(
     return read_local_dir(folder)
 
 
-def _families() -> list[type[SegmentationModel]]:
-    """Return the classes of networks whose authors' checkpoints can be recognized."""
+Family = tuple[type[SegmentationModel], AuthorsCode]
+
+
+def _families() -> list[Family]:
+    """Return the classes of networks whose authors' checkpoints can be recognized, and how."""
     classes = {model_class(name) for name in model_names()}
-    known = [c for c in classes if issubclass(c or object, SegmentationModel) and c.authors_code]
-    return sorted(known, key=lambda family: family.__name__)
+    known = [
+        (family, family.authors_code)
+        for family in classes
+        if family is not None and issubclass(family, SegmentationModel) and family.authors_code
+    ]
+    return sorted(known, key=lambda entry: entry[0].__name__)
 
 
 def _family_names() -> str:
-    *most, last = (family.__name__ for family in _families())
+    *most, last = (family.__name__ for family, _ in _families())
     return f"{', '.join(most)} and {last}"
 
 
-def _recognize(state: StateDict, checkpoint: Path) -> type[SegmentationModel]:
-    for family in _families():
-        if any(re.match(family.authors_code.signature, key) for key in state):
-            return family
+def _recognize(state: StateDict, checkpoint: Path) -> Family:
+    for family, code in _families():
+        if any(re.match(code.signature, key) for key in state):
+            return family, code
     raise CheckpointError(
         f"{checkpoint} is of no network that can be recognized: its first weight is called "
         f"{next(iter(state))!r}, and {_family_names()} of their authors' code have other names. "
@@ -106,10 +116,11 @@ def _recognize(state: StateDict, checkpoint: Path) -> type[SegmentationModel]:
     )
 
 
-def _family_of(architecture: str) -> type[SegmentationModel]:
-    family = model_class(architecture)
-    if family in _families():
-        return family
+def _family_of(architecture: str) -> Family:
+    asked = model_class(architecture)
+    for family, code in _families():
+        if family is asked:
+            return family, code
     raise ValueError(
         f"{architecture} is none of {_family_names()}, whose authors' checkpoints are known; save "
         "the network with save_pretrained, or load the file with checkpoint_path="

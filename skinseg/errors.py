@@ -3,3 +3,7 @@
 
 class CheckpointError(ValueError):
     """Weights that cannot be read, or do not fit the network."""
+
+
+class OptimizationError(RuntimeError):
+    """A network's fast form differs from the network by more than rounding."""

@@ -4,18 +4,63 @@ import dataclasses
 import inspect
 import os
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Literal, cast, overload
 
-import torch
 from torch import nn
 
 from skinseg import hub
-from skinseg.checkpoint import CheckpointError, StateDict, fill, load_checkpoint, read_state_dict
+from skinseg.checkpoint import (
+    StateDict,
+    adapt_channels,
+    fill,
+    load_checkpoint,
+    read_state_dict,
+)
+from skinseg.errors import CheckpointError
 from skinseg.models.base import SegmentationModel
 from skinseg.models.features import FeaturePyramid
 from skinseg.names import near_matches, split_name
 from skinseg.pretrained import PretrainedCfg, file_hash, get_pretrained_cfg
 from skinseg.registry import is_model, model_class, model_entrypoint
+
+
+@overload
+def create_model(
+    model_name: str,
+    pretrained: bool = False,
+    *,
+    pretrained_cfg_overlay: Mapping[str, Any] | None = None,
+    checkpoint_path: str | os.PathLike[str] | None = None,
+    features_only: Literal[False] = False,
+    out_indices: None = None,
+    **kwargs: Any,
+) -> SegmentationModel: ...
+
+
+@overload
+def create_model(
+    model_name: str,
+    pretrained: bool = False,
+    *,
+    pretrained_cfg_overlay: Mapping[str, Any] | None = None,
+    checkpoint_path: str | os.PathLike[str] | None = None,
+    features_only: Literal[True],
+    out_indices: Sequence[int] | None = None,
+    **kwargs: Any,
+) -> FeaturePyramid: ...
+
+
+@overload
+def create_model(
+    model_name: str,
+    pretrained: bool = False,
+    *,
+    pretrained_cfg_overlay: Mapping[str, Any] | None = None,
+    checkpoint_path: str | os.PathLike[str] | None = None,
+    features_only: bool,
+    out_indices: Sequence[int] | None = None,
+    **kwargs: Any,
+) -> SegmentationModel | FeaturePyramid: ...
 
 
 def create_model(
@@ -27,7 +72,7 @@ def create_model(
     features_only: bool = False,
     out_indices: Sequence[int] | None = None,
     **kwargs: Any,
-) -> nn.Module:
+) -> SegmentationModel | FeaturePyramid:
     """Create a segmentation network.
 
     Args:
@@ -51,6 +96,7 @@ def create_model(
         TypeError: If the architecture does not take an argument.
 
     Example:
+        >>> import torch
         >>> net = create_model("malunet", num_classes=2).eval()
         >>> net(torch.randn(1, 3, 96, 128)).shape
         torch.Size([1, 2, 96, 128])
@@ -67,11 +113,12 @@ def create_model(
         cfg = _overlay(cfg, model_name, pretrained_cfg_overlay)
     if pretrained and cfg is None:
         raise ValueError(f"there are no weights for {model_name}; see skinseg.list_pretrained()")
+    weights = cfg if pretrained else None
     arch = cfg.architecture if cfg else model_name
-    arguments = {**(cfg.model_args if cfg and pretrained else {}), **kwargs}
+    arguments = {**(weights.model_args if weights else {}), **kwargs}
     model = _build(arch, arguments)
-    if pretrained:
-        cfg = load_pretrained(model, cfg)
+    if weights is not None:
+        cfg = load_pretrained(model, weights)
     elif checkpoint_path is not None:
         load_checkpoint(model, checkpoint_path)
     model.architecture = split_name(arch)[0]
@@ -108,13 +155,14 @@ def _overlay(cfg: PretrainedCfg | None, name: str, overlay: Mapping[str, Any]) -
     return dataclasses.replace(cfg, **{**unhashed, **overlay})
 
 
-def _build(arch: str, arguments: dict[str, Any]) -> nn.Module:
+def _build(arch: str, arguments: dict[str, Any]) -> SegmentationModel:
     entrypoint = model_entrypoint(arch)
     known = _accepted(arch)
     for key in arguments:
         if known is not None and key not in known:
             raise TypeError(f"{arch} takes no argument {key!r}; {near_matches(key, known)}")
-    return entrypoint(**arguments)
+    # A user may have registered another kind of module, and knows what it lacks.
+    return cast(SegmentationModel, entrypoint(**arguments))
 
 
 def _accepted(arch: str) -> set[str] | None:
@@ -140,6 +188,7 @@ def load_pretrained(model: nn.Module, cfg: PretrainedCfg) -> PretrainedCfg:
     """
     if cfg.file is None:
         cfg = hub.download_weights(cfg)
+    assert cfg.file is not None, "what was downloaded has a file"
     state = read_state_dict(cfg.file)
     if cfg.sha256 is not None and file_hash(cfg.file) != cfg.sha256:
         raise CheckpointError(
@@ -154,18 +203,10 @@ def load_pretrained(model: nn.Module, cfg: PretrainedCfg) -> PretrainedCfg:
 
 def _adapt(model: SegmentationModel, state: StateDict) -> None:
     own = model.state_dict()
-    names = (model.first_conv,) if isinstance(model.first_conv, str) else model.first_conv
-    for first in (f"{name}.weight" for name in names):
+    for first in model.first_weights:
         if first in state and state[first].shape[1] != model.in_chans:
-            state[first] = _adapt_channels(state[first], model.in_chans)
-    if "head.weight" in state and state["head.weight"].shape[0] != model.num_classes:
-        state.update({key: own[key] for key in ("head.weight", "head.bias")})
-
-
-def _adapt_channels(weight: torch.Tensor, in_chans: int) -> torch.Tensor:
-    """Repeat a convolution's input channels, scaled so that the response keeps its size."""
-    trained = weight.shape[1]
-    if in_chans == 1:
-        return weight.sum(1, keepdim=True)
-    repeats = -(-in_chans // trained)
-    return weight.repeat(1, repeats, 1, 1)[:, :in_chans] * (trained / in_chans)
+            state[first] = adapt_channels(state[first], model.in_chans)
+    heads = tuple(f"{name}." for name in model.classifier)
+    of_classes = [key for key in own if key.startswith(heads) and key in state]
+    if any(own[key].shape[:1] != state[key].shape[:1] for key in of_classes):
+        state.update({key: own[key] for key in of_classes})

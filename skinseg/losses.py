@@ -138,7 +138,9 @@ def deep_supervision_loss(
     if across is not None:
         sums = across(sums)
     losses = _combined(sums, kind, per_image, math.prod(target.shape[1:]))
-    return losses[0] + sum(w * loss for w, loss in zip(aux_weights, losses[1:], strict=False))
+    aux_losses = zip(aux_weights, losses[1:], strict=False)
+    total: torch.Tensor = losses[0] + sum(weight * loss for weight, loss in aux_losses)
+    return total
 
 
 def _dice(overlap: torch.Tensor, total: torch.Tensor, smooth: float = 1.0) -> torch.Tensor:

@@ -4,7 +4,7 @@ import dataclasses
 import hashlib
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -171,7 +171,7 @@ def list_models(
     *,
     module: str = "",
     pretrained: bool = False,
-    exclude_filters: str | list[str] = (),
+    exclude_filters: str | Sequence[str] = (),
     include_tags: bool | None = None,
 ) -> list[str]:
     """Return the names of registered networks, sorted.

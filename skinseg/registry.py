@@ -108,7 +108,7 @@ def model_entrypoint(name: str) -> Entrypoint:
     return _entrypoints[arch]
 
 
-def model_class(name: str) -> "type[nn.Module] | None":
+def model_class(name: str) -> type[object] | None:
     """Return the class that a network's function says it returns, or None where it does not say."""
     returned = inspect.get_annotations(model_entrypoint(name), eval_str=True).get("return")
     return returned if inspect.isclass(returned) else None

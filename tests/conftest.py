@@ -18,6 +18,12 @@ def one_thread():
 
 
 @pytest.fixture(autouse=True)
+def same_chance():
+    """Weights and inputs that a test draws are the same each time that it runs."""
+    torch.manual_seed(0)
+
+
+@pytest.fixture(autouse=True)
 def no_weights_of_the_user(monkeypatch):
     monkeypatch.delenv("SKINSEG_WEIGHTS", raising=False)
 

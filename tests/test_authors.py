@@ -47,8 +47,9 @@ def test_outputs_are_the_authors(reference):
         # Where a group's few channels nearly agree, LayerNorm divides by almost nothing, and the
         # last bit of a float decides: 1e-7 of noise on the input moves single pixels of the
         # output by up to 1e-4, and the reference itself is 8e-5 from its own double-precision
-        # value. So all but a thousandth of the pixels must agree within 1e-5.
-        assert error.quantile(0.999) < 1e-5
+        # value. How many pixels depends on the processor's instructions (0.07 to 0.11 percent of
+        # them so far). So all but two thousandths must agree within 1e-5.
+        assert error.quantile(0.998) < 1e-5
         assert error.max() < 1e-4
     else:
         assert error.max() < 1e-5
@@ -57,20 +58,26 @@ def test_outputs_are_the_authors(reference):
 @torch.no_grad()
 @pytest.mark.parametrize("name", GOLDEN)
 def test_outputs_do_not_change(name, request):
-    """Guards the networks where the authors' references are absent."""
+    """Guards the networks where the authors' references are absent.
+
+    In double precision, because U-Net rounds by up to 3e-4 in single precision, by another amount
+    with each processor's instructions.
+    """
     file = request.path.parent / "golden" / f"{name}.safetensors"
-    network = fill(skinseg.create_model(name))
     expected = load_file(file)["output"]
-    output = network(waves((1, 3, 64, 48), "image"))
-    torch.testing.assert_close(output, expected, atol=1e-4, rtol=1e-4)
+    torch.testing.assert_close(golden_output(name), expected, atol=1e-5, rtol=1e-5)
+
+
+def golden_output(name):
+    network = fill(skinseg.create_model(name)).double()
+    return network(waves((1, 3, 64, 48), "image").double()).float()
 
 
 def write_golden(folder):
     """Called by hand, once the references above hold: ``python tests/test_authors.py``."""
     for name in GOLDEN:
         with torch.no_grad():
-            output = fill(skinseg.create_model(name))(waves((1, 3, 64, 48), "image"))
-        save_file({"output": output}, folder / f"{name}.safetensors")
+            save_file({"output": golden_output(name)}, folder / f"{name}.safetensors")
 
 
 if __name__ == "__main__":

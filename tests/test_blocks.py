@@ -108,6 +108,12 @@ def test_ecdf_is_residual_only_where_the_width_stays():
     assert not create_block("ecdf", 32, 64).residual
 
 
+def test_ecdf_averages_statistics_as_the_authors():
+    """Which outputs in evaluation mode do not show."""
+    norms = [m for m in create_block("ecdf", 8, 16).modules() if isinstance(m, nn.BatchNorm2d)]
+    assert norms and all((norm.momentum, norm.eps) == (0.03, 1e-3) for norm in norms)
+
+
 def test_cab_heads_are_the_same_function():
     linear, conv = (create_block("cab", [8, 16], heads=heads) for heads in ("linear", "conv"))
     conv.load_state_dict(
@@ -155,6 +161,13 @@ def test_ucm_equation():
         for part in (block.first, block.second)
     )
     torch.testing.assert_close(block(x), 2 * (n + second(nn.functional.gelu(first(n)))))
+
+
+def test_no_gradient_flows_through_the_residual_of_ucm():
+    block, x = create_block("ucm", 8), feature_map(1, 8, 5, 6)
+    nn.init.zeros_(block.second[2].weight)
+    block(x).square().sum().backward()
+    assert not x.grad.any()
 
 
 def test_ucm_takes_a_map_of_one_pixel():

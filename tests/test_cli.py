@@ -6,6 +6,7 @@ import json
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -13,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from PIL import Image, ImageFile
+from PIL import Image
 from rich.console import Console
 from safetensors.torch import save_file
 from typer.testing import CliRunner, Result
@@ -159,6 +160,90 @@ def test_a_second_run_replaces_the_results(images, tmp_path):
     assert [row["mask_file"] for row in table(out)] == ["a_mask.png"]
 
 
+@pytest.mark.parametrize("workers", [1, 3])
+def test_workers_change_nothing(images, tmp_path, workers):
+    for seed in range(20):
+        write_png(images / f"more{seed}.png", synthetic_lesion(seed, 40)[0])
+    (images / "more9.png").write_bytes(b"")
+    result = predict(images, "-o", tmp_path / "out", "--workers", workers, "--batch-size", "3")
+    assert result.exit_code == 1
+    rows = table(tmp_path / "out")
+    assert [Path(row["file"]).name for row in rows] == [path for path in names(images)]
+    assert [row["file"] for row in rows if row["error"]] == [str(images / "more9.png")]
+    for row in rows:
+        if not row["error"]:
+            mask = read_mask(tmp_path / "out" / row["mask_file"])
+            assert float(row["area_fraction"]) == pytest.approx(mask.mean(), abs=1e-6)
+
+
+@pytest.mark.parametrize("format", ["csv", "json"])
+def test_interrupted_run_keeps_its_table_and_goes_on(images, tmp_path, monkeypatch, format):
+    for seed in range(30):
+        write_png(images / f"more{seed:02}.png", synthetic_lesion(seed, 40)[0])
+    options = ["-o", tmp_path / "out", "--table", format, "--workers", "1", "--batch-size", "1"]
+    stream = Predictor.stream
+
+    def interrupted(self, files, **keywords):
+        for index, prediction in enumerate(stream(self, files, **keywords)):
+            if index == 12:
+                signal.raise_signal(signal.SIGINT)
+            yield prediction
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Predictor, "stream", interrupted)
+        result = predict(images, *options)
+    assert result.exit_code == 130
+    assert "--skip-existing goes on from there" in result.stderr
+    file = tmp_path / f"out/predictions.{format}"
+    done = rows_of(file)
+    assert 5 < len(done) <= 12
+    assert f"{len(done)} of 33 images segmented" in result.stdout
+    assert {row["mask_file"] for row in done} <= set(names(tmp_path / "out"))
+    assert not [name for name in names(tmp_path / "out") if name.endswith(".tmp")]
+
+    taken = []
+    monkeypatch.setattr(
+        Predictor,
+        "stream",
+        lambda self, files, **keywords: stream(self, taken.extend(files) or files, **keywords),
+    )
+    assert predict(images, *options, "--skip-existing").exit_code == 0
+    assert len(taken) == 33 - len(done)
+    whole = rows_of(file)
+    assert [Path(row["file"]).name for row in whole] == names(images)
+    assert predict(images, *options).exit_code == 0
+    assert rows_of(file) == whole
+
+
+def rows_of(file: Path) -> list[dict[str, object]]:
+    with open(file, newline="", encoding="utf-8") as opened:
+        return list(csv.DictReader(opened)) if file.suffix == ".csv" else json.load(opened)
+
+
+def test_skip_existing_wants_the_row_and_all_pictures(images, tmp_path, monkeypatch):
+    out = tmp_path / "out"
+    (images / "d.png").write_bytes(b"")
+    assert predict(images, "-o", out, "--skip-existing").exit_code == 1
+    before = {name: (out / name).stat().st_mtime_ns for name in names(out)}
+
+    def written(*options):
+        predict(images, "-o", out, "--skip-existing", *options)
+        after = {name: (out / name).stat().st_mtime_ns for name in names(out)}
+        changed = [name for name in after if before.get(name) != after[name]]
+        before.update(after)
+        return sorted(set(changed) - {"predictions.csv"})
+
+    assert written() == []
+    assert [bool(row["error"]) for row in table(out)] == [False, False, False, True]
+    (out / "b_mask.png").unlink()
+    assert written() == ["b_mask.png"]
+    assert written("--overlay") == [
+        f"{name}_{kind}.png" for name in "abc" for kind in ("mask", "overlay")
+    ]
+    (out / "predictions.csv").write_text("a table of something else\n1\n")
+    assert written() == ["a_mask.png", "b_mask.png", "c_mask.png"]
+
+
 # --- predict: what it finds ----------------------------------------------------------------------
 
 
@@ -250,6 +335,7 @@ WRONG_USE = {
     "threshold": (["--threshold", "1.5"], "threshold must be above 0 and below 1, not 1.5"),
     "batch size": (["--batch-size", "0"], "batch_size must be 1 or more, not 0"),
     "device": (["--device", "cuda:77"], "device 'cuda:77' cannot be used"),
+    "workers": (["--workers", "0"], "workers must be 1 or more, not 0"),
     "table": (["--table", "xml"], "xml"),
     "option": (["--tresh", "0.5"], "--tresh"),
 }
@@ -312,20 +398,22 @@ def test_output_folder_without_permission(images, tmp_path):
 
 
 def test_no_space_left(images, tmp_path, monkeypatch):
-    whole = ImageFile._save
+    whole = skinseg.data.images.write_atomically
 
-    def full(image, file, *arguments):
-        if image.size == SIZES["b"][::-1]:
-            file.write(b"a beginning")
+    def full(path, write):
+        def half(temporary):
+            temporary.write_bytes(b"a beginning")
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-        whole(image, file, *arguments)
 
-    monkeypatch.setattr("PIL.PngImagePlugin.ImageFile._save", full)
-    result = predict(images, "-o", tmp_path / "out")
+        whole(path, half if path.name == "b_mask.png" else write)
+
+    monkeypatch.setattr("skinseg.data.images.write_atomically", full)
+    result = predict(images, "-o", tmp_path / "out", "--workers", "1")
     assert result.exit_code == 1
     assert f"'{tmp_path / 'out' / 'b_mask.png'}': No space left on device" in result.stderr
     assert result.stderr.count("Error") == 1
-    assert names(tmp_path / "out") == ["a_mask.png"]
+    # The third mask may have been under way already.
+    assert names(tmp_path / "out") in (["a_mask.png"], ["a_mask.png", "c_mask.png"])
 
 
 def test_no_space_left_for_the_table(images, tmp_path, monkeypatch):

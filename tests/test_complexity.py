@@ -21,7 +21,7 @@ ROWS = [
 
 @pytest.mark.parametrize("row", ROWS)
 def test_every_row_costs_what_the_tables_say(row):
-    network = skinseg.create_model(row["network"])
+    network = paper_tables.build(row["network"])
     counter = row["parameters_m"]["counter"].partition(",")[0]
     count = {"all": lambda n: count_parameters(n).total, "thop": thop_parameters}[counter]
     assert count(network) / 1e6 == row["parameters_m"]["ours"]
@@ -61,6 +61,9 @@ def test_parameters_by_kind():
     counts = count_parameters(Own())
     assert (counts.linear, counts.bare, counts.normalization, counts.other) == (15, 5, 8, 14)
     assert counts.total == 42 and counts.trainable == 42 - 12
+    tied = nn.Sequential(nn.Linear(4, 4), nn.Linear(4, 4))
+    tied[1].weight = tied[0].weight
+    assert count_parameters(tied).total == 16 + 2 * 4
 
 
 @pytest.mark.parametrize("counter", ["torch", "thop", "ptflops-pytorch", "ptflops-aten"])
@@ -87,6 +90,13 @@ def test_peak_memory_of_a_chain_and_of_a_skip():
 
     cost = model_complexity(Skip(), (3, 16, 16), counters=["torch"], repeats=0)
     assert cost.peak_activation_bytes == (3 + 8 + 16 + 1) * pixels
+
+    class Scale(nn.Conv2d):
+        def forward(self, x):
+            return x * self.bias.view(1, 3, 1, 1)  # A view of a weight is no activation.
+
+    cost = model_complexity(Scale(3, 3, 1), (3, 16, 16), counters=["torch"], repeats=0)
+    assert cost.peak_activation_bytes == (3 + 3) * pixels
 
 
 def test_blocks_account_for_the_whole():

@@ -56,6 +56,16 @@ def test_seeds_differ(kind, image):
     assert all((result == results[0]).all() == same for result in results[1:])
 
 
+def test_kinds_draw_apart(image, monkeypatch):
+    """Or the hairs of a seed would lie where its ink lies, and both be long or short."""
+    drawn = []
+    kinds = dict.fromkeys("ab", lambda rng, image, level: drawn.append(rng.random()) or image)
+    monkeypatch.setattr(sys.modules[corrupt.__module__], "_KINDS", kinds)
+    for kind in kinds:
+        corrupt(image, kind, 1)
+    assert drawn[0] != drawn[1]
+
+
 @pytest.mark.parametrize("kind", list_corruptions())
 def test_same_look_at_any_resolution(kind):
     """A large picture, corrupted and then reduced, is like the reduced picture, corrupted."""

@@ -239,6 +239,17 @@ def test_pooled_intervals_pool_each_resample_anew(report):
     assert score.low < score.value < score.high
 
 
+def test_mean_intervals_average_each_resample(report):
+    cases = report.cases["own"]
+    weights = bootstrap_weights(len(cases), 200, seed=0)
+    for name in DEFINITIONS:
+        values = np.array([case.scores[name] for case in cases])
+        means = [float(np.repeat(values, times).mean()) for times in weights]
+        score = report.summaries["own"].scores[f"mean_{name}"]
+        assert score.value == pytest.approx(values.mean())
+        assert (score.low, score.high) == pytest.approx(percentile_interval(np.array(means)))
+
+
 def test_intervals_follow_the_seed(report):
     cases = report.cases["own"]
     assert summarise(cases, bootstrap=200, seed=0) == report.summaries["own"]
@@ -332,6 +343,8 @@ def test_markdown_shows_the_figures(report):
     assert f"{score.value:.4f} ({score.low:.4f}-{score.high:.4f})" in text
     assert "at their own size" in text
     assert "at the network's size (64 x 64)" in text
+    wide = dataclasses.replace(report, settings={**report.settings, "input_size": [48, 96]})
+    assert "at the network's size (96 x 48)" in evaluation_markdown(wide)
     tables = re.findall(r"(?:^\|.*\n)+", text, re.MULTILINE)
     assert len(tables) == 4
     for table in tables:

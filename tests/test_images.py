@@ -20,7 +20,8 @@ from skinseg.data import (
     read_mask,
     write_png,
 )
-from skinseg.data.images import read_mask_levels
+from skinseg.data.images import read_mask_levels, read_reduced_image
+from skinseg.data.resizing import resize_image
 
 RED, WHITE = (255, 0, 0), (255, 255, 255)
 SIXTEEN_BIT = (0, 128, 255, 257, 32768, 65535)
@@ -164,6 +165,51 @@ def test_exif_orientation(tmp_path, suffix, orientation):
     assert image_size(path) == upright.shape[:2]
     assert read_mask(path).mean() == pytest.approx(0.25, abs=0.02)
     assert read_mask(path)[:7, :15].all()
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_reduced_photograph_is_the_whole_one(tmp_path, orientation):
+    y, x = np.mgrid[:745, :1001]
+    waves = 127 + 60 * np.sin(x / 16) + 60 * np.cos(y / 16)
+    image = Image.fromarray(waves.astype(np.uint8)).convert("RGB")
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    path = saved(tmp_path / "x.jpg", image, quality=95, exif=exif)
+    whole = Image.fromarray(read_image(path))
+    reduced = read_reduced_image(path, (120, 120))
+    assert reduced.size == image_size(path) == whole.size[::-1]
+    assert sorted(reduced.image.size) == [187, 251]  # 186.25 and 250.25
+    expected = resize_image(whole, (60, 60)).astype(int)
+    got = resize_image(reduced.image, (60, 60), reduced.box)
+    assert np.abs(got - expected).max() < 4
+    # The pixels that are there in part do count in part.
+    assert np.abs(resize_image(reduced.image, (60, 60)) - expected).max() > 10
+
+
+def test_only_photographs_that_are_large_enough_are_reduced(tmp_path):
+    jpeg = saved(tmp_path / "x.jpg", Image.fromarray(noise(60, 80)))
+    png = saved(tmp_path / "x.png", Image.fromarray(noise(60, 80)))
+    for source, at_least, size in [
+        (jpeg, (31, 31), (60, 80)),
+        (jpeg, (30, 30), (30, 40)),
+        (jpeg, (15, 41), (60, 80)),
+        (jpeg, (7, 10), (8, 10)),
+        (png, (8, 8), (60, 80)),
+        (Image.open(jpeg), (8, 8), (60, 80)),
+    ]:
+        reduced = read_reduced_image(source, at_least)
+        assert reduced.size == (60, 80)
+        assert reduced.image.size == size[::-1]
+    with pytest.raises(ImageError, match="4,800 pixels, more than max_pixels=4,799"):
+        read_reduced_image(jpeg, (8, 8), max_pixels=4799)
+
+
+@pytest.mark.parametrize("mode", ["L", "CMYK"])
+def test_reduced_photographs_of_other_modes(tmp_path, mode):
+    path = saved(tmp_path / "x.jpg", Image.new(mode, (400, 300)))
+    reduced = read_reduced_image(path, (32, 32))
+    assert (reduced.image.mode, reduced.image.size) == ("RGB", (50, 38))
+    assert reduced.box == (0, 0, 50, 37.5)
 
 
 @pytest.mark.filterwarnings("ignore:Corrupt EXIF")
@@ -441,10 +487,10 @@ def test_failure_leaves_the_old_file_alone(tmp_path, monkeypatch, step, error):
 
     def fail(*args, **kwargs):
         if step == "write":
-            args[1].write_bytes(b"half")
+            args[0].write_text("half")
         raise error
 
-    target = (Image.Image, "save") if step == "write" else (os, "replace")
+    target = (Path, "write_bytes") if step == "write" else (os, "replace")
     monkeypatch.setattr(*target, fail)
     message = r"x\.png.*No space left" if error.args else None
     with pytest.raises((ImageError, MemoryError), match=message):

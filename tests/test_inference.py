@@ -1,9 +1,11 @@
 """The predictor: every form of an image gives the right mask, every fault a reason."""
 
 import itertools
+import pickle
 import re
 import struct
 import zlib
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -13,9 +15,11 @@ from torch import nn
 from torch.nn import functional as F
 
 import skinseg
-from skinseg.data import ImageError, Normalization, synthetic_lesion
+from skinseg.data import ImageError, Normalization, read_image, synthetic_lesion
+from skinseg.data.resizing import resize_image
 from skinseg.data.transforms import resize_images
 from skinseg.inference import Prediction, Predictor
+from skinseg.inference.pixels import as_rgb
 from skinseg.pretrained import PretrainedCfg
 
 UNIT = Normalization(kind="mean_std", mean=(0.0,) * 3, std=(1.0,) * 3)
@@ -71,12 +75,13 @@ def test_mask_has_the_size_of_the_image_and_lies_where_the_lesion_is():
 def test_logits_not_probabilities_are_resized():
     image, _ = spot()
     network = trained()
-    pixels = torch.from_numpy(image).permute(2, 0, 1)[None]
+    pixels = torch.tensor(resize_image(Image.fromarray(image), (64, 96)))
+    network.eval()
     with torch.inference_mode():
-        logits = network(Normalization()(resize_images(pixels, (64, 96))))
+        logits = network(Normalization()(pixels.permute(2, 0, 1)[None]))
         expected = F.interpolate(logits, size=(90, 120), mode="bilinear").sigmoid()[0, 0]
     prediction = Predictor(network, input_size=(64, 96))(image)
-    np.testing.assert_allclose(prediction.probability, expected, atol=1e-6)
+    np.testing.assert_allclose(prediction.probability, expected, atol=1e-5)
     assert (prediction.mask == (prediction.probability >= 0.5)).all()
 
 
@@ -245,6 +250,80 @@ def test_one_pillow_image_many_times(tmp_path):
     assert all(iou(p.mask, mask) > 0.95 for p in predictions)
 
 
+BGR_FORMS = {
+    "array": lambda image: image[:, :, ::-1],
+    "float array": lambda image: image[:, :, ::-1] / 255,
+    "BGRA array": lambda image: rgba(image[:, :, ::-1]),
+    "tensor": lambda image: torch.from_numpy(image).permute(2, 0, 1).flip(0),
+    "Pillow image, which is RGB": Image.fromarray,
+}
+
+
+@pytest.mark.parametrize("in_chans", [3, 1])
+@pytest.mark.parametrize("form", BGR_FORMS)
+def test_bgr_images(form, in_chans):
+    class Red(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.in_chans = in_chans
+
+        def forward(self, x):
+            return 10 * (x[:, :1] - 0.5)
+
+    image = synthetic_lesion(3, 64)[0]
+    unit = Normalization(kind="mean_std", mean=(0.0,) * in_chans, std=(1.0,) * in_chans)
+    rgb, bgr = (
+        Predictor(Red(), input_size=(48, 48), normalization=unit, channel_order=order)
+        for order in ("rgb", "bgr")
+    )
+    expected, got = rgb(image), bgr(BGR_FORMS[form](image))
+    np.testing.assert_array_equal(got.probability, expected.probability)
+    np.testing.assert_array_equal(got.overlay(BGR_FORMS[form](image)), expected.overlay(image))
+    if form == "array":
+        assert np.abs(rgb(image[:, :, ::-1]).probability - expected.probability).max() > 0.05
+
+
+def photograph(path, size=(750, 1000), turn=1):
+    """A JPEG file of a spot with noise, and its upright mask."""
+    image, mask = spot(*size)
+    noise = np.random.default_rng(0).normal(0, 4, image.shape)
+    exif = Image.Exif()
+    exif[0x0112] = turn
+    stored = Image.fromarray((image + noise).clip(0, 255).astype(np.uint8))
+    if turn == 6:  # stored lying on its left side
+        stored = stored.transpose(Image.Transpose.ROTATE_90)
+    stored.save(path, quality=90, exif=exif)
+    return mask
+
+
+@pytest.mark.parametrize("turn", [1, 6])
+def test_photograph_is_decoded_smaller_and_its_mask_is_the_same(tmp_path, turn, monkeypatch):
+    mask = photograph(tmp_path / "x.jpg", turn=turn)
+    predictor = darkness()
+    seen = []
+    resize = skinseg.inference.predictor.resize_image
+    monkeypatch.setattr(
+        "skinseg.inference.predictor.resize_image",
+        lambda image, *rest: seen.append(image.size) or resize(image, *rest),
+    )
+    small, whole = predictor([tmp_path / "x.jpg", read_image(tmp_path / "x.jpg")])
+    assert sorted(seen) == [(250, 188), (1000, 750)]
+    assert small.mask.shape == whole.mask.shape == mask.shape
+    assert iou(small.mask, whole.mask) > 0.995
+    assert np.abs(small.probability - whole.probability).max() < 0.05
+
+
+@pytest.mark.parametrize("size", [(64, 64), (100, 90), (127, 256), (600, 800), (32, 900)])
+def test_images_are_resized_as_networks_are_trained(size):
+    image = synthetic_lesion(2, size)[0]
+    expected = resize_images(torch.from_numpy(image).permute(2, 0, 1)[None], (64, 64))[0]
+    got = resize_image(Image.fromarray(image), (64, 64)).astype(int)
+    difference = np.abs(got - expected.permute(1, 2, 0).numpy())
+    averaged = max(size) >= 8 * 64
+    assert difference.max() <= (4 if averaged else 1)
+    assert difference.mean() < (0.5 if averaged else 1e-3)
+
+
 # --- images that are refused ---------------------------------------------------------------------
 
 ONES = np.ones((40, 50, 3), np.float32)
@@ -283,6 +362,11 @@ def test_bad_image_is_refused_with_its_reason(case):
 
 def test_floats_may_leave_their_range_by_rounding():
     assert darkness()(ONES + np.float32(1e-5)).mask.shape == (40, 50)
+
+
+def test_floats_are_rounded_to_the_nearest_level():
+    levels = np.arange(256, dtype=np.uint8).reshape(16, 16, 1).repeat(3, 2)
+    np.testing.assert_array_equal(as_rgb(levels / np.float32(255)), levels)
 
 
 def huge_png() -> bytes:
@@ -412,15 +496,86 @@ def test_threshold_belongs_to_the_lesion():
     assert not Predictor(Half(), threshold=0.51)(image).mask.any()
 
 
-def test_network_is_in_evaluation_mode_even_after_training():
-    network = nn.Sequential(nn.Conv2d(3, 4, 1), nn.BatchNorm2d(4), nn.Conv2d(4, 1, 1))
+def frozen_in_part() -> nn.Sequential:
+    """A network in training mode, but for one layer, with a layer that notes its mode."""
+    network = nn.Sequential(
+        nn.Conv2d(3, 4, 1), nn.BatchNorm2d(4), nn.BatchNorm2d(4), nn.Dropout(0.5), Noting()
+    )
+    network[2].eval()
+    return network
+
+
+class Noting(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.head = nn.Conv2d(4, 1, 1)
+        self.modes: list[bool] = []
+        self.kept: torch.Tensor | None = None
+
+    def forward(self, x):
+        self.modes.append(self.training)
+        self.kept = x if self.kept is None else self.kept
+        return self.head(x)
+
+
+def test_users_network_is_left_as_it_was():
+    network = frozen_in_part()
+    state = {name: tensor.clone() for name, tensor in network.state_dict().items()}
+    modes = [part.training for part in network.modules()]
     predictor = Predictor(network, input_size=(32, 32))
-    assert not network.training
     image, _ = spot()
-    expected = predictor(image).probability
-    network.train()
-    np.testing.assert_array_equal(predictor(image).probability, expected)
-    assert network[1].num_batches_tracked == 0
+    first, second = predictor(image).probability, predictor(image).probability
+    np.testing.assert_array_equal(first, second)
+    assert network[4].modes == [False, False]
+    assert [part.training for part in network.modules()] == modes
+    assert predictor.model is network
+    for name, tensor in network.state_dict().items():
+        torch.testing.assert_close(tensor, state[name], rtol=0, atol=0)
+    # What a layer keeps while it predicts can be trained on.
+    (network[4].head(network[4].kept).sum() + network(torch.rand(2, 3, 8, 8)).sum()).backward()
+
+
+def test_users_network_is_restored_when_it_fails():
+    network = nn.Sequential(nn.Conv2d(3, 3, 1))
+    with pytest.raises(ValueError, match="3, 32, 32"):
+        Predictor(network, input_size=(32, 32))(spot()[0])
+    assert network.training
+    broken = nn.Sequential(nn.Conv2d(5, 1, 1))
+    with pytest.raises(RuntimeError):
+        Predictor(broken, input_size=(32, 32))(spot()[0])
+    assert all(part.training for part in broken.modules())
+
+
+def test_predictions_between_epochs_use_the_weights_as_they_are():
+    network = nn.Conv2d(3, 1, 1)
+    predictor = Predictor(network, input_size=(32, 32))
+    image, _ = spot()
+    before = predictor(image).probability
+    with torch.no_grad():
+        network.weight.neg_()
+    assert np.abs(predictor(image).probability - before).max() > 0.1
+
+
+def test_threads_share_a_network_that_is_in_training_mode():
+    network = frozen_in_part()
+    modes = [part.training for part in network.modules()]
+    image, _ = spot()
+    predictors = [Predictor(network, input_size=(32, 32), tta=tta) for tta in (False, True)]
+    expected = [predictor(image).probability for predictor in predictors]
+    with ThreadPoolExecutor(8) as pool:
+        got = list(pool.map(lambda i: predictors[i % 2](image).probability, range(64)))
+    for index, probability in enumerate(got):
+        np.testing.assert_array_equal(probability, expected[index % 2])
+    assert not any(network[4].modes)
+    assert [part.training for part in network.modules()] == modes
+
+
+def test_network_on_another_device_is_copied():
+    network = nn.Conv2d(3, 1, 1, device="meta")
+    with pytest.raises(NotImplementedError, match="meta"):
+        Predictor(network, device="cpu")
+    assert network.weight.device.type == "meta"
+    assert Predictor(nn.Conv2d(3, 1, 1), device="cpu").device == "cpu"
 
 
 class Returning(nn.Module):
@@ -460,6 +615,8 @@ BAD_ARGUMENTS = {
     "input size": ({"input_size": (16, 64)}, ValueError, r"each 32 or more, not \(16, 64\)"),
     "one side": ({"input_size": (64,)}, ValueError, "height, width"),
     "device": ({"device": "cuda:99"}, ValueError, "device 'cuda:99' cannot be used.*cpu"),
+    "channel order": ({"channel_order": "gbr"}, ValueError, "'rgb' or 'bgr', not 'gbr'"),
+    "workers": ({"workers": 0}, ValueError, "workers must be 1 or more, not 0"),
     "no device": ({"device": "gpu"}, ValueError, "device 'gpu' cannot be used"),
     "means": (
         {"normalization": Normalization(kind="mean_std", mean=(0.0,), std=(1.0,))},
@@ -499,6 +656,78 @@ def test_measurements_of_a_mask():
     assert prediction.bounding_box == (0, 3, 15, 17)
     assert all(type(value) is int for value in prediction.bounding_box)
     assert prediction.components == 2
+
+
+OUTPUTS = [
+    ((1, 16, 16), (200, 300)),
+    ((1, 16, 24), (17, 25)),
+    ((1, 16, 16), (16, 16)),
+    ((1, 16, 16), (9, 100)),
+    ((1, 16, 16), (8, 8)),
+    ((1, 1, 1), (30, 40)),
+    ((1, 1, 5), (8, 40)),
+    ((4, 12, 16), (150, 130)),
+    ((4, 12, 16), (10, 13)),
+]
+
+
+@pytest.mark.parametrize("threshold", [0.5, 0.2, 0.9])
+@pytest.mark.parametrize(("shape", "size"), OUTPUTS)
+def test_mask_and_probability_are_those_of_enlarged_logits(shape, size, threshold):
+    for seed in range(5):
+        logits = np.random.default_rng(seed).normal(0, 4, shape).astype(np.float32)
+        enlarged = F.interpolate(
+            torch.from_numpy(logits)[None], size=size, mode="bilinear", antialias=True
+        )
+        expected = enlarged.sigmoid().mean(1)[0].numpy()
+        prediction = Prediction.from_logits(logits, size, threshold)
+        np.testing.assert_allclose(prediction.probability, expected, atol=1e-4)
+        clear = np.abs(expected - threshold) > 1e-4
+        assert clear.mean() > 0.98
+        np.testing.assert_array_equal(prediction.mask[clear], expected[clear] >= threshold)
+        assert prediction.mask.dtype == bool
+        assert prediction.probability.dtype == np.float32
+
+
+def test_measurements_are_those_of_the_mask():
+    blobs = torch.from_numpy(np.random.default_rng(1).normal(0, 8, (1, 1, 6, 6)))
+    logits = F.interpolate(blobs.float(), size=(24, 24), mode="bicubic")[0].numpy()
+    lazy = Prediction.from_logits(logits, (240, 300), 0.4)
+    plain = Prediction(lazy.probability, lazy.mask)
+    assert lazy.size == plain.size == (240, 300)
+    assert lazy.area_fraction == plain.area_fraction == pytest.approx(lazy.mask.mean())
+    assert lazy.bounding_box == plain.bounding_box
+    assert lazy.components == plain.components > 1
+    assert lazy.confidence == pytest.approx(plain.confidence, abs=1e-3)
+
+
+def test_confidence_of_a_small_image_is_exact():
+    logits = np.random.default_rng(1).normal(0, 4, (4, 24, 24)).astype(np.float32)
+    lazy = Prediction.from_logits(logits, (70, 60), 0.4)
+    assert lazy.confidence == pytest.approx(Prediction(lazy.probability, lazy.mask).confidence)
+
+
+def test_prediction_travels_without_what_can_be_computed_again():
+    logits = np.random.default_rng(0).normal(0, 4, (1, 16, 16)).astype(np.float32)
+    prediction = Prediction.from_logits(logits, (500, 400), 0.3)
+    mask, probability = prediction.mask, prediction.probability
+    pickled = pickle.dumps(prediction)
+    assert len(pickled) < 30_000
+    again = pickle.loads(pickled)
+    np.testing.assert_array_equal(again.mask, mask)
+    np.testing.assert_array_equal(again.probability, probability)
+    plain = pickle.loads(pickle.dumps(Prediction(probability, mask)))
+    np.testing.assert_array_equal(plain.mask, mask)
+
+
+def test_threads_may_ask_one_prediction():
+    logits = np.random.default_rng(0).normal(0, 4, (1, 16, 16)).astype(np.float32)
+    prediction = Prediction.from_logits(logits, (500, 400), 0.3)
+    expected = Prediction.from_logits(logits, (500, 400), 0.3).mask
+    with ThreadPoolExecutor(8) as pool:
+        masks = list(pool.map(lambda _: prediction.mask, range(16)))
+    for mask in masks:
+        np.testing.assert_array_equal(mask, expected)
 
 
 def test_empty_mask():

@@ -33,6 +33,32 @@ def test_names_need_no_torch(code):
     assert not {"torch", "numpy", "huggingface_hub"} & loaded(code)
 
 
+@pytest.mark.parametrize("arguments", [["--help"], ["train", "--help"], ["list", "--plain"]])
+def test_help_needs_no_torch(arguments):
+    code = (
+        "from typer.testing import CliRunner; from skinseg.cli import app; "
+        f"assert CliRunner().invoke(app, {arguments}).exit_code == 0"
+    )
+    assert not {"torch", "numpy", "huggingface_hub"} & loaded(code)
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "import skinseg.inference.predictor",
+        "from skinseg.data import ImageError, Normalization, RunLengths, read_image, write_png",
+        "from skinseg.runtimes import Runtime",
+        "import numpy as np; from skinseg import Prediction; "
+        "p = Prediction.from_logits(np.ones((1, 8, 8), 'f'), (50, 50), 0.5); "
+        "p.mask, p.probability, p.components, p.confidence",
+        "import numpy as np; from skinseg.data import Normalization; "
+        "Normalization()(np.zeros((1, 3, 8, 8), 'f'))",
+    ],
+)
+def test_what_is_around_a_network_needs_no_torch(code):
+    assert not {"torch", "scipy"} & loaded(code)
+
+
 def test_one_network_loads_one_family():
     families = {"skinseg.models.egeunet", "skinseg.models.malunet", "skinseg.models.segnet"}
     code = "import skinseg; skinseg.create_model('malunet')"

@@ -8,7 +8,7 @@ from safetensors.torch import save_file
 
 import skinseg
 from skinseg import hub
-from skinseg.pretrained import BUNDLED, PretrainedCfg, file_hash
+from skinseg.pretrained import BUNDLED, DEFAULT_TAGS, PretrainedCfg, file_hash
 
 BUNDLED_NAMES = sorted(path.stem for path in BUNDLED.glob("*.json"))
 
@@ -20,7 +20,9 @@ def weights(tmp_path, monkeypatch):
     network = skinseg.create_model("basic_unet")
     file = tmp_path / "basic_unet.mine.safetensors"
     save_file(network.state_dict(), file)
-    record = PretrainedCfg(architecture="basic_unet", tag="mine", sha256=file_hash(file))
+    record = PretrainedCfg(
+        architecture="basic_unet", tag="mine", model_args=network.config, sha256=file_hash(file)
+    )
     file.with_suffix(".json").write_text(json.dumps(record.to_dict()))
     monkeypatch.setenv("SKINSEG_WEIGHTS", str(tmp_path))
     return network, file
@@ -44,6 +46,9 @@ def test_a_file_without_a_record_in_the_users_folder(weights):
     network, file = weights
     file.with_suffix(".json").unlink()
     assert same(skinseg.create_model("basic_unet.mine", pretrained=True), network)
+    # In place of a known file, it is not held to the hash of that one.
+    file.rename(file.with_stem("basic_unet.isic2017"))
+    assert same(skinseg.create_model("basic_unet.isic2017", pretrained=True), network)
 
 
 def test_overlay_names_a_file(weights, monkeypatch):
@@ -153,11 +158,20 @@ def test_both_first_networks_ship_with_weights():
     assert {"egeunet.isic2017", "malunet.isic2017"} <= set(BUNDLED_NAMES)
 
 
+def test_the_default_of_every_bundled_network_is_stated():
+    stated = {f"{arch}.{tag}" for arch, tag in DEFAULT_TAGS.items()}
+    assert stated <= set(BUNDLED_NAMES)
+    assert DEFAULT_TAGS.keys() == {name.partition(".")[0] for name in BUNDLED_NAMES}
+
+
 def test_a_file_of_the_user_never_becomes_the_default(tmp_path, monkeypatch):
     record = skinseg.get_pretrained_cfg("egeunet.isic2017").to_dict()
     (tmp_path / "egeunet.aaa.json").write_text(json.dumps({**record, "tag": "aaa"}))
+    for name in ("egeunet", "egeunet.bbb"):  # Files without a record.
+        (tmp_path / f"{name}.safetensors").touch()
     monkeypatch.setenv("SKINSEG_WEIGHTS", str(tmp_path))
-    assert skinseg.get_pretrained_cfg("egeunet.aaa").tag == "aaa"
+    for tag in ("aaa", "bbb"):
+        assert skinseg.get_pretrained_cfg(f"egeunet.{tag}").tag == tag
     assert skinseg.get_pretrained_cfg("egeunet").tag == "isic2017"
 
 

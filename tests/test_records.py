@@ -93,6 +93,13 @@ def test_the_name_of_the_file_is_that_of_the_weights():
     skinseg.create_model(NAME, pretrained=True)
 
 
+def test_the_predictor():
+    record = skinseg.get_pretrained_cfg(NAME)
+    predictor = skinseg.Predictor(NAME)
+    assert predictor.input_size == record.input_size[1:]
+    assert predictor(skinseg.data.synthetic_lesion(0, 64)[0]).mask.shape == (64, 64)
+
+
 def test_the_tables_of_the_docs(docs):
     tables, _ = docs
     [row] = [row for row in tables.weights().splitlines() if NAME in row]

@@ -52,7 +52,7 @@ def test_names():
     ("name", "says"),
     [
         ("malunt", "no network 'malunt'; did you mean malunet"),
-        ("xyz", "no network 'xyz'; there are: basic_unet"),
+        ("xyz", "no network 'xyz'; there are: attention_unet, basic_unet"),
         ("runs/malunet", "looks like a path. Write local-dir:runs/malunet .*hf-hub:"),
         ("local-dir:nowhere", "has no config.json"),
     ],

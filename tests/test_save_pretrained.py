@@ -142,14 +142,36 @@ def test_the_example_of_the_card_runs(egeunet, tmp_path, monkeypatch):
     assert names["found"].mask.shape == (64, 64)
 
 
-def test_a_changed_network_is_refused(tmp_path):
-    network = skinseg.create_model("basic_unet")
-    host = skinseg.surgery.replace(
-        network,
-        "encoder.stages.5.block",
-        "dga",
-        example_input=torch.zeros(1, 3, 64, 64),
-    ).model
-    with pytest.raises(TypeError, match=r"was changed since it was created.*missing.*unexpected"):
-        host.save_pretrained(tmp_path)
+def with_another_block(network):
+    x = torch.zeros(1, 3, 64, 64)
+    block = "encoder.stages.5.block"
+    return skinseg.surgery.replace(network, block, "dga", example_input=x).model
+
+
+def with_another_module(network):
+    network.head = torch.nn.Sequential(torch.nn.Dropout(), network.head)
+    return network
+
+
+def with_other_widths(network):
+    network.head = torch.nn.Conv2d(network.head.in_channels, 5, 1)
+    return network
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        (with_another_block, "missing.*unexpected"),
+        (with_another_module, r"missing \(head.bias, head.weight\).*unexpected"),
+        (with_other_widths, "2 of another shape"),
+    ],
+)
+def test_a_changed_network_is_refused(change, says, tmp_path):
+    host = change(skinseg.create_model("basic_unet"))
+    for write in (
+        lambda: host.save_pretrained(tmp_path / "folder"),
+        lambda: skinseg.push_to_hub(host, "org/name"),
+    ):
+        with pytest.raises(TypeError, match=f"was changed since it was created.*{says}"):
+            write()
     assert list(tmp_path.iterdir()) == []

@@ -76,6 +76,7 @@ def places(model, selector, x=X):
 def test_star_stays_within_a_level(host):
     assert places(host, surgery.by_name("encoder.*")) == [("encoder.stem",), ("encoder.deep",)]
     assert places(host, surgery.by_name("encoder.*.c")) == [("encoder.stem.c",)]
+    assert places(host, surgery.by_name("*.c")) == []
     assert ("decoder.up",) in places(host, surgery.by_name("**.up", "**.c"))
 
 
@@ -196,16 +197,19 @@ def test_the_given_network_is_not_touched_unless_in_place(host):
 
 def test_mode_and_type_are_the_replaced_modules(host):
     host.double().train()
-    host.encoder.eval()
+    host.encoder.deep.eval()
     report = surgery.replace(host, surgery.conv_run(), "dga", example_input=X.double())
     deep, first = report.model.encoder.deep[1], report.model.decoder.first
     assert isinstance(deep, DilatedGatedAttention)
     assert {p.dtype for p in deep.parameters()} == {torch.float64}
     assert not deep.training and not deep.gate.training
     assert first.training and first.gate.training
-    assert report.model.training and not report.model.encoder.training
-    stats = "encoder.stem.n.num_batches_tracked"
-    assert report.model.state_dict()[stats] == 0
+    assert report.model.training and not report.model.encoder.deep.training
+    # The network ran before and after the operation; BatchNorm in training mode learned nothing.
+    assert report.model.encoder.stem.n.training
+    assert report.model.encoder.stem.n.num_batches_tracked == 0
+    report = surgery.insert(host, "iea", after="encoder.deep", example_input=X.double())
+    assert not report.model.encoder.deep[-1].training
 
 
 def test_device_is_the_replaced_modules(host):

@@ -1,6 +1,7 @@
 """``skinseg train``: a stranger's folder, from the first check to masks of new images."""
 
 import csv
+import dataclasses
 import json
 import re
 from html import escape
@@ -106,6 +107,7 @@ def _is_one_page_that_needs_nothing_else() -> None:
     assert not re.search(r"<script|<link|https?://|url\(|src=\"(?!data:image/jpeg)", page)
     assert page.count("<svg") == 4  # Loss, validation, learning rate, histogram.
     assert page.count("<polyline") == 5
+    assert page.count('class="kept"') == 3
     assert "prefers-color-scheme: dark" in page
     assert "the validation images chose the epoch" in page
     assert "Läsion 1.JPG&#x27;: the file is truncated" in page
@@ -114,6 +116,18 @@ def _is_one_page_that_needs_nothing_else() -> None:
     assert all(choice.name in page for choice in plan.choices)
     assert "skinseg predict IMAGES --model local-dir:runs/mine" in page
     assert "Not a medical device" in page
+
+
+def test_no_text_of_a_plan_becomes_markup(folder):
+    run("train", "--data", folder, "--output", "run", *SMALL, "-q")
+    plan, text = TrainingPlan.read("run"), "<i>text</i>"
+    choice = dataclasses.replace(plan.choices[0], name=text, value=text, reason=text)
+    shown = {"notes": [text], "left_out": {text: text}, "choices": [choice]}
+    dataclasses.replace(plan, **shown).write("run")
+    images = skinseg.data.FolderDataset(folder).subset(plan.validation)
+    skinseg.reports.write_training_report("run", images, progress=False)
+    page = Path("run", "report.html").read_text(encoding="utf-8")
+    assert text not in page and page.count(escape(text)) == 5
 
 
 def test_dry_run_trains_two_steps_and_leaves_nothing(folder, monkeypatch):

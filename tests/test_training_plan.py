@@ -1,13 +1,20 @@
 """What is chosen from the data, and that one picture is never on both sides of a split."""
 
+import dataclasses
+import json
+import re
+
 import numpy as np
 import pytest
 from PIL import Image
+from safetensors.torch import save_file
 
+import skinseg
 from skinseg.data import FolderDataset, SyntheticDermoscopy, synthetic_lesion, write_png
 from skinseg.data.any_label import AnyLabel
 from skinseg.data.near_duplicates import fingerprint, near_duplicate_groups
-from skinseg.planning import TrainingPlan, choices, plan_training
+from skinseg.data.normalization import Normalization
+from skinseg.planning import TrainingPlan, choices, plan_training, rehearse
 from skinseg.reports.curves import _epoch_ticks, _ticks, chart
 from skinseg.training import Recipe, get_recipe
 
@@ -158,7 +165,8 @@ def test_the_reference_is_what_was_measured():
     ],
 )
 def test_size_follows_from_images_and_lesions(side, lesion, size, reason):
-    sizes, lesions = np.full((10, 2), side), np.full(10, lesion)
+    # Images without lesion, and large lesions, say nothing of the smallest ones.
+    sizes, lesions = np.full((10, 2), side), np.repeat([0.0, lesion, 0.5], (3, 4, 3))
     choice = choices.training_size(128, "that of the recipe", sizes, lesions)
     assert choice.value == size
     assert reason in choice.reason
@@ -167,6 +175,79 @@ def test_size_follows_from_images_and_lesions(side, lesion, size, reason):
 @pytest.mark.parametrize(("images", "chosen"), [(4, 2), (10, 4), (30, 6), (2500, 500), (9000, 500)])
 def test_validation_share(images, chosen):
     assert round(images * choices.validation_share(images)[0]) == chosen
+
+
+@pytest.mark.parametrize(
+    ("chosen", "value"),
+    [
+        # A power of two, from four images up to the recipe's batch.
+        (lambda recipe: choices.batch_size(recipe, 10), "4"),
+        (lambda recipe: choices.batch_size(recipe, 60), "4"),
+        (lambda recipe: choices.batch_size(recipe, 64), "8"),
+        # Four times the images, or a quarter of them: twice the steps, or half. 1,500 take 14,100.
+        (lambda recipe: choices.epochs(6000, 8, False), "38"),
+        (lambda recipe: choices.epochs(375, 8, False), "150"),
+        (lambda recipe: choices.epochs(1500, 16, False), "75"),
+        (lambda recipe: choices.epochs(1500, 8, True), "19"),
+        (lambda recipe: choices.learning_rate(recipe, 2, False), "0.0015"),
+        (lambda recipe: choices.learning_rate(recipe, 8, True), "0.0003"),
+        (lambda recipe: choices.begins_with("egeunet.mine", 999, None)[1], "egeunet.mine"),
+        (lambda recipe: choices.begins_with("egeunet.mine", 1000, None)[1], "random weights"),
+        (lambda recipe: choices.begins_with("egeunet.mine", 9, False)[1], "random weights"),
+    ],
+)
+def test_choices_by_hand(chosen, value):
+    assert chosen(get_recipe("skinseg")).value == value
+
+
+def test_every_choice_reaches_the_recipe(tmp_path, monkeypatch):
+    record = {"architecture": "basic_unet", "tag": "mine", "input_size": [3, 96, 96]}
+    record["normalization"] = {"kind": "mean_std", "mean": [0.5] * 3, "std": [0.2] * 3}
+    (tmp_path / "basic_unet.mine.json").write_text(json.dumps(record))
+    network = skinseg.create_model("basic_unet")
+    save_file(network.state_dict(), tmp_path / "basic_unet.mine.safetensors")
+    monkeypatch.setenv("SKINSEG_WEIGHTS", str(tmp_path))
+    plan = plan_training(SyntheticDermoscopy(10, 160), "basic_unet.mine", progress=False)
+    base, recipe = get_recipe("skinseg"), plan.recipe
+    values = {choice.name: choice.value for choice in plan.choices}
+    assert recipe.normalization == Normalization.from_dict(record["normalization"])
+    assert recipe.size == int(values["size"]) == 96
+    assert recipe.batch_size == int(values["batch size"]) == 4
+    assert recipe.epochs == int(values["epochs"])
+    assert recipe.learning_rate == float(values["learning rate"])
+    assert recipe.final_learning_rate == base.final_learning_rate
+    steps = recipe.epochs * -(-len(plan.train) // recipe.batch_size)
+    assert recipe.ema_decay == choices.ema_decay(base, steps) < base.ema_decay
+    # What none of them is about is the recipe's.
+    fitted = ("size", "batch_size", "epochs", "learning_rate", "normalization", "ema_decay")
+    changed = {name: getattr(base, name) for name in fitted}
+    assert dataclasses.replace(recipe, **changed) == base
+
+
+def test_what_is_asked_for_wins_over_what_is_chosen():
+    asked = {"size": 64, "batch_size": 3, "epochs": 5, "learning_rate": 0.5, "ema_decay": 0.25}
+    asked |= {"final_learning_rate": 0.4, "normalization": Normalization(scale=1.0), "seed": 7}
+    plan = plan_training(SyntheticDermoscopy(8, 48), "egeunet.isic2017", progress=False, **asked)
+    assert {name: getattr(plan.recipe, name) for name in asked} == asked
+
+
+def test_a_low_learning_rate_does_not_rise():
+    images = SyntheticDermoscopy(8, 48)
+    plan = plan_training(images, "malunet", learning_rate=1e-6, progress=False)
+    assert plan.recipe.final_learning_rate == plan.recipe.learning_rate == 1e-6
+
+
+@pytest.mark.parametrize(("scale", "passes"), [(1.0, 3.0), (0.5, 1.5)])
+def test_the_estimate_is_of_the_whole_run(scale, passes, monkeypatch):
+    """Two of three epochs see small images, of a quarter of the pixels at half the size."""
+    settings = {"epochs": 3, "size": 64, "small_share": 0.6, "small_scale": scale}
+    images = SyntheticDermoscopy(8, 64)
+    plan = plan_training(images, "basic_unet", pretrained=False, progress=False, **settings)
+    monkeypatch.setattr("skinseg.planning.rehearsal._seconds_per_image", lambda calls: 6.0)
+    found = rehearse(plan, *plan.parts(images))
+    learning, validating = 6.0 * len(plan.train), 2.0 * len(plan.validation)
+    assert found.seconds_per_epoch == pytest.approx(learning + validating)
+    assert found.seconds == pytest.approx(learning * passes + validating * 3)
 
 
 # --- labels and curves ---------------------------------------------------------------------------
@@ -210,3 +291,9 @@ def test_chart_of_one_epoch_and_of_a_loss_that_was_no_number():
     drawn = chart("Loss", {"training": [0.5, float("nan"), 0.25]})
     assert "nan" not in drawn
     assert drawn.count(",") == 2
+
+
+def test_higher_values_are_drawn_higher():
+    points = re.search(r'points="([^"]+)"', chart("IoU", {"validation": [0.2, 0.5, 0.9]}))[1]
+    across, down = zip(*(map(float, point.split(",")) for point in points.split()), strict=True)
+    assert list(across) == sorted(across) and list(down) == sorted(down, reverse=True)

@@ -42,15 +42,17 @@ def outcome(folder):
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    "settings",
+    ("network", "setting"),
     [
-        ("dice_per_image=true", 'keep="last"'),
-        ("dice_per_image=false", 'keep="last"'),
-        ("accumulate=2", 'keep="last"'),
+        ("egeunet", "dice_per_image=true"),
+        ("egeunet", "dice_per_image=false"),
+        # EGE-UNet's normalization of single images makes rounding large.
+        ("malunet", "accumulate=2"),
     ],
     ids=["dice of images", "dice of the batch", "accumulation"],
 )
-def test_three_processes_do_what_one_does(tmp_path, settings):
+def test_three_processes_do_what_one_does(tmp_path, network, setting):
+    settings = [setting, 'keep="last"', f'network="{network}"']
     # Three processes share batches of four and a last one of two, where one has nothing to do.
     started = [
         start(tmp_path / "one", 2, *settings),
@@ -63,7 +65,7 @@ def test_three_processes_do_what_one_does(tmp_path, settings):
         assert many["loss"] == pytest.approx(one["loss"], rel=1e-4)
         assert many["validation"]["loss"] == pytest.approx(one["validation"]["loss"], rel=1e-3)
     torch.manual_seed(0)
-    start_of_both = skinseg.create_model("egeunet").state_dict()
+    start_of_both = skinseg.create_model(network).state_dict()
     assert apart(together, alone, start_of_both) < 0.05
 
 

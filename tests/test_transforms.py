@@ -1,3 +1,4 @@
+import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
@@ -39,6 +40,12 @@ def test_image_and_mask_move_together(height, width, seed):
         assert abs(rows - 15) <= 2 and abs(columns - 15) <= 2, "the disc is no disc any more"
 
 
+def test_flips_are_drawn_apart():
+    changes = Augmentation(rotate=0).draw(64, torch.Generator().manual_seed(0))
+    turned = {(bool(m[0, 0] < 0), bool(m[1, 1] < 0)) for m in changes.matrices}
+    assert len(turned) == 4
+
+
 def test_every_sample_has_its_own_angle():
     images, masks = disc(96, 96)
     _, moved = augment(images, masks, rotate=1)
@@ -78,6 +85,7 @@ def test_white_balance_changes_colours_and_not_shapes():
     generator = torch.Generator().manual_seed(0)
     changed = Augmentation(white_balance=0.2).draw(4, generator).recolour(images)
     assert (changed >= 80).all() and (changed <= 120).all()
+    assert changed.min() < 95 and changed.max() > 105
     assert len(changed[:, :, 0, 0].unique()) == 12
     assert (changed.amax((2, 3)) == changed.amin((2, 3))).all()
 
@@ -85,9 +93,11 @@ def test_white_balance_changes_colours_and_not_shapes():
 def test_saturation_moves_colours_to_grey_and_light_keeps_black_and_white():
     generator = torch.Generator().manual_seed(0)
     images = torch.tensor([200.0, 100.0, 50.0]).view(1, 3, 1, 1).repeat(4, 1, 2, 2)
-    changed = Augmentation(saturation=0.9).draw(4, generator).recolour(images)
-    spread = changed.amax(1) - changed.amin(1)
-    assert len(spread[:, 0, 0].unique()) == 4 and (spread != 150).any()
+    changes = Augmentation(saturation=0.9).draw(4, generator)
+    changed = changes.recolour(images)
+    spread = changed.amax(1, keepdim=True) - changed.amin(1, keepdim=True)
+    torch.testing.assert_close(spread, 150 * changes.saturation.expand_as(spread))
+    assert len(spread[:, 0, 0, 0].unique()) == 4
     ends = torch.tensor([0.0, 128.0, 255.0]).view(1, 1, 1, 3).repeat(4, 3, 1, 1)
     changed = Augmentation(gamma=(0.5, 2.0)).draw(4, generator).recolour(ends)
     torch.testing.assert_close(changed[..., 0::2], ends[..., 0::2])
@@ -136,6 +146,27 @@ def test_resizing_keeps_kinds():
     assert resize_images(images, (64, 80)) is images
 
 
+def test_a_smaller_image_is_the_average_of_the_larger():
+    """Not a sample of it: lines between the sampled pixels would come and go."""
+    lines = torch.zeros(1, 3, 64, 64, dtype=torch.uint8)
+    lines[..., ::4] = 200
+    small = resize_images(lines, (16, 16))[..., 2:-2].float()
+    assert (small - 50).abs().max() <= 10
+
+
+def test_resized_masks_stay_where_they_are():
+    masks = torch.rand(1, 1, 48, 48, generator=torch.Generator().manual_seed(0)) > 0.5
+    for dims in ((2,), (3,)):
+        mirrored = resize_masks(masks.flip(dims), (16, 16)).flip(dims)
+        assert torch.equal(mirrored, resize_masks(masks, (16, 16)))
+
+
+def test_min_max_is_of_all_channels():
+    image = torch.rand(1, 3, 8, 8) + torch.tensor([0.0, 5.0, 9.0]).view(1, 3, 1, 1)
+    low = Normalization()(image).amin((0, 2, 3))
+    assert low[0] == 0 and low[1] > 100 and low[2] > low[1]
+
+
 def test_min_max_undoes_exposure():
     image = torch.rand(2, 3, 8, 8) * 100
     normalize = Normalization()
@@ -154,3 +185,17 @@ def test_mean_and_std():
 def test_impossible_normalization(settings):
     with pytest.raises(ValueError, match="kind"):
         Normalization(**settings)
+
+
+@pytest.mark.parametrize(
+    "normalize",
+    [Normalization(), Normalization(kind="mean_std", mean=(0.7, 0.6, 0.5), std=(0.2, 0.1, 0.3))],
+    ids=["minmax", "mean_std"],
+)
+@pytest.mark.parametrize("dtype", [torch.uint8, torch.float32])
+def test_arrays_are_normalized_as_tensors(normalize, dtype):
+    images = (torch.rand(2, 3, 9, 8) * 255).to(dtype)
+    images[1] = 7
+    array = normalize(images.numpy())
+    assert array.dtype == np.float32
+    np.testing.assert_array_equal(array, normalize(images).numpy())

@@ -155,10 +155,15 @@ def _runs() -> dict[str, Run]:
 RUNS = _runs()
 
 
+def epochs_done(run: Path) -> int:
+    """How many epochs of a run are done."""
+    log = run / "log.json"
+    return len(json.loads(log.read_text())) if log.is_file() else 0
+
+
 def finished(run: Path) -> bool:
     """Whether all epochs of a run are done."""
-    log = run / "log.json"
-    return log.is_file() and len(json.loads(log.read_text())) == RUNS[run.name].recipe.epochs
+    return epochs_done(run) == RUNS[run.name].recipe.epochs
 
 
 def hours(run: Path) -> float:

@@ -17,11 +17,12 @@ from safetensors.torch import load_file
 import skinseg
 from benchmarks.provenance import provenance
 from benchmarks.weights.pseudo_labels import ConcatDataset, MixupDataset
-from benchmarks.weights.runs import RUNS
+from benchmarks.weights.runs import RUNS, Run
 from benchmarks.weights.splits import open_split
 from skinseg import hub
 from skinseg.data import SegmentationDataset
 from skinseg.files import write_json
+from skinseg.models import SegmentationModel
 from skinseg.training import train
 
 
@@ -29,6 +30,64 @@ def _history(run: Path) -> dict[str, Any]:
     """How the weights that another run begins with were made."""
     recipe = hub.read_local_dir(run).recipe
     return {"recipe": recipe, **json.loads((run / "provenance.json").read_text())}
+
+
+def train_run(
+    name: str,
+    run: Run,
+    data: Path,
+    runs: Path,
+    *,
+    teachers: Path | None = None,
+    device: str = "cpu",
+) -> SegmentationModel:
+    """Train a run, or go on with it, in its folder.
+
+    Args:
+        name: Its folder's name in ``runs``.
+        run: What is trained, and how.
+        data: The ISIC 2017 folders.
+        runs: Folder of all runs.
+        teachers: Folder written by teachers.py; for the runs that learn from them.
+        device: Where to train.
+
+    Returns:
+        The network with the weights that were kept.
+    """
+    output = runs / name
+    if not (output / "provenance.json").is_file():
+        output.mkdir(parents=True, exist_ok=True)
+        origin: dict[str, Any] = {"run": name, **provenance()}
+        if run.initial:
+            origin["initial"] = _history(runs / run.initial)
+        write_json(output / "provenance.json", origin)
+    train_set: SegmentationDataset
+    train_set, held_out = open_split(run.split, data)
+    soft_masks = None
+    if run.teacher:
+        if teachers is None:
+            raise ValueError(f"{name} learns from teachers; name the folder that teachers.py wrote")
+        soft_masks = load_file(teachers / "soft_masks.safetensors")
+        if run.teacher == "mixed":
+            blends = MixupDataset(load_file(teachers / "blends.safetensors"))
+            soft_masks |= blends.soft_masks()
+            train_set = ConcatDataset(train_set, blends)
+    torch.manual_seed(run.recipe.seed)
+    network = skinseg.create_model(
+        f"local-dir:{runs / run.initial}" if run.initial else run.network
+    )
+    assert isinstance(network, SegmentationModel)
+    train(
+        network,
+        train_set,
+        held_out if run.recipe.keep != "last" else None,
+        output,
+        run.recipe,
+        soft_masks=soft_masks,
+        resume=True,
+        device=device,
+    )
+    return network
 
 
 def main() -> None:
@@ -41,33 +100,12 @@ def main() -> None:
     parser.add_argument("--teachers", type=Path, help="folder written by teachers.py")
     parser.add_argument("--device", default="cpu")
     arguments = parser.parse_args()
-    run = RUNS[arguments.run]
-    output = arguments.output / arguments.run
-    if not (output / "provenance.json").is_file():
-        output.mkdir(parents=True, exist_ok=True)
-        origin = {"run": arguments.run, **provenance()}
-        if run.initial:
-            origin["initial"] = _history(arguments.output / run.initial)
-        write_json(output / "provenance.json", origin)
-    train_set: SegmentationDataset
-    train_set, held_out = open_split(run.split, arguments.data)
-    soft_masks = None
-    if run.teacher:
-        soft_masks = load_file(arguments.teachers / "soft_masks.safetensors")
-        if run.teacher == "mixed":
-            blends = MixupDataset(load_file(arguments.teachers / "blends.safetensors"))
-            soft_masks |= blends.soft_masks()
-            train_set = ConcatDataset(train_set, blends)
-    torch.manual_seed(run.recipe.seed)
-    first = f"local-dir:{arguments.output / run.initial}" if run.initial else run.network
-    train(
-        skinseg.create_model(first),
-        train_set,
-        held_out if run.recipe.keep != "last" else None,
-        output,
-        run.recipe,
-        soft_masks=soft_masks,
-        resume=True,
+    train_run(
+        arguments.run,
+        RUNS[arguments.run],
+        arguments.data,
+        arguments.output,
+        teachers=arguments.teachers,
         device=arguments.device,
     )
 

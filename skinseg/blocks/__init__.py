@@ -1,5 +1,6 @@
 """Attention blocks, each alone in its file and usable in any network on NCHW feature maps."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from torch import nn
@@ -55,7 +56,7 @@ def list_blocks() -> list[str]:
 
 
 def create_block(
-    name: str, in_chans: Any, out_chans: int | None = None, **kwargs: Any
+    name: str, in_chans: int | Sequence[int], out_chans: int | None = None, **kwargs: Any
 ) -> nn.Module:
     """Make an attention block by its acronym.
 

@@ -1,4 +1,5 @@
 from collections.abc import Sequence
+from typing import overload
 
 import torch
 from einops import rearrange
@@ -75,6 +76,12 @@ class ChannelAttentionBridge(nn.Module):
         else:
             logits = head(mixed)
         return rearrange(logits, "b c -> b c 1 1").sigmoid()  # Section III: one head per stage
+
+    @overload
+    def forward(self, maps: torch.Tensor) -> torch.Tensor: ...
+
+    @overload
+    def forward(self, maps: Sequence[torch.Tensor]) -> list[torch.Tensor]: ...
 
     def forward(self, maps: FeatureMaps) -> torch.Tensor | list[torch.Tensor]:
         """Attend to the channels of one or several maps (B, C_i, H_i, W_i)."""

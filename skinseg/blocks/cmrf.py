@@ -50,11 +50,18 @@ class CascadeMultiReceptiveFields(nn.Module):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Map ``x`` (B, C_in, H, W) to (B, C_out, H, W)."""
-        compressed = self.compress(x)  # Section 2: 1x1 convolution to C_out / N
+        out = self._expanded(self.compress(x))  # Section 2: 1x1 convolution to C_out / N
+        return x + out if self.residual else out
+
+    def join(self, deep: torch.Tensor, skip: torch.Tensor) -> torch.Tensor:
+        """Return ``forward`` of a deeper map, enlarged, and a skip; see :meth:`ConvUnit.join`."""
+        return self._expanded(self.compress.join(deep, skip))
+
+    def _expanded(self, compressed: torch.Tensor) -> torch.Tensor:
         even, odd = compressed[:, 0::2], compressed[:, 1::2]
         kept = [even + odd]
         for unit in self.cascade:
             odd = unit(odd)  # Section 2: one depthwise convolution after another
             kept.append(odd)
         out: torch.Tensor = self.expand(torch.cat(kept, dim=1))  # Section 2: all maps are kept
-        return x + out if self.residual else out
+        return out

@@ -1,4 +1,6 @@
+import torch
 from torch import nn
+from torch.nn import functional as F
 
 
 class ConvUnit(nn.Sequential):
@@ -17,7 +19,6 @@ class ConvUnit(nn.Sequential):
         (B, C_in, H, W) -> (B, C_out, H, W), floating point, any H and W.
 
     Example:
-        >>> import torch
         >>> ConvUnit(4, 8, 3)(torch.randn(2, 4, 5, 6)).shape
         torch.Size([2, 8, 5, 6])
     """
@@ -31,3 +32,23 @@ class ConvUnit(nn.Sequential):
         )
         self.norm = nn.BatchNorm2d(out_chans, eps=1e-3, momentum=0.03)
         self.act = nn.GELU() if act else nn.Identity()
+
+    def join(self, deep: torch.Tensor, skip: torch.Tensor) -> torch.Tensor:
+        """Return what ``forward`` gives for a deeper map, enlarged, and a skip, concatenated.
+
+        For a unit with a 1x1 convolution, which goes before the enlargement here. Both are linear,
+        one over channels and the other over positions, so that the result is the same, and it is a
+        narrow map that is enlarged.
+
+        Args:
+            deep: Deeper map (B, C_deep, h, w), which is enlarged bicubically.
+            skip: Map (B, C_skip, H, W), with C_deep + C_skip = C_in.
+
+        Returns:
+            A map (B, C_out, H, W).
+        """
+        widths = [deep.shape[1], skip.shape[1]]
+        of_deep, of_skip = self.conv.weight.split_with_sizes(widths, dim=1)
+        enlarged = F.interpolate(F.conv2d(deep, of_deep), size=skip.shape[-2:], mode="bicubic")
+        joined: torch.Tensor = self.act(self.norm(enlarged + F.conv2d(skip, of_skip)))
+        return joined

@@ -116,7 +116,14 @@ class ECDF(nn.Module):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Map ``x`` (B, C_in, H, W) to (B, C_out, H, W)."""
-        compressed = self.compress(x)  # Methods: 1x1 convolution to C_out / N
+        out = self._expanded(self.compress(x))  # Methods: 1x1 convolution to C_out / N
+        return x + out if self.residual else out
+
+    def join(self, deep: torch.Tensor, skip: torch.Tensor) -> torch.Tensor:
+        """Return ``forward`` of a deeper map, enlarged, and a skip; see :meth:`ConvUnit.join`."""
+        return self._expanded(self.compress.join(deep, skip))
+
+    def _expanded(self, compressed: torch.Tensor) -> torch.Tensor:
         halves = rearrange(compressed, "b (c parity) h w -> parity b c h w", parity=2)
         # The halves go through the shared convolutions together, as one batch: BatchNorm then
         # learns with the statistics of both, which are the ones that it has when it predicts.
@@ -124,6 +131,7 @@ class ECDF(nn.Module):
         kept = [torch.cat(halves.unbind())]
         for unit in self.cascade:
             kept.append(unit(kept[-1]))  # Methods: one shared depthwise convolution after another
-        joined = torch.cat(torch.cat(kept, dim=1).chunk(2), dim=1)  # Methods: all maps are kept
+        halves = rearrange(torch.cat(kept, dim=1), "(parity b) c h w -> parity b c h w", parity=2)
+        joined = torch.cat(halves.unbind(), dim=1)  # Methods: all maps are kept
         out: torch.Tensor = self.attention(self.expand(joined))  # Methods; the code's order
-        return x + out if self.residual else out
+        return out

@@ -1,4 +1,5 @@
 from collections.abc import Sequence
+from typing import overload
 
 import torch
 from torch import nn
@@ -47,6 +48,12 @@ class SpatialAttentionBridge(nn.Module):
             As many maps of the same shapes.
         """
         return [x * self.gate(x) for x in maps]  # Section III: one gate for all stages
+
+    @overload
+    def forward(self, maps: torch.Tensor) -> torch.Tensor: ...
+
+    @overload
+    def forward(self, maps: Sequence[torch.Tensor]) -> list[torch.Tensor]: ...
 
     def forward(self, maps: FeatureMaps) -> torch.Tensor | list[torch.Tensor]:
         """Attend to the positions of one or several maps (B, C_i, H_i, W_i)."""

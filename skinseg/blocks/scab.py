@@ -1,4 +1,5 @@
 from collections.abc import Sequence
+from typing import overload
 
 import torch
 from torch import nn
@@ -50,6 +51,12 @@ class ChannelSpatialAttentionBridge(nn.Module):
         self.order = order
         self.sab = SpatialAttentionBridge(in_chans)
         self.cab = ChannelAttentionBridge(in_chans, heads=heads)
+
+    @overload
+    def forward(self, maps: torch.Tensor) -> torch.Tensor: ...
+
+    @overload
+    def forward(self, maps: Sequence[torch.Tensor]) -> list[torch.Tensor]: ...
 
     def forward(self, maps: FeatureMaps) -> torch.Tensor | list[torch.Tensor]:
         """Attend to positions and channels of one or several maps (B, C_i, H_i, W_i)."""

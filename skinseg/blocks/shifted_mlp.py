@@ -93,11 +93,13 @@ class TokenizedShiftedMLP(nn.Module):
             nn.init.trunc_normal_(layer.weight, std=0.02)
         nn.init.normal_(self.depthwise.weight, std=math.sqrt(2 / 9))
         for layer in (self.expand, self.depthwise, self.reduce):
-            nn.init.zeros_(layer.bias)
+            if layer.bias is not None:
+                nn.init.zeros_(layer.bias)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Map ``x`` (B, C_in, H, W) to (B, C_out, H, W)."""
         tokens = shift(self.norm(x), 2, self.shift_size)  # (1)
         y = F.gelu(self.depthwise(self.expand(tokens)))  # (2)
         tokens = shift(y, 3, self.shift_size)  # (3)
-        return self.project(x + self.reduce(tokens))  # (4)
+        projected: torch.Tensor = self.project(x + self.reduce(tokens))  # (4)
+        return projected

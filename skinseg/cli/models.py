@@ -14,8 +14,7 @@ from skinseg.names import split_name
 from skinseg.registry import model_entrypoint
 
 if TYPE_CHECKING:
-    from torch import nn
-
+    from skinseg.models import SegmentationModel
     from skinseg.pretrained import PretrainedCfg
 
 
@@ -52,9 +51,10 @@ def _summary(name: str) -> tuple[str, str, str]:
     return f"{_parameters(name, record):,}", ", ".join(tags), _headline(record)
 
 
-def _build(name: str, record: "PretrainedCfg | None") -> "nn.Module":
-
-    return skinseg.create_model(name, **(record.model_args if record else {}))
+def _build(name: str, record: "PretrainedCfg | None") -> "SegmentationModel":
+    network: SegmentationModel
+    network = skinseg.create_model(name, **(record.model_args if record else {}))
+    return network
 
 
 def _parameters(name: str, record: "PretrainedCfg | None") -> int:
@@ -93,7 +93,7 @@ def info(
         _print_facts(facts)
 
 
-def _facts(name: str, network: "nn.Module", size: int | None) -> dict[str, Any]:
+def _facts(name: str, network: "SegmentationModel", size: int | None) -> dict[str, Any]:
 
     record = network.pretrained_cfg
     entrypoint = model_entrypoint(record.architecture if record else name)

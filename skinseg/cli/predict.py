@@ -1,5 +1,9 @@
 """``skinseg predict``: masks for image files."""
 
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -19,12 +23,14 @@ from skinseg.cli.console import (
 )
 from skinseg.cli.images import Inputs, find_images, name_clashes
 from skinseg.cli.options import BatchSize, Device, Model, Threshold, Tta
-from skinseg.cli.results import ResultFolder, Row, TableFormat
+from skinseg.cli.results import OutputError, ResultFolder, Row, TableFormat
+from skinseg.inference.prefetch import prefetch_map
 from skinseg.progress import progress_bar
 
 if TYPE_CHECKING:
     from skinseg.inference import Prediction, Predictor
 
+INTERRUPTED = 130
 _CLASHES_SHOWN = 5
 
 
@@ -48,27 +54,48 @@ def predict(
     recursive: Annotated[
         bool, typer.Option("--recursive", "-r", help="Also search the folders below.")
     ] = False,
+    skip_existing: Annotated[
+        bool,
+        typer.Option(
+            "--skip-existing", help="Leave out images that the folder's table and masks have."
+        ),
+    ] = False,
+    workers: Annotated[
+        int | None,
+        typer.Option(help="Threads that read, and that write, images; one per core if absent."),
+    ] = None,
     quiet: Annotated[
         bool, typer.Option("--quiet", "-q", help="No progress bar and no summary.")
     ] = False,
 ) -> None:
     """Segment images: DIR/<name>_mask.png for each, and a table of all.
 
-    Exit status: 0 if all went well, 1 if an image failed, 2 if the command is wrong.
+    Exit status: 0 if all went well, 1 if an image failed, 2 if the command is wrong, 130 if it was
+    interrupted.
     """
     inputs = find_images(images, recursive=recursive, leave_out=output)
     _refuse(inputs, output)
-    predictor = _predictor(model, threshold, tta, batch_size, device)
+    predictor = _predictor(model, threshold, tta, batch_size, device, workers)
     folder = ResultFolder(output, overlay=overlay, probability=probability)
-    rows = _run(predictor, inputs.files, folder, progress=not quiet and len(inputs.files) > 1)
-    for argument, reason in inputs.missing.items():
-        complain(reason)
-        rows.append(Row(printable(argument), error=printable(reason)))
-    table_file = folder.write_table(rows, table)
-    failed = sum(row.error is not None for row in rows)
-    if not quiet:
-        done = f"{len(rows) - failed} of {len(rows)} images segmented"
+    rows = folder.rows_done(inputs.files, table) if skip_existing else {}
+    left = [file for file in inputs.files if file not in rows]
+    if len(left) > 1:
+        _leave_cores_to_readers()
+    with errors_reported(), _output_errors_reported():
+        interrupted = _run(predictor, left, folder, rows, progress=not quiet and len(left) > 1)
+        ordered = [rows[file] for file in inputs.files if file in rows]
+        for argument, reason in inputs.missing.items():
+            complain(reason)
+            ordered.append(Row(printable(argument), error=printable(reason)))
+        table_file = folder.write_table(ordered, table)
+    failed = sum(row.error is not None for row in ordered)
+    total = len(inputs.files) + len(inputs.missing)
+    if interrupted or not quiet:
+        done = f"{len(ordered) - failed} of {total} images segmented"
         say(f"{done}; masks in '{output}', table in '{table_file}'")
+    if interrupted:
+        say("Interrupted; the same command with --skip-existing goes on from there.", stderr)
+        raise typer.Exit(INTERRUPTED)
     if failed:
         raise typer.Exit(FAILURE)
 
@@ -87,38 +114,76 @@ def _refuse(inputs: Inputs, output: Path) -> None:
 
 
 def _predictor(
-    model: str, threshold: float | None, tta: bool, batch_size: int, device: str
+    model: str,
+    threshold: float | None,
+    tta: bool,
+    batch_size: int,
+    device: str,
+    workers: int | None,
 ) -> "Predictor":
 
     with errors_reported():
         return skinseg.inference.Predictor(
-            model, threshold=threshold, tta=tta, batch_size=batch_size, device=device
+            model,
+            threshold=threshold,
+            tta=tta,
+            batch_size=batch_size,
+            device=device,
+            workers=workers,
         )
 
 
+@contextmanager
+def _output_errors_reported() -> Iterator[None]:
+    try:
+        yield
+    except OutputError as error:
+        stop(str(error), FAILURE)
+
+
 def _run(
-    predictor: "Predictor", files: list[Path], folder: ResultFolder, *, progress: bool
-) -> list[Row]:
-    rows = []
-    results = predictor.stream(files, return_exceptions=True)
-    with (
-        errors_reported(),
-        progress_bar(shown=progress, console=stderr) as bar,
-        warnings_as_notes(),
-    ):
+    predictor: "Predictor",
+    files: list[Path],
+    folder: ResultFolder,
+    rows: dict[Path, Row],
+    *,
+    progress: bool,
+) -> bool:
+    """Segment files and add their rows; return whether the user has interrupted it.
+
+    Threads read ahead of the network, and write behind it.
+    """
+
+    def write(item: "tuple[Path, Prediction | Exception]") -> Row:
+        return _row(*item, folder)
+
+    results = zip(files, predictor.stream(files, return_exceptions=True), strict=True)
+    written = prefetch_map(write, results, ahead=2 * predictor.workers, workers=predictor.workers)
+    with progress_bar(shown=progress, console=stderr) as bar, warnings_as_notes():
         task = bar.add_task("segmenting", total=len(files))
-        for file, result in zip(files, results, strict=True):
-            rows.append(_row(file, result, folder))
-            bar.advance(task)
-    return rows
+        try:
+            with closing(written):
+                for file, row in zip(files, written, strict=True):
+                    rows[file] = row
+                    if row.error is not None:
+                        complain(row.error)
+                    bar.advance(task)
+        except KeyboardInterrupt:
+            return True
+    return False
+
+
+def _leave_cores_to_readers() -> None:
+    """Let torch have a fourth of the cores: more of its threads and the readers stop each other."""
+    torch = sys.modules.get("torch")
+    if torch is not None:
+        torch.set_num_threads(max(1, (os.cpu_count() or 1) // 4))
 
 
 def _row(file: Path, result: "Prediction | Exception", folder: ResultFolder) -> Row:
-
     try:
         if isinstance(result, Exception):
             raise result
         return folder.write(file, result)
     except skinseg.data.ImageError as error:
-        complain(str(error))
         return Row(printable(str(file)), error=printable(str(error)))

@@ -1,16 +1,23 @@
 """What ``skinseg predict`` writes: pictures while it goes on, a table at the end."""
 
+from __future__ import annotations
+
 import csv
 import dataclasses
 import enum
+import json
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING, Any
 
 import skinseg
-from skinseg.cli.console import FAILURE, make_output_folder, printable, stop
+from skinseg.cli.console import make_output_folder, printable
 from skinseg.files import write_atomically, write_json
 
 if TYPE_CHECKING:
+    import numpy as np
+
+    from skinseg.data import RunLengths
     from skinseg.inference import Prediction
 
 
@@ -39,6 +46,10 @@ class Row:
     error: str | None = None
 
 
+class OutputError(Exception):
+    """A result cannot be written; the message names the file and a remedy."""
+
+
 class ResultFolder:
     """The output folder.
 
@@ -54,55 +65,103 @@ class ResultFolder:
         self.probability = probability
         make_output_folder(path)
 
-    def write(self, file: Path, prediction: "Prediction") -> Row:
-        """Write one image's pictures.
+    def write(self, file: Path, prediction: Prediction) -> Row:
+        """Write one image's pictures; may be called by several threads at once.
 
         Raises:
             ImageError: If the image of an overlay is not there any more; nothing is written then.
+            OutputError: If a picture cannot be written.
         """
         overlay = prediction.overlay(file) if self.overlay else None
-        mask = f"{file.stem}_mask.png"
-        self._write_png(mask, prediction.mask)
-        if overlay is not None:
-            self._write_png(f"{file.stem}_overlay.png", overlay)
+        mask, *others = self._pictures(file)
+        self._write_png(mask, prediction.run_lengths)
         if self.probability:
             levels = (prediction.probability * 65535).round().astype("uint16")
-            self._write_png(f"{file.stem}_probability.png", levels)
-        height, width = prediction.mask.shape
+            self._write_png(others.pop(), levels)
+        if overlay is not None:
+            self._write_png(others.pop(), overlay)
+        height, width = prediction.size
+        x, y, box_width, box_height = prediction.bounding_box or (None,) * 4
         return Row(
             printable(str(file)),
-            printable(mask),
+            printable(mask.name),
             width,
             height,
-            round(prediction.area_fraction, 6),
-            *(prediction.bounding_box or (None,) * 4),
+            area_fraction=round(prediction.area_fraction, 6),
+            box_x=x,
+            box_y=y,
+            box_width=box_width,
+            box_height=box_height,
             components=prediction.components,
             confidence=round(prediction.confidence, 6),
         )
 
-    def _write_png(self, name: str, array: object) -> None:
+    def _pictures(self, file: Path) -> list[Path]:
+        """What is written for an image: the mask, and then the others."""
+        kinds = ["mask"] + ["overlay"] * self.overlay + ["probability"] * self.probability
+        return [self.path / f"{file.stem}_{kind}.png" for kind in kinds]
 
+    def _write_png(self, path: Path, picture: np.ndarray | RunLengths) -> None:
         try:
-            skinseg.data.write_png(self.path / name, array)
+            skinseg.data.write_png(path, picture)
         except skinseg.data.ImageError as error:
-            stop(str(error), FAILURE)
+            raise OutputError(str(error)) from error
+
+    def rows_done(self, files: list[Path], table: TableFormat) -> dict[Path, Row]:
+        """Return the rows of the images that an earlier run has segmented and noted in its table.
+
+        An image counts if all its pictures are there. A table that cannot be read has no rows.
+        """
+        rows = _read_rows(self._table(table), table)
+        known = {row.file: row for row in rows if row.error is None}
+        return {
+            file: known[str(file)]
+            for file in files
+            if str(file) in known and all(path.is_file() for path in self._pictures(file))
+        }
 
     def write_table(self, rows: list[Row], table: TableFormat) -> Path:
-        """Write ``predictions.csv`` or ``predictions.json`` and return its path."""
-        path = self.path / f"predictions.{table.value}"
+        """Write ``predictions.csv`` or ``predictions.json`` and return its path.
+
+        Raises:
+            OutputError: If it cannot be written.
+        """
+        path = self._table(table)
         try:
             if table is TableFormat.json:
                 write_json(path, [dataclasses.asdict(row) for row in rows])
             else:
                 write_atomically(path, lambda temporary: _write_csv(temporary, rows))
         except OSError as error:
-            stop(f"cannot write '{path}': {error.strerror}.", FAILURE)
+            raise OutputError(f"cannot write '{path}': {error.strerror}.") from error
         return path
+
+    def _table(self, table: TableFormat) -> Path:
+        return self.path / f"predictions.{table.value}"
 
 
 def _write_csv(path: Path, rows: list[Row]) -> None:
-    file: TextIO
     with open(path, "w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, [field.name for field in dataclasses.fields(Row)])
         writer.writeheader()
         writer.writerows(dataclasses.asdict(row) for row in rows)
+
+
+def _read_rows(path: Path, table: TableFormat) -> list[Row]:
+    try:
+        with open(path, newline="", encoding="utf-8") as file:
+            if table is TableFormat.json:
+                return [Row(**cells) for cells in json.load(file)]
+            return [_row_of_text(cells) for cells in csv.DictReader(file)]
+    except (OSError, ValueError, TypeError, KeyError):
+        return []
+
+
+def _row_of_text(cells: Mapping[str, str]) -> Row:
+    """A row of a CSV table, where numbers are text and nothing is empty."""
+    values: dict[str, Any] = {name: text or None for name, text in cells.items()}
+    for field in dataclasses.fields(Row):
+        kind = {"int | None": int, "float | None": float}.get(str(field.type), str)
+        if values[field.name] is not None:
+            values[field.name] = kind(values[field.name])
+    return Row(**values)

@@ -23,7 +23,7 @@ def torch_flops(model: nn.Module, x: torch.Tensor) -> Mapping[str, Mapping[Any, 
 
 
 def _torch_macs(model: nn.Module, x: torch.Tensor) -> int:
-    return sum(torch_flops(model, x)["Global"].values()) // 2
+    return sum(torch_flops(model, x).get("Global", {}).values()) // 2
 
 
 def _thop(model: nn.Module, x: torch.Tensor) -> tuple[float, float]:
@@ -32,7 +32,8 @@ def _thop(model: nn.Module, x: torch.Tensor) -> tuple[float, float]:
         warnings.filterwarnings("ignore", "distutils", DeprecationWarning)
         from thop import profile
 
-        return profile(copy.deepcopy(model), (x,), verbose=False)
+        counted: tuple[float, float] = profile(copy.deepcopy(model), (x,), verbose=False)
+        return counted
 
 
 def _thop_macs(model: nn.Module, x: torch.Tensor) -> int:

@@ -72,6 +72,7 @@ def model_complexity(
     """
     if len(input_size) != 3:
         raise ValueError(f"input_size must be (C, H, W), not {tuple(input_size)}")
+    channels, height, width = input_size
     for name in counters or ():
         if name not in COUNTERS:
             raise ValueError(f"there is no counter {name!r}; there are: {', '.join(COUNTERS)}")
@@ -88,7 +89,7 @@ def model_complexity(
                         f"the counter {name!r} needs {error.name}: pip install {error.name}"
                     ) from error
         return Complexity(
-            input_size=tuple(input_size),
+            input_size=(channels, height, width),
             parameters=count_parameters(model),
             macs=macs,
             peak_activation_bytes=peak_activation(model, x),

@@ -31,7 +31,7 @@ class AnyLabel(PairDataset):
 
     def mask_levels(self, index: int) -> np.ndarray:
         """The mask of a sample as `uint8` `(H, W)`: 255 where there is a label, else 0."""
-        with decoded(self.mask_path(index), MAX_PIXELS) as (image, _):
+        with decoded(self._existing_mask(index), MAX_PIXELS) as (image, *_):
             grey = image.mode in ("1", "L", "I", "F") or image.mode.startswith("I;16")
             values = np.asarray(image if grey else image.convert("RGB"))
             lossy = image.format in ("JPEG", "MPO")

@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+from functools import partial
 from typing import NamedTuple
 
 import torch
@@ -59,10 +60,9 @@ class AugmentationParams(NamedTuple):
         # Six numbers per image travel to a GPU, not a grid of pixels: that copy is waited for.
         matrices = self.matrices.to(images.device, non_blocking=True)
         grid = F.affine_grid(matrices, shape, align_corners=False)
-        sample = {"padding_mode": "reflection", "align_corners": False}
-        moved = F.grid_sample(images.float(), grid, mode="bilinear", **sample)
-        mode = "bilinear" if soft else "nearest"
-        moved_masks = F.grid_sample(masks.float(), grid, mode=mode, **sample) / 255
+        move = partial(F.grid_sample, grid=grid, padding_mode="reflection", align_corners=False)
+        moved = move(images.float(), mode="bilinear")
+        moved_masks = move(masks.float(), mode="bilinear" if soft else "nearest") / 255
         return self.recolour(moved), moved_masks if soft else (moved_masks > 0.5).float()
 
     def recolour(self, images: torch.Tensor) -> torch.Tensor:
@@ -75,8 +75,8 @@ class AugmentationParams(NamedTuple):
         if gains is not None:
             images = images * gains
         if saturation is not None and images.shape[1] == 3:
-            luma = sum(share * images[:, i : i + 1] for i, share in enumerate(_LUMA))
-            images = torch.lerp(luma, images, saturation)
+            red, green, blue = (share * images[:, i : i + 1] for i, share in enumerate(_LUMA))
+            images = torch.lerp(red + green + blue, images, saturation)
         if gamma is not None:
             images = 255 * (images / 255).clamp(0, 1) ** gamma
         return images

@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 
 from skinseg.data.datasets import SegmentationDataset
-from skinseg.data.images import ImageError, image_size, read_image
+from skinseg.data.decoding import ImageError
+from skinseg.data.images import image_size, read_image
 from skinseg.data.pairs import DatasetError
 from skinseg.progress import progress_bar
 
@@ -181,6 +182,8 @@ def _inspections(
 def _inspect(dataset: SegmentationDataset, observer: Observer | None, index: int) -> _Inspection:
     """The findings of one sample, and a digest of its image's pixels if it could be read."""
     name = dataset.ids[index]
+    image: np.ndarray | None
+    levels: np.ndarray | None
     image_path, mask_path = dataset.image_path(index), dataset.mask_path(index)
     if image_path is None:
         sample = dataset[index]
@@ -196,7 +199,8 @@ def _inspect(dataset: SegmentationDataset, observer: Observer | None, index: int
         findings += unreadable
         if levels is not None:
             findings += _mask_findings(name, f"'{mask_path}'", levels)
-    if observer is not None and not any(finding.broken for finding in findings):
+    sound = not any(finding.broken for finding in findings)
+    if observer is not None and sound and image is not None and levels is not None:
         observer(index, image, levels)
     return findings, _digest(image)
 

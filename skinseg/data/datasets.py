@@ -3,16 +3,20 @@
 import copy
 import os
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from skinseg.data.images import read_image, read_mask_levels
 from skinseg.data.levels import is_lesion
 from skinseg.data.pairs import DatasetError, Pair
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 _SHOWN = 5
 
@@ -55,6 +59,10 @@ class SegmentationDataset(ABC):
     def __getitem__(self, index: int) -> Sample:
         """Decode one sample; `IndexError` beyond the end."""
 
+    def __iter__(self) -> Iterator[Sample]:
+        """Decode the samples one after the other."""
+        return (self[index] for index in range(len(self)))
+
     @abstractmethod
     def image_path(self, index: int) -> Path | None:
         """The image file of a sample; `None` if it is no file."""
@@ -63,11 +71,16 @@ class SegmentationDataset(ABC):
     def mask_path(self, index: int) -> Path | None:
         """The mask file of a sample; `None` if there is none."""
 
+    def mask_levels(self, index: int) -> np.ndarray:
+        """The mask of a sample as `uint8` `(H, W)`, of which what is above 127 is lesion."""
+        levels: np.ndarray = self[index].mask * np.uint8(255)
+        return levels
+
     @abstractmethod
-    def _select(self, indices: Sequence[int]) -> "SegmentationDataset":
+    def _select(self, indices: Sequence[int]) -> "Self":
         """The data set of these samples alone, in this order."""
 
-    def subset(self, ids: Sequence[str] | str | os.PathLike[str]) -> "SegmentationDataset":
+    def subset(self, ids: Sequence[str] | str | os.PathLike[str]) -> "Self":
         """The samples of the given ids, in the given order.
 
         Args:
@@ -106,7 +119,7 @@ class SegmentationDataset(ABC):
         fractions: Sequence[float],
         seed: int = 0,
         groups: Mapping[str, str] | None = None,
-    ) -> list["SegmentationDataset"]:
+    ) -> "list[Self]":
         """Split at random, the same way for the same ids and seed on any machine.
 
         Args:
@@ -205,16 +218,11 @@ class PairDataset(SegmentationDataset):
             ImageError: A file cannot be read.
             IndexError: There is no such sample.
         """
-        pair = self._pairs[index]
-        if pair.mask is None:
-            raise DatasetError(
-                f"'{pair.image}' has no mask. Add '{pair.id}_mask.png', or leave the image out "
-                "with `subset`."
-            )
+        pair, mask_file = self._pairs[index], self._existing_mask(index)
         image, mask = read_image(pair.image), is_lesion(self.mask_levels(index))
         if image.shape[:2] != mask.shape:
             raise DatasetError(
-                f"'{pair.mask}' is {mask.shape[1]} x {mask.shape[0]}, but its image "
+                f"'{mask_file}' is {mask.shape[1]} x {mask.shape[0]}, but its image "
                 f"'{pair.image}' is {image.shape[1]} x {image.shape[0]}. Export both at one size."
             )
         return Sample(pair.id, image, mask)
@@ -237,11 +245,26 @@ class PairDataset(SegmentationDataset):
         """The mask of a sample as `uint8` `(H, W)`, of which what is above 127 is lesion.
 
         Raises:
+            DatasetError: The image has no mask.
             ImageError: The file cannot be read.
         """
-        return read_mask_levels(self._pairs[index].mask)
+        return read_mask_levels(self._existing_mask(index))
 
-    def _select(self, indices: Sequence[int]) -> "PairDataset":
+    def _existing_mask(self, index: int) -> Path:
+        """The mask file of a sample.
+
+        Raises:
+            DatasetError: The image has no mask.
+        """
+        pair = self._pairs[index]
+        if pair.mask is None:
+            raise DatasetError(
+                f"'{pair.image}' has no mask. Add '{pair.id}_mask.png', or leave the image out "
+                "with `subset`."
+            )
+        return pair.mask
+
+    def _select(self, indices: Sequence[int]) -> "Self":
         chosen = copy.copy(self)
         PairDataset.__init__(chosen, [self._pairs[index] for index in indices])
         return chosen

@@ -7,9 +7,9 @@ import threading
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, NamedTuple
 
-from PIL import Image
+from PIL import Image, JpegImagePlugin
 
 MAX_PIXELS = 100_000_000
 """Pixels (width times height) above which an image is refused unless the caller says otherwise."""
@@ -36,13 +36,31 @@ class ImageError(ValueError):
     """An image or mask cannot be read or written; the message names the file and a remedy."""
 
 
+class Decoded(NamedTuple):
+    """The first frame of an image, upright.
+
+    Attributes:
+        image: With its pixels; smaller than ``size`` where that was asked for.
+        name: What messages call it.
+        size: (height, width) of the whole image.
+        box: (left, top, right, bottom) of the whole image in ``image``. Where that is smaller, its
+            last pixels may be of fewer than the others, and count in part.
+    """
+
+    image: Image.Image
+    name: str
+    size: tuple[int, int]
+    box: tuple[float, float, float, float]
+
+
 @contextlib.contextmanager
 def opened(
     source: str | os.PathLike[str] | Image.Image, max_pixels: int
 ) -> Iterator[tuple[Image.Image, str]]:
     """Give the image with its header read, not yet decoded, and the name for messages."""
     if isinstance(source, Image.Image):
-        name = f"'{source.filename}'" if getattr(source, "filename", "") else "the Pillow image"
+        filename = getattr(source, "filename", "")
+        name = f"'{filename}'" if filename else "the Pillow image"
         _check_size(source, name, max_pixels)
         yield source, name
     elif isinstance(source, str | os.PathLike):
@@ -57,15 +75,26 @@ def opened(
 
 @contextlib.contextmanager
 def decoded(
-    source: str | os.PathLike[str] | Image.Image, max_pixels: int
-) -> Iterator[tuple[Image.Image, str]]:
-    """Give the first frame with its pixels, upright, and the name for messages.
+    source: str | os.PathLike[str] | Image.Image,
+    max_pixels: int,
+    at_least: tuple[int, int] | None = None,
+) -> Iterator[Decoded]:
+    """Decode the first frame and turn it upright.
 
     Meant to be used by the function that users call: warnings point to its caller.
+
+    Args:
+        source: A file, or an open Pillow image.
+        max_pixels: The most pixels (width times height) to accept.
+        at_least: (height, width) that is enough. A JPEG file is then decoded at 1/2, 1/4 or 1/8 of
+            its size, whichever is the smallest that is enough, which takes a fraction of the time.
     """
     with opened(source, max_pixels) as (image, name):
+        whole, extent = image.size, None
         try:
             several_frames = image is not source and _has_frames(image)
+            if at_least is not None and image is not source:
+                extent = _decode_smaller(image, at_least)
             with _no_pillow_limit(image):
                 image.load()
             turn = orientation(image)
@@ -78,7 +107,39 @@ def decoded(
             warnings.warn(f"{name} has several frames; the first is used.", stacklevel=4)
         upright = image.transpose(_UPRIGHT[turn]) if turn > 1 else image
         upright.format = image.format
-        yield upright, name
+        width, height = upright.size
+        if extent is None:
+            yield Decoded(upright, name, (height, width), (0, 0, width, height))
+        else:
+            width, height = whole if turn < 5 else whole[::-1]
+            yield Decoded(upright, name, (height, width), _upright_box(extent, image.size, turn))
+
+
+def _decode_smaller(image: Image.Image, at_least: tuple[int, int]) -> tuple[float, float] | None:
+    """Let a JPEG file leave out the frequencies that nobody will see.
+
+    Returns:
+        The width and height of the whole image in the smaller one's pixels, as it is stored; None
+        for other formats.
+    """
+    if not isinstance(image, JpegImagePlugin.JpegImageFile):
+        return None
+    height, width = at_least if orientation(image) < 5 else at_least[::-1]
+    draft = image.draft(image.mode, (width, height))
+    return draft[1][2:] if draft is not None else None
+
+
+def _upright_box(
+    extent: tuple[float, float], stored: tuple[int, int], turn: int
+) -> tuple[float, float, float, float]:
+    """Where an image that starts at the upper left lies once it is upright."""
+    margins = stored[0] - extent[0], stored[1] - extent[1]
+    (width, height), (right, bottom) = (
+        (extent, margins) if turn < 5 else (extent[::-1], margins[::-1])
+    )
+    left = right if turn in (2, 3, 6, 7) else 0.0
+    top = bottom if turn in (3, 4, 7, 8) else 0.0
+    return left, top, left + width, top + height
 
 
 def _open_file(path: Path) -> BinaryIO:

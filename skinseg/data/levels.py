@@ -1,8 +1,12 @@
 """Levels of a mask, 0..255: which of them mean lesion."""
 
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
-Levels = TypeVar("Levels")
+if TYPE_CHECKING:
+    import numpy as np
+    import torch
+
+Levels = TypeVar("Levels", "np.ndarray", "torch.Tensor")
 
 
 def is_lesion(levels: Levels) -> Levels:
@@ -19,4 +23,5 @@ def is_lesion(levels: Levels) -> Levels:
         >>> is_lesion(np.array([0, 127, 128, 255])).tolist()
         [False, False, True, True]
     """
-    return levels > 127  # type: ignore[operator, no-any-return]
+    lesion: Levels = levels > 127
+    return lesion

@@ -49,7 +49,8 @@ def near_duplicate_groups(fingerprints: np.ndarray) -> np.ndarray:
     ]
     first, second = np.array(pairs, np.int64).reshape(-1, 2).T
     links = coo_array((np.ones(len(first), bool), (first, second)), shape=(len(fingerprints),) * 2)
-    return connected_components(links, directed=False)[1]
+    groups: np.ndarray = connected_components(links, directed=False)[1]
+    return groups
 
 
 def _orientations(fingerprints: np.ndarray) -> list[np.ndarray]:
@@ -74,10 +75,12 @@ def _pairs(one: np.ndarray, other: np.ndarray) -> list[tuple[int, int]]:
 def _averaged(fingerprints: np.ndarray) -> np.ndarray:
     step = _SIDE // _COARSE
     blocks = fingerprints.reshape(-1, _COARSE, step, _COARSE, step, 3)
-    return blocks.mean((2, 4)).reshape(len(fingerprints), -1)
+    averages: np.ndarray = blocks.mean((2, 4))
+    return averages.reshape(len(fingerprints), -1)
 
 
 def _distances(one: np.ndarray, other: np.ndarray) -> np.ndarray:
     """Mean squared differences (N, M) of rows (N, D) and (M, D)."""
     squares = np.square(one).sum(1)[:, None] + np.square(other).sum(1)
-    return (squares - 2 * one @ other.T) / one.shape[1]
+    distances: np.ndarray = (squares - 2 * one @ other.T) / one.shape[1]
+    return distances

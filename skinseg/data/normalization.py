@@ -1,8 +1,13 @@
+"""How pixels become a network's input."""
+
 import dataclasses
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any, overload
 
-import torch
+import numpy as np
+
+if TYPE_CHECKING:
+    import torch
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -21,6 +26,7 @@ class Normalization:
         ValueError: If ``kind`` is neither, or ``"mean_std"`` lacks ``mean`` or ``std``.
 
     Example:
+        >>> import torch
         >>> image = torch.tensor([50, 100, 150], dtype=torch.uint8).view(1, 3, 1, 1)
         >>> Normalization(kind="minmax", scale=1.0)(image).flatten()
         tensor([0.0000, 0.5000, 1.0000])
@@ -50,17 +56,24 @@ class Normalization:
         """Return the settings as JSON data, without those that play no part."""
         if self.kind == "minmax":
             return {"kind": self.kind, "scale": self.scale}
+        assert self.mean is not None and self.std is not None, "__post_init__ checks it"
         return {"kind": self.kind, "mean": list(self.mean), "std": list(self.std)}
 
-    def __call__(self, images: torch.Tensor) -> torch.Tensor:
+    @overload
+    def __call__(self, images: np.ndarray) -> np.ndarray: ...
+    @overload
+    def __call__(self, images: "torch.Tensor") -> "torch.Tensor": ...
+    def __call__(self, images: Any) -> Any:
         """Normalise a batch.
 
         Args:
-            images: (B, C, H, W), uint8 or floating point, values 0..255.
+            images: Array or tensor (B, C, H, W), uint8 or floating point, values 0..255.
 
         Returns:
-            The same shape, floating point.
+            Array or tensor of the same shape, floating point.
         """
+        if isinstance(images, np.ndarray):
+            return self._of_array(images)
         x = images if images.is_floating_point() else images.float()
         if self.kind == "minmax":
             low, high = x.amin((1, 2, 3), keepdim=True), x.amax((1, 2, 3), keepdim=True)
@@ -68,3 +81,17 @@ class Normalization:
             return (x - low) * (self.scale / (high - low).clamp(min=1e-6))
         mean, std = (x.new_tensor(v).view(1, -1, 1, 1) for v in (self.mean, self.std))
         return (x / 255.0 - mean) / std
+
+    def _of_array(self, images: np.ndarray) -> np.ndarray:
+        """The same, step by step, for those who have no torch."""
+        floats = np.issubdtype(images.dtype, np.floating)
+        x: np.ndarray = images if floats else images.astype(np.float32)
+        if self.kind == "minmax":
+            low, high = (x.min((1, 2, 3), keepdims=True), x.max((1, 2, 3), keepdims=True))
+            x = x - low
+            x *= np.float32(self.scale) / np.maximum(high - low, np.float32(1e-6))
+            return x
+        mean, std = (np.array(v, x.dtype).reshape(1, -1, 1, 1) for v in (self.mean, self.std))
+        x = x / np.float32(255) - mean
+        x /= std
+        return x

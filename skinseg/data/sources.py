@@ -3,6 +3,7 @@
 import dataclasses
 import os
 import re
+from collections.abc import Callable
 from pathlib import Path
 
 from skinseg.data.datasets import PairDataset
@@ -11,7 +12,12 @@ from skinseg.data.isic import ISIC2016, ISIC2017, ISIC2018
 from skinseg.data.pairs import DatasetError
 from skinseg.data.ph2 import PH2
 
-_ISIC = {"isic2016": ISIC2016, "isic2017": ISIC2017, "isic2018": ISIC2018}
+# Each refuses a split that it does not have.
+_ISIC: dict[str, Callable[..., PairDataset]] = {
+    "isic2016": ISIC2016,
+    "isic2017": ISIC2017,
+    "isic2018": ISIC2018,
+}
 _OFFICIAL = re.compile(r"(isic2016|isic2017|isic2018|ph2):(.*)", re.IGNORECASE | re.DOTALL)
 _SPLIT = re.compile(r"(?P<root>.+):(?P<splits>[a-z0-9+]+)", re.DOTALL)
 

@@ -112,12 +112,15 @@ def score_case(
     if tolerance is None:
         tolerance = TOLERANCE_OF_DIAGONAL * distances.diagonal
     bins = reliability_bins(probability, truth)
-    scores = overlap_scores(counts)
-    scores["thresholded_jaccard"] = thresholded_jaccard(scores["iou"])
-    scores["hd95"] = distances.hd95
-    scores["surface_dice"] = distances.surface_dice(tolerance)
-    scores["ece"] = expected_calibration_error(bins)
-    scores["brier"] = brier_score(probability, truth)
+    overlap = overlap_scores(counts)
+    scores: dict[str, float | np.ndarray] = {
+        **overlap,
+        "thresholded_jaccard": thresholded_jaccard(overlap["iou"]),
+        "hd95": distances.hd95,
+        "surface_dice": distances.surface_dice(tolerance),
+        "ece": expected_calibration_error(bins),
+        "brier": brier_score(probability, truth),
+    }
     return Case(
         id=id,
         height=truth.shape[0],

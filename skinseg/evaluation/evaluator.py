@@ -144,11 +144,12 @@ def _predicted(
     predictor: Predictor, dataset: SegmentationDataset, sizes: tuple[str, ...]
 ) -> Iterator[tuple[_Job, Prediction]]:
     waiting: deque[_Job] = deque()
+    height, width = predictor.input_size
 
     def images() -> Iterator[np.ndarray]:
         indices = range(len(dataset))
         for sample in prefetch_map(dataset.__getitem__, indices, ahead=_WORKERS, workers=_WORKERS):
-            for job in _jobs(sample, sizes, predictor.input_size):
+            for job in _jobs(sample, sizes, (height, width)):
                 waiting.append(job)
                 yield job.image
 
@@ -161,7 +162,7 @@ def _jobs(sample: Sample, sizes: tuple[str, ...], input_size: tuple[int, int]) -
     # Reports are UTF-8; the file systems that names come from need not be.
     id = sample.id.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
     own = (id, sample.image, sample.mask, fraction)
-    if sample.mask.shape == tuple(input_size):
+    if sample.mask.shape == input_size:
         return [_Job(*own, sizes=sizes, last=True)]
     jobs = [_Job(*own, sizes=("own",), last="model" not in sizes)] if "own" in sizes else []
     if "model" in sizes:

@@ -2,7 +2,7 @@
 
 import inspect
 import re
-from typing import Any
+from typing import Any, TypedDict
 
 from huggingface_hub import EvalResult, ModelCardData
 
@@ -104,7 +104,12 @@ def _slug(text: str) -> str:
     return re.sub(r"[^a-z0-9.]+", "-", text.lower()).strip("-.")
 
 
-def _licence_names(licence: str | None) -> dict[str, str]:
+class _LicenceNames(TypedDict, total=False):
+    license: str
+    license_name: str
+
+
+def _licence_names(licence: str | None) -> _LicenceNames:
     if licence is None:
         return {}
     if LICENCES.fullmatch(licence.lower()):

@@ -8,7 +8,7 @@ from huggingface_hub import constants
 
 # HTTPError is the base of the transport's own errors, a connection that breaks off among them,
 # in whichever HTTP library the installed client uses.
-from huggingface_hub.errors import (
+from huggingface_hub.errors import (  # type: ignore[attr-defined]  # HTTPError: not re-exported
     EntryNotFoundError,
     GatedRepoError,
     HfHubHTTPError,

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from huggingface_hub import hf_hub_download
 
-from skinseg.checkpoint import CheckpointError
+from skinseg.errors import CheckpointError
 from skinseg.hub.errors import hub_errors
 from skinseg.hub.local_dir import CONFIG_NAME, WEIGHTS_NAME, read_config
 from skinseg.pretrained import PretrainedCfg, get_pretrained_cfg, list_pretrained
@@ -67,7 +67,7 @@ def check_known(cfg: PretrainedCfg, source: str) -> PretrainedCfg:
     if not cfg.tag or cfg.name not in list_pretrained(cfg.name):
         return cfg
     known = get_pretrained_cfg(cfg.name)
-    if known.sha256 is None or known.sha256 == cfg.sha256:
+    if known is None or known.sha256 is None or known.sha256 == cfg.sha256:
         return cfg
     if cfg.sha256 is None:
         return dataclasses.replace(cfg, sha256=known.sha256)

@@ -4,11 +4,12 @@ import dataclasses
 import os
 import shutil
 from pathlib import Path
+from typing import Any, Protocol, cast
 
 import torch
 from torch import nn
 
-from skinseg.checkpoint import read_state_dict, state_differences
+from skinseg.checkpoint import StateDict, read_state_dict, state_differences
 from skinseg.complexity import count_parameters
 from skinseg.errors import CheckpointError
 from skinseg.files import write_atomically
@@ -18,6 +19,27 @@ from skinseg.pretrained import PretrainedCfg, file_hash
 from skinseg.registry import model_entrypoint
 
 CARD_NAME = "README.md"
+
+
+class Rebuildable(Protocol):
+    """A network that a record can build again, whatever its class.
+
+    Attributes:
+        architecture: Registered name.
+        config: The arguments that it is built with.
+        pretrained_cfg: Record of the weights that it was created with, or None.
+    """
+
+    architecture: str
+    config: dict[str, Any]
+    pretrained_cfg: PretrainedCfg | None
+
+    @property
+    def in_chans(self) -> int:
+        """Channels of the input."""
+
+    def state_dict(self) -> StateDict:
+        """Return the weights by name."""
 
 
 def save_pretrained(
@@ -36,45 +58,47 @@ def save_for(
     model: nn.Module, folder: str | os.PathLike[str], source: str, record: PretrainedCfg | None
 ) -> None:
     """Write config, weights and model card; ``source`` is the name that the card loads it by."""
-    _refuse_unloadable(model)
+    network = _rebuildable(model)
     folder = Path(folder).expanduser()
     folder.mkdir(parents=True, exist_ok=True)
-    known = model.pretrained_cfg
-    unchanged = known is not None and _has_weights_of(model, known)
-    cfg = _record(model, known, unchanged) if record is None else record
+    known = network.pretrained_cfg
+    file = None if known is None else _file_of_weights(network, known)
+    cfg = _record(network, known, file is not None) if record is None else record
     cfg = dataclasses.replace(
         cfg,
-        architecture=model.architecture,
-        model_args=model.config,
+        architecture=network.architecture,
+        model_args=network.config,
         num_params=count_parameters(model).total,
     )
-    if unchanged:
+    if known is not None and file is not None:
         # The same bytes, and so the recorded hash, whatever version of safetensors is here.
-        write_atomically(folder / WEIGHTS_NAME, lambda copy: shutil.copyfile(known.file, copy))
+        write_atomically(folder / WEIGHTS_NAME, lambda copy: shutil.copyfile(file, copy))
         write_local_dir(folder, dataclasses.replace(cfg, sha256=known.sha256))
     else:
-        write_local_dir(folder, cfg, model.state_dict())
+        write_local_dir(folder, cfg, network.state_dict())
     card = model_card(read_local_dir(folder), source)  # as written, with the hash
     write_atomically(folder / CARD_NAME, lambda path: path.write_text(card, encoding="utf-8"))
 
 
-def _refuse_unloadable(model: nn.Module) -> None:
-    """Raise if the record could not build this network again."""
+def _rebuildable(model: nn.Module) -> Rebuildable:
+    """Return the network; raise if the record could not build it again."""
     if not getattr(model, "architecture", "") or not hasattr(model, "config"):
         raise TypeError(
             f"a {type(model).__name__} cannot be saved with its config: only a whole network of "
             "skinseg.create_model can be made again by name. Save its state_dict() instead"
         )
-    differences = rebuilt_differences(model)
+    network = cast(Rebuildable, model)
+    differences = rebuilt_differences(network)
     if differences:
         raise TypeError(
             f"this {type(model).__name__} was changed since it was created, and the network that "
             f"its config builds could not load its weights: {'; '.join(differences)}. Save its "
             "state_dict() instead"
         )
+    return network
 
 
-def rebuilt_differences(model: nn.Module) -> list[str]:
+def rebuilt_differences(model: Rebuildable) -> list[str]:
     """Compare a network with the one that its architecture and config build.
 
     Args:
@@ -88,7 +112,7 @@ def rebuilt_differences(model: nn.Module) -> list[str]:
     return state_differences(rebuilt.state_dict(), model.state_dict())
 
 
-def _record(model: nn.Module, known: PretrainedCfg | None, unchanged: bool) -> PretrainedCfg:
+def _record(model: Rebuildable, known: PretrainedCfg | None, unchanged: bool) -> PretrainedCfg:
     """What holds for these weights: all of the known record, or only how images are prepared.
 
     Training data, scores and the like belong to the file of the record's hash. A network that
@@ -106,15 +130,16 @@ def _record(model: nn.Module, known: PretrainedCfg | None, unchanged: bool) -> P
     )
 
 
-def _has_weights_of(model: nn.Module, cfg: PretrainedCfg) -> bool:
+def _file_of_weights(model: Rebuildable, cfg: PretrainedCfg) -> str | None:
+    """Return the file of a record if the network still has its weights, else None."""
     if cfg.sha256 is None or cfg.file is None or not cfg.file.endswith(".safetensors"):
-        return False
+        return None
     try:
         recorded = read_state_dict(cfg.file)
     except CheckpointError:
-        return False  # It lay in a folder or a cache that is gone.
+        return None  # It lay in a folder or a cache that is gone.
     own = model.state_dict()
-    return (
+    same = (
         own.keys() == recorded.keys()
         and all(
             value.dtype == own[key].dtype and torch.equal(value, own[key].cpu())
@@ -122,3 +147,4 @@ def _has_weights_of(model: nn.Module, cfg: PretrainedCfg) -> bool:
         )
         and file_hash(cfg.file) == cfg.sha256
     )
+    return cfg.file if same else None

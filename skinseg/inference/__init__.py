@@ -1,8 +1,9 @@
-"""From any image to a lesion mask at the image's own size."""
+"""From any image to a lesion mask at the image's own size.
 
-from skinseg.inference.device import best_device, usable_device
-from skinseg.inference.pixels import ImageLike
-from skinseg.inference.prediction import Prediction
-from skinseg.inference.predictor import Predictor
+The names are in ``__init__.pyi`` and are loaded when they are first used: only what runs a network
+of torch needs torch.
+"""
 
-__all__ = ["ImageLike", "Prediction", "Predictor", "best_device", "usable_device"]
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -60,4 +60,5 @@ def _signed_distance_at_full_size(mask: np.ndarray) -> np.ndarray:
     padded = np.pad(mask, 1)
     inside = ndimage.distance_transform_edt(padded) - 0.5
     outside = ndimage.distance_transform_edt(~padded) - 0.5
-    return np.where(padded, inside, -outside)[1:-1, 1:-1].astype(np.float32)
+    distance: np.ndarray = np.where(padded, inside, -outside)
+    return distance[1:-1, 1:-1].astype(np.float32)

@@ -1,15 +1,25 @@
 """Whatever a user may call an image, as 8-bit RGB."""
 
+from __future__ import annotations
+
 import os
+import sys
 import threading
+from typing import TYPE_CHECKING, TypeAlias, TypeGuard
 
 import numpy as np
-import torch
 from PIL import Image
 
-from skinseg.data.images import ImageError, read_image
+from skinseg.data.decoding import ImageError
+from skinseg.data.images import ReducedImage, read_image, read_reduced_image
 
-ImageLike = str | os.PathLike[str] | Image.Image | np.ndarray | torch.Tensor
+if TYPE_CHECKING:
+    import torch
+
+ImageLike: TypeAlias = "str | os.PathLike[str] | Image.Image | np.ndarray | torch.Tensor"
+
+CHANNEL_ORDERS = ("rgb", "bgr")
+"""Orders of the color channels of arrays and tensors; OpenCV reads images as BGR."""
 
 MIN_SIDE = 8
 """Pixels below which a side shows no lesion, and is rather a mistake."""
@@ -21,7 +31,7 @@ _FLOAT_TOLERANCE = 1e-4
 _PILLOW_LOCK = threading.Lock()
 
 
-def as_rgb(image: ImageLike, name: str = "the image") -> np.ndarray:
+def as_rgb(image: ImageLike, name: str = "the image", *, channel_order: str = "rgb") -> np.ndarray:
     """Return an image as 8-bit RGB.
 
     Integer pixels are 0..255, floating-point pixels 0..1; these are rounded to 8 bits, which is
@@ -31,6 +41,7 @@ def as_rgb(image: ImageLike, name: str = "the image") -> np.ndarray:
         image: Path; Pillow image; array (H, W), (H, W, 1), (H, W, 3) or (H, W, 4); or tensor
             (H, W), (1, H, W), (3, H, W) or (4, H, W) on any device. uint8 or floating point.
         name: What errors call an image that is no file.
+        channel_order: ``"rgb"`` or ``"bgr"``: the order in arrays and tensors.
 
     Returns:
         uint8 array (H, W, 3).
@@ -49,25 +60,80 @@ def as_rgb(image: ImageLike, name: str = "the image") -> np.ndarray:
     elif isinstance(image, Image.Image):
         with _PILLOW_LOCK:
             rgb = read_image(image)
-    elif isinstance(image, torch.Tensor):
-        rgb = _array_to_rgb(_channels_last(image, name), name)
-    elif isinstance(image, np.ndarray):
-        rgb = _array_to_rgb(_checked_array(image, name), name)
     else:
-        raise TypeError(
-            f"{name} is of type {type(image).__name__}; give a path, a Pillow image, a NumPy array "
-            "or a tensor"
-        )
-    if min(rgb.shape[:2]) < MIN_SIDE:
-        raise ImageError(
-            f"{name} is {rgb.shape[1]} x {rgb.shape[0]} pixels; a lesion needs at least "
-            f"{MIN_SIDE} x {MIN_SIDE}. Give the image at its full size."
-        )
+        rgb = _array_to_rgb(_pixels(image, name), name)
+        rgb = rgb[:, :, ::-1] if channel_order == "bgr" else rgb
+    _check_sides(rgb.shape[:2], name)
     return rgb
 
 
+def as_reduced_image(
+    image: ImageLike, at_least: tuple[int, int], name: str = "the image"
+) -> ReducedImage:
+    """Return an image as :func:`as_rgb` does, but for a network that sees it smaller.
+
+    Args:
+        image: As for :func:`as_rgb`.
+        at_least: (height, width) that is enough; JPEG files are decoded at no more than double.
+        name: What errors call an image that is no file.
+
+    Returns:
+        The image; its channels have the order that they have in ``image``.
+
+    Raises:
+        ImageError: As :func:`as_rgb`.
+        TypeError: As :func:`as_rgb`.
+
+    Example:
+        >>> as_reduced_image(np.full((10, 20), 0.5), (8, 8)).size
+        (10, 20)
+    """
+    if isinstance(image, str | os.PathLike):
+        reduced, name = read_reduced_image(image, at_least), f"'{os.fspath(image)}'"
+    elif isinstance(image, Image.Image):
+        with _PILLOW_LOCK:
+            reduced = read_reduced_image(image, at_least)
+    else:
+        levels = np.ascontiguousarray(_array_to_rgb(_pixels(image, name), name))
+        height, width = levels.shape[:2]
+        reduced = ReducedImage(Image.fromarray(levels), (height, width), (0, 0, width, height))
+    _check_sides(reduced.size, name)
+    return reduced
+
+
+def is_array(image: object) -> TypeGuard[np.ndarray | torch.Tensor]:
+    """Whether something is an array or a tensor."""
+    return isinstance(image, np.ndarray) or _is_tensor(image)
+
+
+def _is_tensor(image: object) -> TypeGuard[torch.Tensor]:
+    # Where nobody has imported torch, nothing is a tensor.
+    torch = sys.modules.get("torch")
+    return torch is not None and isinstance(image, torch.Tensor)
+
+
+def _check_sides(size: tuple[int, ...], name: str) -> None:
+    if min(size) < MIN_SIDE:
+        raise ImageError(
+            f"{name} is {size[1]} x {size[0]} pixels; a lesion needs at least "
+            f"{MIN_SIDE} x {MIN_SIDE}. Give the image at its full size."
+        )
+
+
+def _pixels(image: object, name: str) -> np.ndarray:
+    """An array or a tensor as a channels-last array, if it may be an image."""
+    if _is_tensor(image):
+        return _channels_last(image, name)
+    if isinstance(image, np.ndarray):
+        return _checked_array(image, name)
+    raise TypeError(
+        f"{name} is of type {type(image).__name__}; give a path, a Pillow image, a NumPy array "
+        "or a tensor"
+    )
+
+
 def _channels_last(tensor: torch.Tensor, name: str) -> np.ndarray:
-    if not (tensor.dtype == torch.uint8 or tensor.is_floating_point()):
+    if not (str(tensor.dtype) == "torch.uint8" or tensor.is_floating_point()):
         raise _wrong_dtype(name, tensor.dtype)
     if tensor.ndim not in (2, 3) or (tensor.ndim == 3 and tensor.shape[0] not in (1, 3, 4)):
         raise _wrong_shape(name, "tensor", tensor.shape, "(H, W), (1, H, W), (3, H, W), (4, H, W)")

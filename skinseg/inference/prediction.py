@@ -1,23 +1,35 @@
 """What a network says of one image."""
 
-import dataclasses
+from __future__ import annotations
+
+import math
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 
-from skinseg.data.images import ImageError
-from skinseg.inference.mask_shape import bounding_box, count_components
+from skinseg.data.decoding import ImageError
+from skinseg.data.run_lengths import RunLengths
+from skinseg.inference.enlarge import EnlargedLogits
 from skinseg.inference.outline import draw_outline
 from skinseg.inference.pixels import ImageLike, as_rgb
 
+# Probabilities per logit, along each side, that are enough to compute confidence from.
+_ENOUGH = 4
 
-@dataclasses.dataclass(frozen=True, eq=False)
+
 class Prediction:
     """Lesion probability and mask of one image, at the image's own size.
 
-    Attributes:
-        probability: float32 (H, W), 0..1: the network's output for the class lesion.
-        mask: bool (H, W), True where the probability reaches the threshold.
+    A prediction keeps the network's small output; what is asked of it is computed when it is first
+    asked for. Mask and measurements of a photograph take some milliseconds, the probabilities of
+    all its pixels a hundred. It may be pickled and used by several threads.
+
+    Args:
+        probability: float32 (H, W), 0..1.
+        mask: bool (H, W).
+        channel_order: Order of color channels in arrays and tensors that :meth:`overlay` takes,
+            ``"rgb"`` or ``"bgr"``.
 
     Example:
         >>> probability = np.zeros((20, 30), np.float32)
@@ -29,13 +41,71 @@ class Prediction:
         (0.167, 0.947)
     """
 
-    probability: np.ndarray
-    mask: np.ndarray
+    def __init__(
+        self, probability: np.ndarray, mask: np.ndarray, *, channel_order: str = "rgb"
+    ) -> None:
+        self._logits: EnlargedLogits | None = None
+        self._threshold = math.nan
+        self._channel_order = channel_order
+        # In the place where the properties below keep what they have computed.
+        vars(self).update(probability=probability, mask=mask)
+
+    @classmethod
+    def from_logits(
+        cls,
+        logits: np.ndarray,
+        size: tuple[int, int],
+        threshold: float,
+        *,
+        channel_order: str = "rgb",
+    ) -> Prediction:
+        """Make a prediction of a network's output.
+
+        Args:
+            logits: float32 (passes, h, w), the logits of the lesion, of each pass of test-time
+                augmentation or of the only one.
+            size: (H, W) of the image.
+            threshold: Probability from which a pixel is lesion; above 0, below 1.
+            channel_order: As for the class.
+
+        Example:
+            >>> logits = np.array([[[-2.0, 2.0]]], np.float32)
+            >>> Prediction.from_logits(logits, (1, 4), threshold=0.5).mask.tolist()
+            [[False, False, True, True]]
+        """
+        prediction = cls.__new__(cls)
+        prediction._logits = EnlargedLogits(logits, size)
+        prediction._threshold = threshold
+        prediction._channel_order = channel_order
+        return prediction
+
+    @cached_property
+    def probability(self) -> np.ndarray:
+        """The network's output for the class lesion, float32 (H, W), 0..1."""
+        assert self._logits is not None
+        return self._logits.probability()
+
+    @cached_property
+    def mask(self) -> np.ndarray:
+        """Where the probability reaches the threshold, bool (H, W)."""
+        return self.run_lengths.to_mask()
+
+    @cached_property
+    def run_lengths(self) -> RunLengths:
+        """The mask as runs of lesion pixels: a few kilobytes where the mask has megabytes."""
+        if self._logits is None:
+            return RunLengths.from_mask(self.mask)
+        return self._logits.runs(self._threshold)
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """(H, W) of the image in pixels."""
+        return self.run_lengths.shape if self._logits is None else self._logits.size
 
     @property
     def area_fraction(self) -> float:
         """Fraction of the image's pixels that are lesion, 0..1."""
-        return float(self.mask.mean())
+        return self.run_lengths.area / math.prod(self.size)
 
     @property
     def bounding_box(self) -> tuple[int, int, int, int] | None:
@@ -43,14 +113,14 @@ class Prediction:
 
         x counts from the left edge and y from the top edge of the image.
         """
-        return bounding_box(self.mask)
+        return self.run_lengths.bounding_box
 
     @cached_property
     def components(self) -> int:
         """Number of connected parts of the mask; pixels touch at edges and corners alike."""
-        return count_components(self.mask)
+        return self.run_lengths.components
 
-    @property
+    @cached_property
     def confidence(self) -> float:
         """How sure the network is of its mask, 0..1; 0 for an empty mask.
 
@@ -58,28 +128,51 @@ class Prediction:
         (sum(p) + area of the mask): the Dice score to expect if the probabilities were right. They
         are not calibrated, so it ranks images by how much their masks deserve a look, and promises
         no score. It says nothing of what the lesion is: it is no probability of a disease.
+
+        Of a large image, as many probabilities enter as there are logits, times four along each
+        side, rather than one per pixel; that changes the result by less than 0.001.
         """
-        inside = self.probability.sum(where=self.mask, dtype=np.float64)
-        total = self.probability.sum(dtype=np.float64) + np.count_nonzero(self.mask)
-        return float(2 * inside / total) if total else 0.0
+        if self._logits is None:
+            inside = float(self.probability.sum(where=self.mask, dtype=np.float64))
+            total = float(self.probability.sum(dtype=np.float64)) + self.run_lengths.area
+            return 2 * inside / total if total else 0.0
+        area = self.area_fraction
+        if not area:
+            return 0.0
+        _, height, width = self._logits.logits.shape
+        size = min(self.size[0], _ENOUGH * height), min(self.size[1], _ENOUGH * width)
+        probability = EnlargedLogits(self._logits.logits, size).probability()
+        # What is above the threshold is summed, and what is below it known from the area: the edge
+        # of the lesion is then no step, and few probabilities are enough.
+        above = np.maximum(probability - np.float32(self._threshold), 0).mean(dtype=np.float64)
+        inside = float(above) + self._threshold * area
+        return 2 * inside / (float(probability.mean(dtype=np.float64)) + area)
 
     def overlay(self, image: ImageLike) -> np.ndarray:
         """Draw the mask's outline on the image.
 
         Args:
-            image: The image that was predicted, in any form that the predictor takes.
+            image: The image that was predicted, in any form that the predictor takes, with the
+                channel order that the predictor was given.
 
         Returns:
-            uint8 RGB (H, W, 3). The line is bright between dark edges, so that it is seen on any
-            skin; its width grows with the image.
+            uint8 (H, W, 3), RGB whatever the order of the image. The line is bright between dark
+            edges, so that it is seen on any skin; its width grows with the image.
 
         Raises:
             ImageError: If the image cannot be read, or is of another size than the mask.
         """
-        rgb = as_rgb(image)
-        if rgb.shape[:2] != self.mask.shape:
+        rgb = as_rgb(image, channel_order=self._channel_order)
+        if rgb.shape[:2] != self.size:
             raise ImageError(
-                f"the image is {rgb.shape[1]} x {rgb.shape[0]}, the mask {self.mask.shape[1]} x "
-                f"{self.mask.shape[0]}; give the image that was predicted"
+                f"the image is {rgb.shape[1]} x {rgb.shape[0]}, the mask {self.size[1]} x "
+                f"{self.size[0]}; give the image that was predicted"
             )
         return draw_outline(rgb, self.mask)
+
+    def __getstate__(self) -> dict[str, Any]:
+        if self._logits is None:
+            return vars(self)
+        # What was computed from the logits need not travel: it is computed again.
+        kept = ("_logits", "_threshold", "_channel_order")
+        return {name: value for name, value in vars(self).items() if name in kept}

@@ -1,38 +1,42 @@
 """A network with everything around it that turns images into masks."""
 
-import dataclasses
+from __future__ import annotations
+
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
-from typing import Any, Literal, overload
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, cast, overload
 
 import numpy as np
-import torch
 from PIL import Image
-from torch import nn
 
-from skinseg.data.images import ImageError
+from skinseg.data.decoding import ImageError
 from skinseg.data.normalization import Normalization
-from skinseg.data.transforms import resize_images
-from skinseg.factory import create_model
-from skinseg.inference.device import usable_device
-from skinseg.inference.pixels import ImageLike, as_rgb
+from skinseg.data.resizing import enough_for, resize_image
+from skinseg.inference.pixels import CHANNEL_ORDERS, ImageLike, as_reduced_image, is_array
 from skinseg.inference.prediction import Prediction
 from skinseg.inference.prefetch import prefetch_map
 from skinseg.logits import lesion_logits
-from skinseg.models.base import MIN_SIZE
 from skinseg.pretrained import PretrainedCfg
+
+if TYPE_CHECKING:
+    import torch
+    from torch import nn
+
+    from skinseg.runtimes import Runtime
+    from skinseg.runtimes.torch_runtime import TorchRuntime
 
 # Which of height (2) and width (3) each pass of test-time augmentation turns over.
 _FLIPS: tuple[tuple[int, ...], ...] = ((), (3,), (2,), (2, 3))
-_WORKERS = min(4, os.cpu_count() or 1)
+
+# What every network of this package takes; its module would bring torch with it.
+_MIN_INPUT_SIDE = 32
 
 
-@dataclasses.dataclass(frozen=True)
-class _Prepared:
-    """An image at the network's size, uint8 (C, h, w), and its own size (H, W)."""
+class _Prepared(NamedTuple):
+    """An image as the network takes it, float32 (C, h, w), and its own size (H, W)."""
 
-    pixels: torch.Tensor
+    pixels: np.ndarray
     size: tuple[int, int]
 
 
@@ -40,28 +44,38 @@ class Predictor:
     """Segments images of any kind and size.
 
     An image is resized to the size that the weights were trained at and normalised as their record
-    says. The network's logits are resized bilinearly to the image's own size and become
-    probabilities there (sigmoid of one output, softmax of two); a pixel is lesion where its
-    probability reaches the threshold. The batch size changes no more than rounding does.
+    says; a JPEG file is decoded no larger than that needs. The network's logits are resized
+    bilinearly to the image's own size and become probabilities there (sigmoid of one output,
+    softmax of two); a pixel is lesion where its probability reaches the threshold. The batch size
+    changes no more than rounding does.
+
+    A predictor may be used by several threads.
 
     Args:
         model: Name for :func:`skinseg.create_model`, which loads its weights; or a network with
             one output (lesion) or two (skin, lesion) that maps (B, C, h, w) to logits
-            (B, 1 or 2, h, w). It is put in evaluation mode and moved to ``device``.
+            (B, 1 or 2, h, w). It predicts in evaluation mode and is left as it was: it may be
+            trained between two predictions, which use its weights as they are then.
         threshold: Probability from which a pixel is lesion; above 0, below 1.
         tta: Test-time augmentation: average the probabilities over the four flips, at four times
             the cost.
         batch_size: Images that go through the network at once.
-        device: Where the network runs.
+        device: Where the network runs. None is the CPU for a name, and for a network where it is;
+            a network that is elsewhere is not moved, but copied as it is now.
         input_size: (height, width) that the network sees, each 32 or more.
         normalization: How pixels 0..255 become the input.
+        channel_order: Order of the color channels of arrays and tensors: ``"rgb"``, or ``"bgr"``,
+            as OpenCV reads images. A mask for the wrong order looks plausible and is worse.
+        workers: Threads that read images; None for one per core.
 
     ``threshold``, ``input_size`` and ``normalization`` come from the weights' record where they are
     None, and are 0.5, (256, 256) and ``Normalization()`` for a network without a record.
 
     Attributes:
         model: The network.
-        threshold, tta, batch_size, device, input_size, normalization: As used.
+        runtime: What runs it.
+        threshold, tta, batch_size, device, input_size, normalization, channel_order, workers: As
+            used.
 
     Raises:
         ValueError: If the model is unknown or has no weights, an argument is out of range, the
@@ -70,9 +84,9 @@ class Predictor:
         TypeError: If ``model`` is neither a name nor a module.
 
     Example:
-        >>> from skinseg.data import synthetic_lesion
-        >>> image, truth = synthetic_lesion(0, size=128)
-        >>> network = create_model("malunet")  # untrained; give the name for trained weights
+        >>> import skinseg
+        >>> image, truth = skinseg.data.synthetic_lesion(0, size=128)
+        >>> network = skinseg.create_model("malunet")  # untrained; its name gives trained weights
         >>> prediction = Predictor(network)(image)
         >>> prediction.mask.shape, prediction.probability.dtype
         ((128, 128), dtype('float32'))
@@ -85,31 +99,31 @@ class Predictor:
         threshold: float | None = None,
         tta: bool = False,
         batch_size: int = 8,
-        device: str | torch.device = "cpu",
+        device: str | torch.device | None = None,
         input_size: tuple[int, int] | None = None,
         normalization: Normalization | None = None,
+        channel_order: Literal["rgb", "bgr"] = "rgb",
+        workers: int | None = None,
     ) -> None:
-        self.device = usable_device(device)
-        network = create_model(model, pretrained=True) if isinstance(model, str) else model
-        if not isinstance(network, nn.Module):
-            raise TypeError(
-                f"model must be a name or a torch.nn.Module, not {type(network).__name__}"
-            )
-        record = getattr(network, "pretrained_cfg", None)
-        # Networks of other libraries may keep something else under that name.
-        record = record if isinstance(record, PretrainedCfg) else PretrainedCfg(architecture="")
+        runtime = _torch_runtime(model, device)
+        self.runtime: Runtime = runtime
+        self.model = runtime.network
+        self.device = runtime.device
+        record = runtime.record or PretrainedCfg(architecture="")
         self.threshold = record.threshold if threshold is None else threshold
-        self.input_size = tuple(record.input_size[1:] if input_size is None else input_size)
+        self.input_size = _checked_size(record.input_size[1:] if input_size is None else input_size)
         self.normalization = normalization or Normalization.from_dict(record.normalization)
         self.tta = tta
         self.batch_size = batch_size
-        self._in_chans = getattr(network, "in_chans", 3)
-        _check_network(network, self._in_chans, self.normalization)
-        _check_settings(self.threshold, self.batch_size, self.input_size)
-        self.model = network.to(self.device).eval()
+        self.channel_order = channel_order
+        self.workers = os.cpu_count() or 1 if workers is None else workers
+        _check_network(self.runtime, self.normalization)
+        _check_settings(self.threshold, self.batch_size, self.channel_order, self.workers)
 
     @overload
-    def __call__(self, images: str | os.PathLike[str] | Image.Image) -> Prediction: ...
+    def __call__(  # type: ignore[overload-overlap]  # A string is a sequence, too, but no images.
+        self, images: str | os.PathLike[str] | Image.Image
+    ) -> Prediction: ...
     @overload
     # One image or a batch: the number of dimensions tells, which is not in the type.
     def __call__(self, images: np.ndarray | torch.Tensor) -> Any: ...
@@ -133,9 +147,9 @@ class Predictor:
             ValueError: If the network returns something other than logits.
             FloatingPointError: If the network's output is not finite.
         """
-        if isinstance(images, list | tuple) or _is_batch(images):
-            return list(self.stream(images))
-        [prediction] = self.stream([images])
+        if isinstance(images, list | tuple) or (is_array(images) and images.ndim == 4):
+            return list(self.stream(cast("Iterable[ImageLike]", images)))
+        [prediction] = self.stream([cast("ImageLike", images)])
         return prediction
 
     @overload
@@ -151,8 +165,8 @@ class Predictor:
     ) -> Iterator[Prediction | Exception]:
         """Segment any number of images, one after the other, in bounded memory.
 
-        Threads read files ahead of the network; at full size there are at any time only the images
-        that they are reading, and the prediction that you hold.
+        Threads read files ahead of the network; there are at any time only the images that they are
+        reading, those of the next batches at the network's size, and the prediction that you hold.
 
         Args:
             images: Images one by one, each as :meth:`__call__` takes it; a generator will do.
@@ -166,7 +180,8 @@ class Predictor:
             Exception: As :meth:`__call__`.
 
         Example:
-            >>> predictor = Predictor(create_model("malunet"), batch_size=2)
+            >>> import skinseg
+            >>> predictor = Predictor(skinseg.create_model("malunet"), batch_size=2)
             >>> images = (np.full((40, 40), grey, np.uint8) for grey in range(3))
             >>> [prediction.mask.shape for prediction in predictor.stream(images)]
             [(40, 40), (40, 40), (40, 40)]
@@ -176,15 +191,17 @@ class Predictor:
         prepared = prefetch_map(
             self._try_to_prepare,
             enumerate(images),
-            ahead=self.batch_size + _WORKERS,
-            workers=_WORKERS,
+            ahead=self.batch_size + self.workers,
+            workers=self.workers,
         )
         while batch := list(islice(prepared, self.batch_size)):
             usable = [image for image in batch if isinstance(image, _Prepared)]
-            logits = iter(self._logits(torch.stack([i.pixels for i in usable])) if usable else ())
+            logits = iter(self._logits(np.stack([i.pixels for i in usable])) if usable else ())
             for image in batch:
                 if isinstance(image, _Prepared):
-                    yield self._finish(next(logits), image.size)
+                    yield Prediction.from_logits(
+                        next(logits), image.size, self.threshold, channel_order=self.channel_order
+                    )
                 elif return_exceptions:
                     yield image
                 else:
@@ -193,64 +210,53 @@ class Predictor:
     def _try_to_prepare(self, item: tuple[int, ImageLike]) -> _Prepared | Exception:
         index, image = item
         try:
-            rgb = as_rgb(image, f"image {index}")
+            enough = enough_for(self.input_size)
+            reduced = as_reduced_image(image, enough, f"image {index}")
         except (ImageError, TypeError) as error:
             return error
-        size = rgb.shape[:2]
-        pixels = np.asarray(Image.fromarray(rgb).convert("L"))[:, :, None] if self._grey else rgb
-        # torch warns of arrays that it may not write to, and refuses negative strides.
-        tensor = torch.from_numpy(np.require(pixels, requirements=["C", "W"]))
-        return _Prepared(resize_images(tensor.permute(2, 0, 1)[None], self.input_size)[0], size)
+        pixels = resize_image(reduced.image, self.input_size, reduced.box)
+        if self.channel_order == "bgr" and is_array(image):
+            pixels = np.ascontiguousarray(pixels[:, :, ::-1])
+        if self.runtime.in_chans == 1:
+            pixels = np.asarray(Image.fromarray(pixels).convert("L"))[:, :, None]
+        channels_first = np.ascontiguousarray(pixels.transpose(2, 0, 1))
+        return _Prepared(self.normalization(channels_first[None])[0], reduced.size)
 
-    @property
-    def _grey(self) -> bool:
-        return self._in_chans == 1
-
-    @torch.inference_mode()
-    def _logits(self, pixels: torch.Tensor) -> torch.Tensor:
-        """Lesion logits (B, passes, h, w), on the CPU, of images (B, C, h, w)."""
-        # It may be in training since: predictions between epochs are a common use.
-        self.model.eval()
-        x = self.normalization(pixels.to(self.device))
+    def _logits(self, pixels: np.ndarray) -> np.ndarray:
+        """Lesion logits (B, passes, h, w) of normalized images (B, C, h, w)."""
         flips = _FLIPS if self.tta else _FLIPS[:1]
-        passes = [_lesion_logit(self.model(x.flip(f)), len(x)).flip(f) for f in flips]
-        logits = torch.cat(passes, dim=1).float().cpu()
-        if not logits.isfinite().all():
+        passes = [np.flip(self._lesion_logits(np.flip(pixels, f)), f) for f in flips]
+        logits = np.concatenate(passes, axis=1)
+        if not np.isfinite(logits).all():
             raise FloatingPointError(
                 "the network's output holds NaN or infinite values; its weights are damaged, or "
                 "belong to another normalisation"
             )
         return logits
 
-    @torch.inference_mode()
-    def _finish(self, logits: torch.Tensor, size: tuple[int, int]) -> Prediction:
-        """Turn the logits (passes, h, w) of an image into its prediction."""
-        passes = (resize_images(logit[None, None], size).sigmoid() for logit in logits)
-        probability = (sum(passes) / len(logits))[0, 0].numpy()
-        return Prediction(probability, probability >= self.threshold)
+    def _lesion_logits(self, pixels: np.ndarray) -> np.ndarray:
+        """The logits of lesion against skin, (B, 1, h, w); their sigmoid is the softmax of two."""
+        output = self.runtime(np.ascontiguousarray(pixels))
+        if output.ndim != 4 or len(output) != len(pixels) or output.shape[1] not in (1, 2):
+            raise ValueError(
+                f"the network returned a tensor {output.shape}; logits (B, 1, h, w) or "
+                f"(B, 2, h, w) with B = {len(pixels)} were expected"
+            )
+        return lesion_logits(output)
 
 
-def _is_batch(images: object) -> bool:
-    return isinstance(images, np.ndarray | torch.Tensor) and images.ndim == 4
+def _torch_runtime(model: str | nn.Module, device: str | torch.device | None) -> TorchRuntime:
+    from skinseg.factory import create_model
+    from skinseg.inference.device import usable_device
+    from skinseg.runtimes.torch_runtime import TorchRuntime
+
+    place = None if device is None else usable_device(device)
+    network = create_model(model, pretrained=True) if isinstance(model, str) else model
+    return TorchRuntime(network, place)
 
 
-def _lesion_logit(output: object, batch: int) -> torch.Tensor:
-    """The logit of lesion against skin, (B, 1, h, w); its sigmoid is the softmax of two."""
-    if not isinstance(output, torch.Tensor):
-        raise ValueError(
-            f"the network returned {type(output).__name__}, not a tensor of logits; wrap it in a "
-            "module that returns its logits alone"
-        )
-    if output.ndim != 4 or output.shape[0] != batch or output.shape[1] not in (1, 2):
-        raise ValueError(
-            f"the network returned a tensor {tuple(output.shape)}; logits (B, 1, h, w) or "
-            f"(B, 2, h, w) with B = {batch} were expected"
-        )
-    return lesion_logits(output)
-
-
-def _check_network(network: nn.Module, in_chans: int, normalization: Normalization) -> None:
-    classes = getattr(network, "num_classes", None)
+def _check_network(runtime: Runtime, normalization: Normalization) -> None:
+    classes, in_chans = runtime.num_classes, runtime.in_chans
     if classes is not None and classes not in (1, 2):
         raise ValueError(
             f"the network has {classes} classes; a predictor needs one output (lesion) or two "
@@ -268,12 +274,21 @@ def _check_network(network: nn.Module, in_chans: int, normalization: Normalizati
         )
 
 
-def _check_settings(threshold: float, batch_size: int, input_size: tuple[int, ...]) -> None:
+def _checked_size(input_size: Sequence[int]) -> tuple[int, int]:
+    if len(input_size) != 2 or min(input_size) < _MIN_INPUT_SIDE:
+        raise ValueError(
+            f"input_size must be (height, width), each {_MIN_INPUT_SIDE} or more, not {input_size}"
+        )
+    height, width = input_size
+    return height, width
+
+
+def _check_settings(threshold: float, batch_size: int, channel_order: str, workers: int) -> None:
     if not 0 < threshold < 1:
         raise ValueError(f"threshold must be above 0 and below 1, not {threshold}")
     if batch_size < 1:
         raise ValueError(f"batch_size must be 1 or more, not {batch_size}")
-    if len(input_size) != 2 or min(input_size) < MIN_SIZE:
-        raise ValueError(
-            f"input_size must be (height, width), each {MIN_SIZE} or more, not {input_size}"
-        )
+    if channel_order not in CHANNEL_ORDERS:
+        raise ValueError(f"channel_order must be 'rgb' or 'bgr', not {channel_order!r}")
+    if workers < 1:
+        raise ValueError(f"workers must be 1 or more, not {workers}")

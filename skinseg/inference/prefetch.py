@@ -1,7 +1,7 @@
 """Work done by threads ahead of the one who waits for it, in order and never far ahead."""
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import islice
 from typing import TypeVar
@@ -12,7 +12,7 @@ Result = TypeVar("Result")
 
 def prefetch_map(
     function: Callable[[Item], Result], items: Iterable[Item], *, ahead: int, workers: int
-) -> Iterator[Result]:
+) -> Generator[Result, None, None]:
     """Yield ``function(item)`` for each item in order, computed in threads.
 
     Args:

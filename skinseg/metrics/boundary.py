@@ -83,8 +83,8 @@ def boundary_distances(predicted: np.ndarray, truth: np.ndarray) -> BoundaryDist
     ours, theirs = _outline(predicted), _outline(truth)
     diagonal = math.hypot(*truth.shape)
     if not len(ours) or not len(theirs):
-        apart = (np.full(len(points), np.inf) for points in (ours, theirs))
-        return BoundaryDistances(*apart, diagonal)
+        from_ours, from_theirs = (np.full(len(points), np.inf) for points in (ours, theirs))
+        return BoundaryDistances(from_ours, from_theirs, diagonal)
     # Outlines are few of an image's pixels: searching among them gives the very distances of a
     # distance transform, many times sooner on images of many megapixels.
     return BoundaryDistances(

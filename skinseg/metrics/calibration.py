@@ -55,7 +55,8 @@ def expected_calibration_error(bins: np.ndarray) -> np.ndarray:
         0.25
     """
     pixels, probability, lesion = np.moveaxis(np.asarray(bins, np.float64), -1, 0)
-    return np.abs(probability - lesion).sum(-1) / np.maximum(pixels.sum(-1), 1)
+    error: np.ndarray = np.abs(probability - lesion).sum(-1) / np.maximum(pixels.sum(-1), 1)
+    return error
 
 
 def brier_score(probability: np.ndarray, truth: np.ndarray) -> float:

@@ -1,17 +1,27 @@
+from .attention_unet import AttentionUNet as AttentionUNet
 from .base import SegmentationModel as SegmentationModel
 from .basic_unet import BasicUNet as BasicUNet
+from .bisenet import BiSeNet as BiSeNet
 from .cmunext import CMUNeXt as CMUNeXt
+from .deeplabv3 import DeepLabV3 as DeepLabV3
 from .egeunet import EGEUNet as EGEUNet
 from .lbunet import LBUNet as LBUNet
 from .lmsaunet import LMSAUNet as LMSAUNet
 from .malunet import MALUNet as MALUNet
 from .mkunet import MKUNet as MKUNet
+from .mobilenetv3 import MobileNetV3 as MobileNetV3
+from .mobilevitv2 import MobileViTv2 as MobileViTv2
+from .sanet import SANet as SANet
 from .segnet import SegNet as SegNet
 from .tinyunet import TinyUNet as TinyUNet
+from .transfuse import TransFuse as TransFuse
 from .transunet import TransUNet as TransUNet
 from .ucmnet import UCMNet as UCMNet
 from .ultralight_vm_unet import UltraLightVMUNet as UltraLightVMUNet
 from .unet import UNet as UNet
+from .unet_1024 import StridedUNet as StridedUNet
+from .unetpp import UNetPP as UNetPP
 from .unext import UNeXt as UNeXt
+from .utnetv2 import UTNetV2 as UTNetV2
 
 CATALOG: dict[str, dict[str, int | str]]

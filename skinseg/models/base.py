@@ -5,14 +5,16 @@ import inspect
 import math
 import os
 import types
-from typing import Any, ClassVar
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, overload
 
 import torch
 from torch import nn
 
 from skinseg import hub
-from skinseg.checkpoint import StateDict
+from skinseg.checkpoint import StateDict, adapt_channels, fill, read_state_dict
 from skinseg.models.authors import AuthorsCode
+from skinseg.models.citation import Citation
 from skinseg.models.features import FeatureInfo
 from skinseg.pretrained import PretrainedCfg
 
@@ -33,20 +35,27 @@ class SegmentationModel(nn.Module):
         num_aux: How many auxiliary outputs ``forward(x, return_aux=True)`` gives.
         first_conv: Name of the convolution that sees the input's channels; a tuple of names
             where several do.
+        classifier: Names of the modules whose channels depend on the number of classes.
+        backbones: Names, within the encoder, of the parts that image classifiers' weights are
+            published of; the encoder itself is ``""``.
         align_corners: How logits are enlarged to the input's size, as in
             :func:`torch.nn.functional.interpolate`.
         authors_code: How checkpoints of the authors' code are recognized; None where there are
             none to recognize.
+        paper: Where the family was published; None where nobody says.
     """
 
     architecture: str = ""
-    first_conv: ClassVar[str | tuple[str, ...]]
+    first_conv: str | tuple[str, ...]
+    classifier: ClassVar[tuple[str, ...]] = ("head",)
+    backbones: ClassVar[tuple[str, ...]] = ("",)
     align_corners: ClassVar[bool] = True
     authors_code: ClassVar[AuthorsCode | None] = None
+    paper: ClassVar[Citation | None] = None
     num_aux: int = 0
     encoder: nn.Module
     feature_info: FeatureInfo
-    head: nn.Conv2d
+    head: nn.Module
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -59,7 +68,7 @@ class SegmentationModel(nn.Module):
         own = types.FunctionType(
             shared.__code__.replace(), shared.__globals__, argdefs=shared.__defaults__
         )
-        cls.forward = functools.update_wrapper(own, shared)
+        type.__setattr__(cls, "forward", functools.update_wrapper(own, shared))
 
     def __init__(self, config: dict[str, Any]) -> None:
         super().__init__()
@@ -72,12 +81,20 @@ class SegmentationModel(nn.Module):
     @property
     def in_chans(self) -> int:
         """Channels of the input."""
-        return self.config["in_chans"]
+        in_chans: int = self.config["in_chans"]
+        return in_chans
 
     @property
     def num_classes(self) -> int:
         """Channels of the logits."""
-        return self.config["num_classes"]
+        num_classes: int = self.config["num_classes"]
+        return num_classes
+
+    @property
+    def first_weights(self) -> list[str]:
+        """Names of the weights of :attr:`first_conv`."""
+        names = (self.first_conv,) if isinstance(self.first_conv, str) else self.first_conv
+        return [f"{name}.weight" for name in names]
 
     def decode(self, features: list[torch.Tensor]) -> tuple[torch.Tensor, list[torch.Tensor]]:
         """Turn the encoder's maps into the head's input and the auxiliary logits."""
@@ -86,7 +103,20 @@ class SegmentationModel(nn.Module):
     def forward_features(self, x: torch.Tensor) -> torch.Tensor:
         """Return the encoder's deepest feature map of ``x`` (B, in_chans, H, W)."""
         self.check_input(x)
-        return self.encoder(x)[-1]
+        return self._encode(x)[len(self.feature_info) - 1]
+
+    @overload
+    def forward(self, x: torch.Tensor, return_aux: Literal[False] = False) -> torch.Tensor: ...
+
+    @overload
+    def forward(
+        self, x: torch.Tensor, return_aux: Literal[True]
+    ) -> tuple[torch.Tensor, list[torch.Tensor]]: ...
+
+    @overload
+    def forward(
+        self, x: torch.Tensor, return_aux: bool
+    ) -> torch.Tensor | tuple[torch.Tensor, list[torch.Tensor]]: ...
 
     def forward(
         self, x: torch.Tensor, return_aux: bool = False
@@ -108,11 +138,19 @@ class SegmentationModel(nn.Module):
             ValueError: If its rank, channels or size do not fit.
         """
         self.check_input(x)
-        decoded, aux = self.decode(self.encoder(x))
+        decoded, aux = self.decode(self._encode(x))
         logits = self._to_size_of(x, self.head(decoded))
         if not return_aux:
             return logits
         return logits, [self._to_size_of(x, logit) for logit in aux]
+
+    if TYPE_CHECKING:
+        # nn.Module says that a call returns anything; it returns what forward does.
+        __call__ = forward
+
+    def _encode(self, x: torch.Tensor) -> list[torch.Tensor]:
+        maps: list[torch.Tensor] = self.encoder(x)
+        return maps
 
     def _to_size_of(self, x: torch.Tensor, logits: torch.Tensor) -> torch.Tensor:
         return nn.functional.interpolate(
@@ -121,7 +159,7 @@ class SegmentationModel(nn.Module):
 
     def check_input(self, x: torch.Tensor) -> None:
         """Raise if ``x`` cannot be segmented; see :meth:`forward`."""
-        if torch.jit.is_tracing():
+        if torch.jit.is_tracing():  # type: ignore[attr-defined,no-untyped-call]  # torch's own
             return
         if not isinstance(x, torch.Tensor) or not x.is_floating_point():
             kind = x.dtype if isinstance(x, torch.Tensor) else type(x).__name__
@@ -146,15 +184,16 @@ class SegmentationModel(nn.Module):
             )
 
     def reset_head(self, num_classes: int) -> None:
-        """Replace the head by a new one with ``num_classes`` outputs, on the same device."""
-        if num_classes < 1:
-            raise ValueError(f"num_classes must be a positive integer, not {num_classes!r}")
-        old = self.head
-        self.head = nn.Conv2d(
-            old.in_channels, num_classes, old.kernel_size, padding=old.padding
-        ).to(old.weight)
-        init_conv(self.head)
+        """Replace the head by a new one with ``num_classes`` outputs, on the same device.
+
+        With it goes all of :attr:`classifier`: heads of auxiliary outputs, or layers before the
+        head that have a channel for each class.
+        """
+        config = {**self.config, "num_classes": num_classes}
+        new = type(self)(**config).train(self.training).to(next(self.head.parameters()))
         self.config["num_classes"] = num_classes
+        for name in self.classifier:
+            self.set_submodule(name, new.get_submodule(name))
 
     def save_pretrained(
         self, folder: str | os.PathLike[str], *, record: PretrainedCfg | None = None
@@ -186,13 +225,60 @@ class SegmentationModel(nn.Module):
         """
         hub.save_pretrained(self, folder, record=record)
 
+    def load_encoder_weights(self, path: str | os.PathLike[str]) -> None:
+        """Load published weights of an image classifier into the encoder, every one of them.
+
+        The names are those of the library that published them; see the network's
+        ``convert_encoder_weights``. Where the input has other channels, the first convolution is
+        adapted. Where only a part of the encoder is an image classifier, or each of two parts is
+        one, that part is filled which the names belong to. Decoder and head stay as they are.
+
+        Args:
+            path: ``.safetensors``, or a file of :func:`torch.save`.
+
+        Raises:
+            CheckpointError: If the file cannot be read, or a weight is missing, left over, or of
+                another shape. The network is then unchanged.
+            NotImplementedError: If no library publishes weights of this encoder.
+
+        Example:
+            >>> import skinseg
+            >>> net = skinseg.create_model("bisenet", in_chans=4)
+            >>> net.load_encoder_weights("resnet18.safetensors")  # doctest: +SKIP
+        """
+        state = self.convert_encoder_weights(read_state_dict(path))
+        for name in (first.removeprefix("encoder.") for first in self.first_weights):
+            if name in state and state[name].shape[1] != self.in_chans:
+                state[name] = adapt_channels(state[name], self.in_chans)
+        inside = [part for part in self.backbones if any(key.startswith(part) for key in state)]
+        part = (inside or self.backbones)[0]
+        prefix = f"{part}." if part else ""
+        state = {key.removeprefix(prefix): value for key, value in state.items()}
+        fill(self.encoder.get_submodule(part), state, str(path))
+
+    def convert_encoder_weights(self, state: StateDict) -> StateDict:
+        """Rename published weights of the encoder to :attr:`encoder`'s own names.
+
+        Args:
+            state: Weights by the names of the library that published them.
+
+        Returns:
+            The encoder's weights; those of the classifier that it was trained with are left out.
+
+        Raises:
+            NotImplementedError: If no library publishes weights of this encoder.
+        """
+        raise NotImplementedError(
+            f"no library publishes weights of {type(self).__name__}'s encoder"
+        )
+
     @classmethod
     def convert_authors_weights(cls, state: StateDict) -> StateDict:
         """Rename the weights of the authors' checkpoint to this network's names."""
         raise NotImplementedError
 
 
-def upsample(x: torch.Tensor, size: tuple[int, int], mode: str = "bilinear") -> torch.Tensor:
+def upsample(x: torch.Tensor, size: Sequence[int], mode: str = "bilinear") -> torch.Tensor:
     """Resize ``x`` (B, C, h, w) to ``size``; bilinear aligns corners, as all six-stage nets do."""
     align_corners = mode == "bilinear"
     return nn.functional.interpolate(x, size=size, mode=mode, align_corners=align_corners)

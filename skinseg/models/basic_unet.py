@@ -1,4 +1,4 @@
-"""BasicUNet, the baseline of MALUNet and EGE-UNet, alone and with a single attention module."""
+"""BasicUNet: the baseline of MALUNet and EGE-UNet, alone and with one attention module."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -7,6 +7,7 @@ from torch import nn
 
 from skinseg.blocks import create_block
 from skinseg.models.base import init_conv
+from skinseg.models.malunet import MALUNet
 from skinseg.models.six_stage import CHANNELS, SixStageUNet, StageBlock, block, conv3x3
 from skinseg.registry import register_model
 
@@ -54,6 +55,8 @@ class BasicUNet(SixStageUNet):
         >>> BasicUNet(num_classes=2, bridge="sab")(torch.randn(1, 3, 64, 96)).shape
         torch.Size([1, 2, 64, 96])
     """
+
+    paper = MALUNet.paper
 
     def __init__(
         self,

@@ -13,6 +13,7 @@ from skinseg.blocks import create_block
 from skinseg.blocks.cmunext import ConvGELUNorm
 from skinseg.checkpoint import StateDict
 from skinseg.models.base import SegmentationModel
+from skinseg.models.citation import Citation
 from skinseg.models.conv_norm import ConvNorm
 from skinseg.models.features import FeatureInfo
 from skinseg.models.keymap import Rule, numbered, rename
@@ -103,6 +104,23 @@ class CMUNeXt(SegmentationModel):
         >>> CMUNeXt(channels=(4, 8, 8, 16, 16))(torch.randn(1, 3, 45, 50)).shape
         torch.Size([1, 1, 45, 50])
     """
+
+    paper = Citation(
+        key="tang2024cmunext",
+        title="CMUNeXt: An Efficient Medical Image Segmentation Network based on "
+        "Large Kernel and Skip Fusion",
+        authors=(
+            "Fenghe Tang",
+            "Jianrui Ding",
+            "Quan Quan",
+            "Lingtao Wang",
+            "Chunping Ning",
+            "S. Kevin Zhou",
+        ),
+        venue="IEEE International Symposium on Biomedical Imaging (ISBI)",
+        year=2024,
+        arxiv="2308.01239",
+    )
 
     first_conv = "encoder.stages.0.stem.conv"
 

@@ -11,6 +11,7 @@ from skinseg.blocks import create_block
 from skinseg.checkpoint import StateDict
 from skinseg.models.authors import MINMAX_255, AuthorsCode
 from skinseg.models.base import init_conv
+from skinseg.models.citation import Citation
 from skinseg.models.keymap import SIX_STAGE_RULES, Rule, numbered, rename
 from skinseg.models.six_stage import (
     CHANNELS,
@@ -80,6 +81,14 @@ class EGEUNet(SixStageUNet):
         (torch.Size([1, 1, 64, 64]), 5, torch.Size([1, 1, 64, 64]))
     """
 
+    paper = Citation(
+        key="ruan2023egeunet",
+        title="EGE-UNet: an Efficient Group Enhanced UNet for skin lesion segmentation",
+        authors=("Jiacheng Ruan", "Mingye Xie", "Jingsheng Gao", "Ting Liu", "Yuzhuo Fu"),
+        venue="Medical Image Computing and Computer-Assisted Intervention (MICCAI)",
+        year=2023,
+        arxiv="2307.08473",
+    )
     authors_code = AuthorsCode("egeunet", r"GAB\d\.", 256, MINMAX_255, _arguments)
 
     def __init__(

@@ -1,9 +1,18 @@
 """Feature pyramids: what a network's encoder offers to other networks, in timm's terms."""
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING, TypedDict
 
 import torch
 from torch import nn
+
+
+class FeatureEntry(TypedDict):
+    """What is known of one feature map: channels, reduction, and the module that it comes from."""
+
+    num_chs: int
+    reduction: int
+    module: str
 
 
 class FeatureInfo:
@@ -23,7 +32,7 @@ class FeatureInfo:
     def __init__(
         self, channels: Sequence[int], reductions: Sequence[int], modules: Sequence[str]
     ) -> None:
-        self._info = [
+        self._info: list[FeatureEntry] = [
             {"num_chs": chs, "reduction": reduction, "module": module}
             for chs, reduction, module in zip(channels, reductions, modules, strict=True)
         ]
@@ -31,12 +40,12 @@ class FeatureInfo:
     def __len__(self) -> int:
         return len(self._info)
 
-    def __getitem__(self, index: int) -> dict[str, int | str]:
+    def __getitem__(self, index: int) -> FeatureEntry:
         return self._info[index]
 
-    def get_dicts(self) -> list[dict[str, int | str]]:
+    def get_dicts(self) -> list[FeatureEntry]:
         """Return one ``{"num_chs", "reduction", "module"}`` per map."""
-        return [dict(entry) for entry in self._info]
+        return [entry.copy() for entry in self._info]
 
     def channels(self) -> list[int]:
         """Return the channels of each map."""
@@ -53,7 +62,11 @@ class FeatureInfo:
     def select(self, indices: Sequence[int]) -> "FeatureInfo":
         """Return the entries at ``indices``."""
         chosen = [self._info[index] for index in indices]
-        return FeatureInfo(*([e[k] for e in chosen] for k in ("num_chs", "reduction", "module")))
+        return FeatureInfo(
+            [entry["num_chs"] for entry in chosen],
+            [entry["reduction"] for entry in chosen],
+            [entry["module"] for entry in chosen],
+        )
 
 
 class FeaturePyramid(nn.Module):
@@ -91,3 +104,7 @@ class FeaturePyramid(nn.Module):
         """Return the chosen feature maps of ``x`` (B, C, H, W), finest first."""
         maps = self.encoder(x)
         return [maps[index] for index in self.out_indices]
+
+    if TYPE_CHECKING:
+        # nn.Module says that a call returns anything; it returns what forward does.
+        __call__ = forward

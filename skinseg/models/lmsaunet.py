@@ -8,6 +8,7 @@ from typing import Any
 from skinseg.blocks import create_block
 from skinseg.checkpoint import StateDict
 from skinseg.models.authors import IMAGENET, AuthorsCode
+from skinseg.models.citation import Citation
 from skinseg.models.four_level import FOUR_LEVEL_RULES, FourLevelUNet
 from skinseg.models.keymap import Rule, rename
 from skinseg.registry import register_model
@@ -55,6 +56,16 @@ class LMSAUNet(FourLevelUNet):
         torch.Size([1, 1, 48, 50])
     """
 
+    paper = Citation(
+        key="lmsaunet2025",
+        title="Lightweight Unet with depthwise separable convolution for skin lesion segmentation",
+        venue="Scientific Reports",
+        journal=True,
+        volume="15",
+        pages="34327",
+        year=2025,
+        doi="10.1038/s41598-025-16683-1",
+    )
     authors_code = AuthorsCode(
         "lmsaunet",
         r"encoder\d\.\w+\.se_att\.",

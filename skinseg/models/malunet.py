@@ -9,6 +9,7 @@ from skinseg.blocks import create_block
 from skinseg.checkpoint import StateDict
 from skinseg.models.authors import MINMAX_255, AuthorsCode
 from skinseg.models.base import init_conv
+from skinseg.models.citation import Citation
 from skinseg.models.keymap import SCAB_RULES, SIX_STAGE_RULES, Rule, numbered, rename
 from skinseg.models.six_stage import CHANNELS, SixStageUNet, StageBlock, six_stage_arguments
 from skinseg.registry import register_model
@@ -79,6 +80,14 @@ class MALUNet(SixStageUNet):
         torch.Size([1, 1, 240, 320])
     """
 
+    paper = Citation(
+        key="ruan2022malunet",
+        title="MALUNet: A Multi-Attention and Light-weight UNet for Skin Lesion Segmentation",
+        authors=("Jiacheng Ruan", "Suncheng Xiang", "Mingye Xie", "Ting Liu", "Yuzhuo Fu"),
+        venue="IEEE International Conference on Bioinformatics and Biomedicine (BIBM)",
+        year=2022,
+        arxiv="2211.01784",
+    )
     authors_code = AuthorsCode("malunet", r"\w+coder\d\.\d\.gau\.", 256, MINMAX_255, _arguments)
 
     def __init__(

@@ -13,6 +13,7 @@ from skinseg.blocks import create_block
 from skinseg.blocks.spatial_gate import SpatialGate
 from skinseg.checkpoint import StateDict
 from skinseg.models.base import SegmentationModel
+from skinseg.models.citation import Citation
 from skinseg.models.features import FeatureInfo
 from skinseg.models.keymap import Rule, numbered, rename
 from skinseg.models.stage_encoder import StageEncoder
@@ -140,6 +141,14 @@ class MKUNet(SegmentationModel):
         >>> logits.shape, len(aux), aux[0].shape
         (torch.Size([2, 1, 64, 50]), 3, torch.Size([2, 1, 64, 50]))
     """
+
+    paper = Citation(
+        key="rahman2025mkunet",
+        title="MK-UNet: Multi-kernel Lightweight CNN for Medical Image Segmentation",
+        authors=("Md Mostafijur Rahman", "Radu Marculescu"),
+        year=2025,
+        arxiv="2509.18493",
+    )
 
     # The first block sees the input twice: in its path and in its residual.
     first_conv = ("encoder.stages.0.block.expand.conv", "encoder.stages.0.block.shortcut")

@@ -11,6 +11,7 @@ from torch.nn import functional as F
 from skinseg.blocks import create_block
 from skinseg.checkpoint import StateDict
 from skinseg.models.base import SegmentationModel
+from skinseg.models.citation import Citation
 from skinseg.models.conv_norm import ConvNorm
 from skinseg.models.features import FeatureInfo
 from skinseg.models.keymap import Rule, rename
@@ -87,6 +88,19 @@ class SegNet(SegmentationModel):
         torch.Size([1, 1, 48, 50])
     """
 
+    paper = Citation(
+        key="badrinarayanan2017segnet",
+        title=("SegNet: A Deep Convolutional Encoder-Decoder Architecture for Image Segmentation"),
+        authors=("Vijay Badrinarayanan", "Alex Kendall", "Roberto Cipolla"),
+        venue="IEEE Transactions on Pattern Analysis and Machine Intelligence",
+        journal=True,
+        volume="39",
+        number="12",
+        pages="2481--2495",
+        year=2017,
+        arxiv="1511.00561",
+    )
+
     def __init__(
         self,
         *,
@@ -133,12 +147,7 @@ class SegNet(SegmentationModel):
         )
         self.decoder.append(conv_stage([channels[0]] * 2))
         self.head = nn.Conv2d(channels[0], num_classes, 3, padding=1)
-
-    @property
-    def first_conv(self) -> str:
-        """Name of the convolution that sees the input's channels."""
-        layer = "0" if self.config["block"] == "conv" else "compress"
-        return f"encoder.stages.0.{layer}.conv"
+        self.first_conv = f"encoder.stages.0.{'0' if block == 'conv' else 'compress'}.conv"
 
     def decode(self, features: list[torch.Tensor]) -> tuple[torch.Tensor, list[torch.Tensor]]:
         """Unpool and convolve, from the deepest map to the finest."""

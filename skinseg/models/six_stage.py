@@ -77,7 +77,7 @@ class DecoderStage(nn.Module):
         self.norm = norm
         self.deepest = deepest
 
-    def forward(self, x: torch.Tensor, size: tuple[int, int]) -> torch.Tensor:
+    def forward(self, x: torch.Tensor, size: Sequence[int]) -> torch.Tensor:
         """Map (B, C_in, h, w) to (B, C_out, *size)."""
         x = self.norm(self.block(x))
         return F.gelu(x if self.deepest else upsample(x, size))

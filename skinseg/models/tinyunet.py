@@ -6,6 +6,7 @@ from typing import Any
 
 from skinseg.blocks import create_block
 from skinseg.checkpoint import StateDict
+from skinseg.models.citation import Citation
 from skinseg.models.four_level import FOUR_LEVEL_RULES, FourLevelUNet
 from skinseg.models.keymap import rename
 from skinseg.registry import register_model
@@ -32,6 +33,22 @@ class TinyUNet(FourLevelUNet):
         >>> TinyUNet(channels=(8, 16, 24, 32), compression=4)(torch.randn(1, 3, 48, 50)).shape
         torch.Size([1, 1, 48, 50])
     """
+
+    paper = Citation(
+        key="chen2024tinyunet",
+        title="TinyU-Net: Lighter Yet Better U-Net with Cascaded Multi-receptive Fields",
+        authors=(
+            "Junren Chen",
+            "Rui Chen",
+            "Wei Wang",
+            "Junlong Cheng",
+            "Lei Zhang",
+            "Liangyin Chen",
+        ),
+        venue="Medical Image Computing and Computer-Assisted Intervention (MICCAI)",
+        year=2024,
+        doi="10.1007/978-3-031-72114-4_60",
+    )
 
     def __init__(
         self,

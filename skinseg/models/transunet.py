@@ -10,6 +10,7 @@ from torch import nn
 from skinseg.blocks import create_block
 from skinseg.checkpoint import StateDict
 from skinseg.models.base import SegmentationModel, upsample
+from skinseg.models.citation import Citation
 from skinseg.models.conv_norm import ConvNorm
 from skinseg.models.features import FeatureInfo
 from skinseg.models.keymap import Rule, numbered, rename
@@ -167,6 +168,23 @@ class TransUNet(SegmentationModel):
     """
 
     first_conv = "encoder.stem.conv"
+    paper = Citation(
+        key="chen2021transunet",
+        title="TransUNet: Transformers Make Strong Encoders for Medical Image Segmentation",
+        authors=(
+            "Jieneng Chen",
+            "Yongyi Lu",
+            "Qihang Yu",
+            "Xiangde Luo",
+            "Ehsan Adeli",
+            "Yan Wang",
+            "Le Lu",
+            "Alan L. Yuille",
+            "Yuyin Zhou",
+        ),
+        year=2021,
+        arxiv="2102.04306",
+    )
 
     def __init__(
         self,

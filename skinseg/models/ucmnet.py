@@ -13,6 +13,7 @@ from skinseg.blocks.channels import norm_groups
 from skinseg.blocks.layer_norm import LayerNorm2d
 from skinseg.checkpoint import StateDict
 from skinseg.models.base import SegmentationModel, upsample
+from skinseg.models.citation import Citation
 from skinseg.models.features import FeatureInfo
 from skinseg.models.keymap import Rule, numbered, rename
 from skinseg.models.six_stage import CHANNELS
@@ -198,6 +199,17 @@ class UCMNet(UCMUNet):
         >>> logits.shape, len(aux), aux[0].shape
         (torch.Size([1, 1, 64, 50]), 5, torch.Size([1, 1, 64, 50]))
     """
+
+    paper = Citation(
+        key="yuan2023ucmnet",
+        title=(
+            "UCM-Net: A Lightweight and Efficient Solution for Skin Lesion Segmentation using MLP "
+            "and CNN"
+        ),
+        authors=("Chunyu Yuan", "Dongfang Zhao", "Sos S. Agaian"),
+        year=2023,
+        arxiv="2310.09457",
+    )
 
     def __init__(
         self, *, in_chans: int = 3, num_classes: int = 1, channels: Sequence[int] = CHANNELS

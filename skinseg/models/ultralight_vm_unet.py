@@ -10,6 +10,7 @@ from skinseg.blocks.mamba import Mamba
 from skinseg.checkpoint import StateDict
 from skinseg.models.authors import MINMAX_255, AuthorsCode
 from skinseg.models.base import init_conv
+from skinseg.models.citation import Citation
 from skinseg.models.keymap import MAMBA_RULES, SCAB_RULES, SIX_STAGE_RULES, Rule, rename
 from skinseg.models.six_stage import CHANNELS, SixStageUNet, block, six_stage_arguments
 from skinseg.registry import register_model
@@ -58,6 +59,15 @@ class UltraLightVMUNet(SixStageUNet):
         >>> UltraLightVMUNet()(torch.randn(1, 3, 64, 50)).shape
         torch.Size([1, 1, 64, 50])
     """
+
+    paper = Citation(
+        key="wu2024ultralight",
+        title="UltraLight VM-UNet: Parallel Vision Mamba Significantly Reduces Parameters for "
+        "Skin Lesion Segmentation",
+        authors=("Renkai Wu", "Yinghao Liu", "Pengchen Liang", "Qing Chang"),
+        year=2024,
+        arxiv="2403.20035",
+    )
 
     authors_code = AuthorsCode(
         "ultralight_vm_unet", r"\w+coder\d\.\d\.mamba\.", 256, MINMAX_255, _arguments

@@ -1,4 +1,4 @@
-"""The U-Net that MALUNet and EGE-UNet compare with."""
+"""U-Net: the network of five levels that MALUNet and EGE-UNet compare with."""
 
 from collections.abc import Sequence
 from itertools import pairwise
@@ -9,6 +9,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from skinseg.models.base import SegmentationModel
+from skinseg.models.citation import Citation
 from skinseg.models.features import FeatureInfo
 from skinseg.registry import register_model
 
@@ -41,6 +42,24 @@ class UNetEncoder(nn.Module):
         return maps
 
 
+def pad_to_skip(x: torch.Tensor, skip: torch.Tensor) -> torch.Tensor:
+    """Repeat the last row and column of ``x`` where pooling dropped an odd one of the skip.
+
+    Args:
+        x: Upsampled map (B, C, h, w), at most as large as the skip.
+        skip: Map (B, C', H, W).
+
+    Returns:
+        The map (B, C, H, W).
+
+    Example:
+        >>> pad_to_skip(torch.tensor([[[[1.0, 2.0]]]]), torch.zeros(1, 1, 1, 3))
+        tensor([[[[1., 2., 2.]]]])
+    """
+    missing = [skip.shape[-1] - x.shape[-1], skip.shape[-2] - x.shape[-2]]
+    return F.pad(x, (0, missing[0], 0, missing[1]), mode="replicate")
+
+
 class UpBlock(nn.Module):
     """2x2 transposed convolution, BatchNorm, ReLU; the skip beside it; double convolution."""
 
@@ -55,14 +74,48 @@ class UpBlock(nn.Module):
 
     def forward(self, x: torch.Tensor, skip: torch.Tensor) -> torch.Tensor:
         """Double (B, C_in, h, w) and fuse it with the skip (B, C_out, H, W)."""
-        x = self.up(x)
-        # Where pooling dropped an odd row or column, repeat the last one.
-        missing = [skip.shape[-1] - x.shape[-1], skip.shape[-2] - x.shape[-2]]
-        x = F.pad(x, (0, missing[0], 0, missing[1]), mode="replicate")
-        return self.fuse(torch.cat([x, skip], dim=1))
+        x = pad_to_skip(self.up(x), skip)
+        fused: torch.Tensor = self.fuse(torch.cat([x, skip], dim=1))
+        return fused
 
 
-class UNet(SegmentationModel):
+class PooledUNet(SegmentationModel):
+    """What U-Net, Attention U-Net and UNet++ have in common: all but their decoders.
+
+    A subclass sets ``decoder``, one module per skip, deepest first, or overrides :meth:`decode`.
+
+    Args:
+        config: The subclass's constructor arguments, ``in_chans``, ``num_classes`` and
+            ``channels`` among them.
+
+    Raises:
+        ValueError: If there are not two to six widths.
+    """
+
+    first_conv = "encoder.levels.0.0"
+    decoder: nn.ModuleList
+
+    def __init__(self, config: dict[str, Any]) -> None:
+        super().__init__(config)
+        channels = config["channels"]
+        if not 2 <= len(channels) <= 6:
+            raise ValueError(f"channels must be two to six widths, not {channels}")
+        self.encoder = UNetEncoder(self.in_chans, channels)
+        levels = range(len(channels))
+        self.feature_info = FeatureInfo(
+            channels, [2**level for level in levels], [f"levels.{level}" for level in levels]
+        )
+        self.head = nn.Conv2d(channels[0], self.num_classes, 1)
+
+    def decode(self, features: list[torch.Tensor]) -> tuple[torch.Tensor, list[torch.Tensor]]:
+        """Climb from the deepest level, fusing at each its skip."""
+        *skips, x = features
+        for block, skip in zip(self.decoder, reversed(skips), strict=True):
+            x = block(x, skip)
+        return x, []
+
+
+class UNet(PooledUNet):
     """U-Net of five levels with concatenated skips.
 
     Source: Ronneberger et al., MICCAI 2015 (arXiv 1505.04597), narrowed to 32..512 channels as in
@@ -82,7 +135,15 @@ class UNet(SegmentationModel):
         torch.Size([1, 1, 45, 50])
     """
 
-    first_conv = "encoder.levels.0.0"
+    paper = Citation(
+        key="ronneberger2015unet",
+        title="U-Net: Convolutional Networks for Biomedical Image Segmentation",
+        authors=("Olaf Ronneberger", "Philipp Fischer", "Thomas Brox"),
+        venue="Medical Image Computing and Computer-Assisted Intervention (MICCAI)",
+        pages="234--241",
+        year=2015,
+        arxiv="1505.04597",
+    )
 
     def __init__(
         self,
@@ -94,24 +155,9 @@ class UNet(SegmentationModel):
         super().__init__(
             {"in_chans": in_chans, "num_classes": num_classes, "channels": list(channels)}
         )
-        if not 2 <= len(channels) <= 6:
-            raise ValueError(f"channels must be two to six widths, not {channels}")
-        self.encoder = UNetEncoder(in_chans, channels)
-        levels = range(len(channels))
-        self.feature_info = FeatureInfo(
-            channels, [2**level for level in levels], [f"levels.{level}" for level in levels]
-        )
         self.decoder = nn.ModuleList(
             UpBlock(wide, narrow) for wide, narrow in pairwise(reversed(channels))
         )
-        self.head = nn.Conv2d(channels[0], num_classes, 1)
-
-    def decode(self, features: list[torch.Tensor]) -> tuple[torch.Tensor, list[torch.Tensor]]:
-        """Climb from the deepest level, fusing at each its skip."""
-        *skips, x = features
-        for block, skip in zip(self.decoder, reversed(skips), strict=True):
-            x = block(x, skip)
-        return x, []
 
 
 @register_model

@@ -12,6 +12,7 @@ from skinseg.blocks import create_block
 from skinseg.blocks.layer_norm import LayerNorm2d
 from skinseg.checkpoint import StateDict
 from skinseg.models.base import SegmentationModel, init_conv
+from skinseg.models.citation import Citation
 from skinseg.models.conv_norm import ConvNorm
 from skinseg.models.features import FeatureInfo
 from skinseg.models.keymap import Rule, numbered, rename
@@ -81,7 +82,8 @@ class DecoderStage(nn.Module):
     def forward(self, x: torch.Tensor, skip: torch.Tensor) -> torch.Tensor:
         """Bring ``x`` (B, C_in, h, w) to the skip's shape (B, C_out, H, W) and fuse them."""
         x = F.interpolate(self.reduce(x), size=skip.shape[-2:], mode="bilinear")
-        return self.mix(x.relu() + skip)
+        mixed: torch.Tensor = self.mix(x.relu() + skip)
+        return mixed
 
 
 class UNeXt(SegmentationModel):
@@ -108,6 +110,14 @@ class UNeXt(SegmentationModel):
     """
 
     first_conv = "encoder.stages.0.0.conv"
+    paper = Citation(
+        key="valanarasu2022unext",
+        title="UNeXt: MLP-based Rapid Medical Image Segmentation Network",
+        authors=("Jeya Maria Jose Valanarasu", "Vishal M. Patel"),
+        venue="Medical Image Computing and Computer-Assisted Intervention (MICCAI)",
+        year=2022,
+        arxiv="2203.04967",
+    )
     align_corners = False
 
     def __init__(

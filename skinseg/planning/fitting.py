@@ -21,7 +21,7 @@ def fit(
 ) -> tuple[Recipe, list[Choice]]:
     """Fit a recipe to the data, but for the settings that the user gave."""
     trained = record is not None
-    usual = choices.usual_size(base, record.input_size[1] if trained else None)
+    usual = choices.usual_size(base, record.input_size[1] if record is not None else None)
     chosen = [
         _given("size", settings)
         or choices.training_size(*usual, found.sizes, found.lesion_fractions),
@@ -36,7 +36,7 @@ def fit(
     changes["learning_rate"] = rate
     changes["final_learning_rate"] = min(base.final_learning_rate, rate)
     changes["ema_decay"] = choices.ema_decay(base, epochs * -(-images // batch))
-    if trained:
+    if record is not None:
         changes["normalization"] = Normalization.from_dict(record.normalization)
     return dataclasses.replace(base, **{**changes, **settings}), chosen
 

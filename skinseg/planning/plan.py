@@ -106,7 +106,7 @@ class TrainingPlan:
                 if self.separate
                 else "the run took its validation images from the data; give none"
             )
-        chosen = (val_set if self.separate else dataset).subset(self.validation)
+        chosen = (dataset if val_set is None else val_set).subset(self.validation)
         return dataset.subset(self.train), chosen
 
 
@@ -203,8 +203,8 @@ def _split(
     share, reason = choices.validation_share(len(found))
     if fraction is not None:
         share, reason = fraction, "as asked"
-    parts = found.dataset.random_split((1 - share, share), seed, groups=found.group_of)
-    return *parts, Choice("validation", f"{len(parts[1])} of {len(found)} images", reason)
+    train, chooses = found.dataset.random_split((1 - share, share), seed, groups=found.group_of)
+    return train, chooses, Choice("validation", f"{len(chooses)} of {len(found)} images", reason)
 
 
 def _refuse_too_few(found: Survey) -> None:

@@ -1,7 +1,7 @@
 """Curves of a training run as SVG, in the colours of the page they stand on."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from html import escape
 
 _WIDTH, _HEIGHT = 440, 230
@@ -10,7 +10,7 @@ _LEFT, _RIGHT, _TOP, _BOTTOM = 50, 428, 14, 202
 
 def chart(
     title: str,
-    lines: dict[str, Sequence[float]],
+    lines: Mapping[str, Sequence[float]],
     *,
     marked: int | None = None,
     fixed: tuple[float, float] | None = None,
@@ -91,7 +91,13 @@ CHART_STYLE = """
 """CSS of the charts, for a page of :func:`skinseg.reports.page.document`."""
 
 
-def _line(name: str, line: Sequence[float], number: int, x: object, y: object) -> str:
+def _line(
+    name: str,
+    line: Sequence[float],
+    number: int,
+    x: Callable[[float], float],
+    y: Callable[[float], float],
+) -> str:
     points = [(x(epoch), y(value)) for epoch, value in enumerate(line, 1) if math.isfinite(value)]
     title = f"<title>{escape(name)}</title>"
     if len(points) == 1:

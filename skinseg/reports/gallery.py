@@ -21,7 +21,7 @@ PREDICTED_COLOUR = (0, 229, 255)
 _LONG_SIDE = 560
 # The predicted line is the finer one and is on top: where both run together, both are seen.
 _TRUE_WIDTH, _PREDICTED_WIDTH, _EDGE = 5.5, 2.5, 1.2
-_JPEG = {"format": "JPEG", "quality": 82, "subsampling": 0, "optimize": True}
+_JPEG = {"quality": 82, "subsampling": 0, "optimize": True}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -134,7 +134,7 @@ def _distance(mask: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     inside = np.pad(is_lesion(np.asarray(smooth)), 1)
     if not inside.any():
         return np.full((size[1], size[0]), np.inf, np.float32)
-    distance = np.where(
+    distance: np.ndarray = np.where(
         inside, ndimage.distance_transform_edt(inside), ndimage.distance_transform_edt(~inside)
     )
     return (distance[1:-1, 1:-1] - 0.5).astype(np.float32)
@@ -153,5 +153,5 @@ def _painted(
 
 def _jpeg(image: Image.Image) -> bytes:
     file = io.BytesIO()
-    image.save(file, **_JPEG)
+    image.save(file, "JPEG", **_JPEG)
     return file.getvalue()

@@ -14,6 +14,7 @@ from skinseg.data import SegmentationDataset
 from skinseg.evaluation import EvaluationResult, evaluate
 from skinseg.files import write_atomically
 from skinseg.formatting import counted, duration
+from skinseg.hub import read_local_dir
 from skinseg.inference import Predictor
 from skinseg.planning.plan import PLAN_NAME, TrainingPlan
 from skinseg.reports.curves import CHART_STYLE, chart
@@ -92,8 +93,8 @@ def write_training_report(
     plan = TrainingPlan.read(run) if (run / PLAN_NAME).is_file() else None
     predictor = Predictor(f"local-dir:{run}", device=device)
     scores = evaluate(predictor, val_set, sizes=("own",), data="validation", progress=progress)
-    kept = predictor.model.pretrained_cfg.recipe["epoch"]
-    record = predictor.model.pretrained_cfg
+    record = read_local_dir(run)
+    kept = record.recipe["epoch"]
     body = [
         *_head(record.architecture, run, plan, log, scores, kept),
         *_curves(log, kept),

@@ -72,9 +72,10 @@ def insert(
         parameters: 465 -> 3,073
         MACs of an input (1, 3, 32, 32): ...
     """
-    if (after is None) == (before is None):
+    place = before if after is None else after
+    if place is None or (after is not None and before is not None):
         raise TypeError("insert takes either after= or before=")
-    maker, selector = block_maker(block, options), as_selector(before if after is None else after)
+    maker, selector = block_maker(block, options), as_selector(place)
     with Operation(model, example_input, inplace) as operation:
         sites = selector(operation.before)
         if not sites:
@@ -132,7 +133,8 @@ def _size(block: nn.Module) -> int:
 
 
 def _argument(args: Sequence[Any], kwargs: dict[str, Any], argument: int | str) -> Any:
-    known = kwargs if isinstance(argument, str) else dict(enumerate(args))
+    known: dict[int | str, Any] = dict(enumerate(args))
+    known.update(kwargs.items())
     if argument not in known:
         given = ", ".join(map(repr, (*range(len(args)), *kwargs)))
         raise SurgeryError(f"it is not called with an argument {argument!r}; there are: {given}")

@@ -2,6 +2,7 @@
 
 import copy
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import torch
@@ -23,7 +24,7 @@ class Operation:
         self.before = trace(self.model, self.inputs)
         self.parameters_before = count_parameters(self.model).total
         self.blocks: list[tuple[str, nn.Module]] = []
-        self._undo: list[Callable[[], None]] = []
+        self._undo: list[Callable[[], object]] = []
 
     def __enter__(self) -> "Operation":
         return self
@@ -40,12 +41,12 @@ class Operation:
             for key, child in parent._modules.items():
                 if child is old and parent is not new:
                     parent._modules[key] = new
-                    self._undo.append(lambda p=parent, k=key: p._modules.update({k: old}))
+                    self._undo.append(partial(parent._modules.__setitem__, key, old))
 
     def append(self, name: str, block: nn.Module) -> None:
         """Put a block at the end of an ``nn.Sequential``, whose other parts keep their names."""
-        sequence, number = self.before.names[name], len(self.before.names[name])
-        key = f"inserted_{number}"
+        sequence = self.before.names[name]
+        key = f"inserted_{len(sequence._modules)}"
         sequence.add_module(key, block)
         self._undo.append(lambda: sequence._modules.pop(key))
 

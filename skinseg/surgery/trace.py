@@ -152,4 +152,4 @@ class _Recorder(TorchFunctionMode):
 
 
 def _childless(use: Use) -> bool:
-    return next(use.module.children(), None) is None
+    return use.module is not None and next(use.module.children(), None) is None

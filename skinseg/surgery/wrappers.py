@@ -20,7 +20,7 @@ def set_maps(flow: Any, maps: Maps | None, results: Any) -> Any:
     if maps is None:
         return results
     pairs = [(maps, results)] if isinstance(maps, (int, str)) else zip(maps, results, strict=True)
-    changed = dict(flow) if isinstance(flow, dict) else list(flow)
+    changed: Any = dict(flow) if isinstance(flow, dict) else list(flow)
     for index, result in pairs:
         changed[index] = result
     return tuple(changed) if isinstance(flow, tuple) else changed

@@ -46,7 +46,8 @@ class MemoryDataset:
         if not len(dataset):
             raise ValueError("the data set has no images")
         self.ids = list(dataset.ids)
-        missing = set(self.ids) - set(soft_masks or {}) if soft_weight else set()
+        teacher = soft_masks or {}
+        missing = set(self.ids) - set(teacher) if soft_weight else set()
         if missing:
             raise ValueError(
                 f"{len(missing)} images have no soft mask of the teacher, {min(missing)} among them"
@@ -61,7 +62,7 @@ class MemoryDataset:
             images[index] = resize_images(image, (size, size))[0]
             target = resize_masks(mask, (size, size))[0] * 255.0
             if soft_weight:
-                soft = resize_images(soft_masks[sample.id][None, None], (size, size))[0]
+                soft = resize_images(teacher[sample.id][None, None], (size, size))[0]
                 target.lerp_(soft.float(), soft_weight).round_()
             masks[index] = target.to(torch.uint8)
 

@@ -49,7 +49,7 @@ class RunFolder:
             raise FileExistsError(
                 f"{self.path} holds a training run already; resume it, or choose another folder"
             )
-        state = torch.load(self.checkpoint, map_location="cpu", weights_only=True)
+        state: dict[str, Any] = torch.load(self.checkpoint, map_location="cpu", weights_only=True)
         changed = _changed(settings, state["settings"])
         if changed:
             raise ValueError(

@@ -3,7 +3,7 @@
 import warnings
 from collections.abc import Iterable
 from copy import deepcopy
-from typing import NamedTuple
+from typing import Any, NamedTuple, cast
 
 import torch
 from torch import nn
@@ -70,7 +70,7 @@ class ModelWithLoss(nn.Module):
                 f"the network returned {type(logits).__name__} and must return a tensor of logits "
                 "(B, 1 or 2, H, W); wrap it in a module that returns its logits alone"
             )
-        return lesion_logits(logits).float(), [output.float() for output in aux]
+        return lesion_logits(logits).float(), [lesion_logits(output).float() for output in aux]
 
 
 class EMA:
@@ -89,7 +89,7 @@ class EMA:
         self.followed = [p.detach() for p in model.parameters()]
         self.weights = [p.detach() for p in self.module.parameters()]
         self.steps = 0
-        self.move = get_ema_multi_avg_fn(decay)
+        self.move = get_ema_multi_avg_fn(decay)  # type: ignore[no-untyped-call]  # torch's own
 
     def update(self) -> None:
         """Take a step towards the weights that are followed; the first goes all the way."""
@@ -100,11 +100,11 @@ class EMA:
                 weight.copy_(followed)
         self.steps += 1
 
-    def state_dict(self) -> dict[str, object]:
+    def state_dict(self) -> dict[str, Any]:
         """Everything that the next update depends on."""
         return {"steps": self.steps, "module": self.module.state_dict()}
 
-    def load_state_dict(self, state: dict[str, object]) -> None:
+    def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on from :meth:`state_dict`."""
         self.steps = state["steps"]
         self.module.load_state_dict(state["module"])
@@ -193,7 +193,8 @@ class Step:
         loss = ModelWithLoss(self.model, self.recipe, self.processes)
         target = x.new_zeros(len(x), 1, *x.shape[2:])
         try:
-            return torch.cuda.make_graphed_callables(loss, (x.clone(), target))
+            # Of a module it makes a module, which its type does not say.
+            return cast(nn.Module, torch.cuda.make_graphed_callables(loss, (x.clone(), target)))
         except RuntimeError as error:
             warnings.warn(
                 f"the step cannot be captured as a CUDA graph and runs slower: {error}",
@@ -201,7 +202,7 @@ class Step:
             )
             return self.plain
 
-    def state_dict(self) -> dict[str, object]:
+    def state_dict(self) -> dict[str, Any]:
         """Everything that the next step depends on."""
         return {
             "model_state_dict": self.model.state_dict(),
@@ -209,7 +210,7 @@ class Step:
             "average": self.average.state_dict() if self.kept is not self.model else None,
         }
 
-    def load_state_dict(self, state: dict[str, object]) -> None:
+    def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on from :meth:`state_dict`."""
         self.model.load_state_dict(state["model_state_dict"])
         self.optimizer.load_state_dict(state["optimizer"])

@@ -8,12 +8,12 @@ import torch
 from torch import nn
 
 from skinseg import hub
+from skinseg.allocator import keep_freed_memory
 from skinseg.complexity import count_parameters
 from skinseg.data.datasets import SegmentationDataset
 from skinseg.models.base import SegmentationModel
 from skinseg.pretrained import PretrainedCfg
 from skinseg.progress import progress_bar
-from skinseg.training.allocator import keep_freed_memory
 from skinseg.training.distributed import Distributed
 from skinseg.training.memory_dataset import MemoryDataset
 from skinseg.training.recipe import Recipe
@@ -106,8 +106,10 @@ class Trainer:
             keep_freed_memory()
         self.processes = Distributed(self.device)
         self.layout = torch.channels_last if recipe.channels_last else torch.contiguous_format
-        self.model = model.to(self.device, memory_format=self.layout).train()
-        self.loadable = _is_loadable(model)
+        self.model: nn.Module = model.to(  # type: ignore[call-overload]  # torch's types lack memory_format
+            self.device, memory_format=self.layout
+        ).train()
+        self.loadable = _loadable(model)
         self.step = Step(self.model, recipe, self.processes)
         self.settings = {"model": _model_settings(model), "recipe": recipe.to_dict()}
 
@@ -194,7 +196,7 @@ class Trainer:
     def _batches(self, data: MemoryDataset, epoch: int) -> Iterator[Iterator[MicroBatch]]:
         generator = torch.Generator().manual_seed(self.recipe.seed * 1_000_003 + epoch)
         order = torch.randperm(len(data), generator=generator)
-        for rows in order.split(self.recipe.batch_size):
+        for rows in torch.split(order, self.recipe.batch_size):
             yield self._parts(data, rows, epoch, generator)
 
     def _parts(
@@ -225,16 +227,17 @@ class Trainer:
 
     def _record(self, entry: dict[str, Any]) -> PretrainedCfg | None:
         """Return the record of the weights after an epoch, if it can build the network again."""
-        if not self.loadable:
+        network = self.loadable
+        if network is None:
             return None
         metrics = []
         if "validation" in entry:
             metrics = [{"data": "validation images of the run", **entry["validation"]}]
         return PretrainedCfg(
-            architecture=self.model.architecture,
-            model_args=self.model.config,
-            num_params=count_parameters(self.model).total,
-            input_size=(self.model.in_chans, self.recipe.size, self.recipe.size),
+            architecture=network.architecture,
+            model_args=network.config,
+            num_params=count_parameters(network).total,
+            input_size=(network.in_chans, self.recipe.size, self.recipe.size),
             normalization=self.recipe.normalization.to_dict(),
             recipe={**self.recipe.to_dict(), "epoch": entry["epoch"]},
             metrics=metrics,
@@ -246,14 +249,18 @@ def _best(log: list[dict[str, Any]], keep: str) -> int:
     if keep == "last" or not log:
         return len(log)
     if keep == "lowest_loss":
-        return min(log, key=lambda entry: entry["validation"]["loss"])["epoch"]
-    return max(log, key=lambda entry: entry["validation"]["pooled_iou"])["epoch"]
+        best = min(log, key=lambda entry: entry["validation"]["loss"])
+    else:
+        best = max(log, key=lambda entry: entry["validation"]["pooled_iou"])
+    number: int = best["epoch"]
+    return number
 
 
-def _is_loadable(model: nn.Module) -> bool:
-    """Tell whether a record could build this network again and load its weights."""
-    made_by_name = isinstance(model, SegmentationModel) and model.architecture
-    return bool(made_by_name and not hub.rebuilt_differences(model))
+def _loadable(model: nn.Module) -> SegmentationModel | None:
+    """Return the network if a record could build it again and load its weights, else None."""
+    if not isinstance(model, SegmentationModel) or not model.architecture:
+        return None
+    return None if hub.rebuilt_differences(model) else model
 
 
 def _model_settings(model: nn.Module) -> dict[str, Any]:

@@ -49,9 +49,8 @@ def validate(
     model.eval()
     device = next(model.parameters()).device
     counts, loss = ConfusionCounts(), 0.0
-    for images, masks in zip(
-        dataset.images.split(batch_size), dataset.masks.split(batch_size), strict=True
-    ):
+    batches = (torch.split(all_of, batch_size) for all_of in (dataset.images, dataset.masks))
+    for images, masks in zip(*batches, strict=True):
         logits = lesion_logits(model(normalization(images.to(device))))
         lesion = is_lesion(masks.to(device))
         counts.update(logits.sigmoid() >= threshold, lesion)

@@ -74,7 +74,8 @@ def lay_hairs(
     )
     cover = np.float32(opacity / 255) * cover[..., None]
     shaded = image * (1 - np.float32(0.25 / 255) * shadow[..., None])
-    return shaded * (1 - cover) + colour.astype(np.float32) * cover
+    covered: np.ndarray = shaded * (1 - cover) + colour.astype(np.float32) * cover
+    return covered
 
 
 def add_bubbles(
@@ -169,7 +170,8 @@ def ruler_cover(
 def lay_ruler(image: np.ndarray, cover: np.ndarray, opacity: float, grey: float) -> np.ndarray:
     """Print a scale of one grey, 0 to 1, on a `float32` `(H, W, 3)` image."""
     cover = np.float32(opacity / 255) * cover[..., None]
-    return image * (1 - cover) + np.float32(grey) * cover
+    printed: np.ndarray = image * (1 - cover) + np.float32(grey) * cover
+    return printed
 
 
 def add_uneven_light(rng: np.random.Generator, image: np.ndarray) -> np.ndarray:
@@ -180,7 +182,8 @@ def add_uneven_light(rng: np.random.Generator, image: np.ndarray) -> np.ndarray:
     cloud = np.float32(rng.uniform(0, 0.04)) * value_noise(rng, image.shape[:2], 2)
     # Dermoscopes are bright: more than the colour of skin in daylight reaches the sensor.
     tint = np.exp(rng.normal(0, 0.09) + rng.normal((0.1, 0.19, 0.26), 0.03)).astype(np.float32)
-    return image * (1 + np.float32(strength) * 2 * slope + cloud)[..., None] * tint
+    lit: np.ndarray = image * (1 + np.float32(strength) * 2 * slope + cloud)[..., None] * tint
+    return lit
 
 
 def add_vignette(rng: np.random.Generator, image: np.ndarray, mask: np.ndarray) -> np.ndarray:
@@ -199,7 +202,9 @@ def distance_from_middle(shape: tuple[int, int], off: np.ndarray) -> np.ndarray:
     The corners of a square are at 0.71. `off` is how far the axis is from the middle, (x, y).
     """
     x, y = coordinates(shape)
-    return np.hypot(x - x.mean() - off[0], y - y.mean() - off[1]) / max(x.max(), y.max())
+    from_axis: np.ndarray = np.hypot(x - x.mean() - off[0], y - y.mean() - off[1])
+    distance: np.ndarray = from_axis / max(x.max(), y.max())
+    return distance
 
 
 def darken_corners(
@@ -225,7 +230,8 @@ def add_camera(rng: np.random.Generator, image: np.ndarray) -> np.ndarray:
     blur = rng.uniform(0.0012, 0.0032) * min(shape)
     soft = np.asarray(picture.filter(ImageFilter.GaussianBlur(blur)), np.float32)
     soft += np.float32(rng.uniform(0.4, 2.2)) * rng.standard_normal((*shape, 1), dtype=np.float32)
-    return np.clip(soft + 0.5, 0, 255).astype(np.uint8)
+    noisy: np.ndarray = np.clip(soft + 0.5, 0, 255)
+    return noisy.astype(np.uint8)
 
 
 def open_canvas(shape: tuple[int, int]) -> tuple[Image.Image, ImageDraw.ImageDraw, int]:
@@ -275,4 +281,5 @@ def _bubble(patch: np.ndarray, x: np.ndarray, y: np.ndarray, light: float) -> np
     shade = 1 - 0.3 * rim * (1 - facing) / 2 - 0.12 * inner * (1 + facing) / 2 + 0.05 * inside
     glow = 0.32 * rim * np.clip(facing, 0, 1) + 0.18 * inner * np.clip(-facing, 0, 1)
     bright = glow + 0.5 * glint * inside
-    return (patch * shade[..., None] + bright[..., None]).astype(np.float32)
+    bubble: np.ndarray = patch * shade[..., None] + bright[..., None]
+    return bubble.astype(np.float32)

@@ -4,10 +4,14 @@ import copy
 import operator
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from skinseg.data.datasets import Sample, SegmentationDataset
 from skinseg.data.pairs import DatasetError
 from skinseg.data.synthetic.scene import synthetic_lesion
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 
 class SyntheticDermoscopy(SegmentationDataset):
@@ -57,7 +61,7 @@ class SyntheticDermoscopy(SegmentationDataset):
         self._seeds[index]
         return None
 
-    def _select(self, indices: Sequence[int]) -> "SyntheticDermoscopy":
+    def _select(self, indices: Sequence[int]) -> "Self":
         chosen = copy.copy(self)
         chosen._seeds = [self._seeds[index] for index in indices]
         chosen.ids = [self.ids[index] for index in indices]

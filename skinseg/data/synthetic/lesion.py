@@ -47,9 +47,9 @@ def draw_outline(rng: np.random.Generator, shape: tuple[int, int]) -> Outline:
     wander, bend = rng.uniform(0.06, 0.22) * radius, rng.uniform(0.9, 1.7) / max(radius, 0.12)
     bend_x, bend_y = value_noise(rng, shape, bend), value_noise(rng, shape, bend)
     # Below a slope of 1 the bent plane has no folds, so the lesion has no holes or islands.
-    wander = np.float32(min(wander, 0.8 / _steepest(bend_x, bend_y)))
-    x = x - np.float32(middle_x) + wander * bend_x
-    y = y - np.float32(middle_y) + wander * bend_y
+    amount = np.float32(min(wander, 0.8 / _steepest(bend_x, bend_y)))
+    x = x - np.float32(middle_x) + amount * bend_x
+    y = y - np.float32(middle_y) + amount * bend_y
     turn, stretch = rng.uniform(0, math.pi), math.sqrt(math.exp(abs(rng.normal(0, 0.3))))
     along = (x * math.cos(turn) + y * math.sin(turn)) / np.float32(stretch)
     across = (y * math.cos(turn) - x * math.sin(turn)) * np.float32(stretch)
@@ -145,7 +145,8 @@ def _cover(
 def _spokes(rng: np.random.Generator, angle: np.ndarray) -> np.ndarray:
     values = rng.standard_normal(int(rng.integers(40, 80))).astype(np.float32)
     turns = np.linspace(-math.pi, math.pi, len(values) + 1)
-    return np.interp(angle, turns, np.append(values, values[0])).astype(np.float32)
+    spokes: np.ndarray = np.interp(angle, turns, np.append(values, values[0]))
+    return spokes.astype(np.float32)
 
 
 def _pattern(
@@ -159,12 +160,13 @@ def _pattern(
     x, y = coordinates(shape)
     x = x[:, region[1]] + bend * value_noise(rng, shape, 14, region) + margin
     y = y[region[0]] + bend * value_noise(rng, shape, 14, region) + margin
-    extent = tuple(side / min(shape) + 2 * float(margin) for side in shape[::-1])
-    heart, wall, number = cell_noise(rng, x, y, cells, extent)
+    width, height = (side / min(shape) + 2 * float(margin) for side in shape[::-1])
+    heart, wall, number = cell_noise(rng, x, y, cells, (width, height))
     patches = smoothstep(-0.6, 0.7, value_noise(rng, shape, 5, region))
     if kind == "globules":
         dots = smoothstep(0.5, 0.2, heart) * (number > 0.45)
-        return rng.uniform(0.35, 0.9) * patches * dots
+        globules: np.ndarray = rng.uniform(0.35, 0.9) * patches * dots
+        return globules
     net = smoothstep(0.3, 0.0, wall) - 0.35
     pattern = rng.uniform(0.2, 0.6) * (0.25 + 0.75 * patches) * net
     if kind == "both":
@@ -178,7 +180,10 @@ def _colours(
     """Light brown where pigment is thin, black where it is thick, reddened in places."""
     black = np.float32(rng.uniform(0.12, 0.45)) * density * density
     red = np.float32(rng.uniform(0, 0.32)) * np.maximum(0.6 + 0.5 * blotches, 0) * cover
-    return density[..., None] * BROWN + black[..., None] * BLACK + red[..., None] * RED
+    colours: np.ndarray = (
+        density[..., None] * BROWN + black[..., None] * BLACK + red[..., None] * RED
+    )
+    return colours
 
 
 def _veiled(
@@ -192,7 +197,8 @@ def _veiled(
     place = smoothstep(-0.3, 1.4, blotches + np.float32(rng.normal(0, 0.4))) * cover
     weight = np.float32(rng.uniform(0.4, 0.85)) * place[..., None]
     deep = (0.3 + 0.6 * density)[..., None] * BLUE_GREY
-    return absorbance * (1 - weight) + deep * weight
+    veiled: np.ndarray = absorbance * (1 - weight) + deep * weight
+    return veiled
 
 
 def _whitened(
@@ -200,4 +206,6 @@ def _whitened(
 ) -> np.ndarray:
     """Take pigment away in a few places inside, as regression does."""
     place = smoothstep(0.3, 1.0, blotches) * smoothstep(0.1, 0.35, depth)
-    return absorbance * (1 - np.float32(rng.uniform(0.4, 0.8)) * place[..., None])
+    kept: np.ndarray = 1 - np.float32(rng.uniform(0.4, 0.8)) * place[..., None]
+    whitened: np.ndarray = absorbance * kept
+    return whitened

@@ -59,10 +59,11 @@ def fractal_noise(
     """
     weights = [gain**octave for octave in range(octaves)]
     norm = math.sqrt(sum(weight**2 for weight in weights))
-    return sum(
+    terms = [
         np.float32(weight / norm) * value_noise(rng, shape, cells * 2**octave, region)
         for octave, weight in enumerate(weights)
-    )
+    ]
+    return sum(terms, start=np.zeros_like(terms[0]))
 
 
 def cell_noise(

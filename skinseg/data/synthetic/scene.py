@@ -55,8 +55,8 @@ def synthetic_lesion(
         >>> image.shape, image.dtype.name, mask.shape, mask.dtype.name
         ((128, 128, 3), 'uint8', (128, 128), 'bool')
     """
-    shape = (size, size) if isinstance(size, int) else tuple(size)
-    _check(seed, shape, skin_tone, hairs, bubbles)
+    shape = _shape(size)
+    _check(seed, skin_tone, hairs, bubbles)
     # Each part draws from a stream of its own, so that fixing one leaves the others as they are.
     streams = (np.random.default_rng([seed, part]) for part in range(9))
     tone_rng, skin_rng, outline_rng, lesion_rng, hair_rng, bubble_rng, ruler_rng, *rest = streams
@@ -68,7 +68,8 @@ def synthetic_lesion(
     absorbance = skin_absorbance(skin_rng, shape) + lesion_absorbance(lesion_rng, outline)
     image = colour * np.exp(-absorbance)
 
-    drawn_hairs = int(hair_rng.choice([0, hair_rng.integers(1, 9), hair_rng.integers(9, 31)]))
+    few, many = int(hair_rng.integers(1, 9)), int(hair_rng.integers(9, 31))
+    drawn_hairs = int(hair_rng.choice([0, few, many]))
     drawn_bubbles = int(bubble_rng.integers(2, 9)) if bubble_rng.random() < 0.2 else 0
     drawn_ruler, drawn_vignette = ruler_rng.random() < 0.2, vignette_rng.random() < 0.35
     if drawn_ruler if ruler is None else ruler:
@@ -81,19 +82,19 @@ def synthetic_lesion(
     return add_camera(camera_rng, image), outline.mask
 
 
-def _check(
-    seed: int,
-    shape: tuple[int, ...],
-    skin_tone: float | None,
-    hairs: int | None,
-    bubbles: int | None,
-) -> None:
-    if seed < 0:
-        raise ValueError(f"seed={seed} is negative. Give an integer from 0 up.")
+def _shape(size: int | tuple[int, int]) -> tuple[int, int]:
+    shape = (size, size) if isinstance(size, int) else tuple(size)
     if len(shape) != 2 or min(shape) < _SMALLEST:
         raise ValueError(
             f"size={shape} is too small or no (H, W). Give {_SMALLEST} pixels or more a side."
         )
+    height, width = shape
+    return height, width
+
+
+def _check(seed: int, skin_tone: float | None, hairs: int | None, bubbles: int | None) -> None:
+    if seed < 0:
+        raise ValueError(f"seed={seed} is negative. Give an integer from 0 up.")
     if skin_tone is not None and not -60 <= skin_tone <= 70:
         raise ValueError(f"skin_tone={skin_tone} is no angle of -60 (dark) to 70 degrees (fair).")
     for name, count in (("hairs", hairs), ("bubbles", bubbles)):

@@ -52,22 +52,25 @@ def skin_absorbance(rng: np.random.Generator, shape: tuple[int, int]) -> np.ndar
     # Furrows: the zero lines of two fields, each drawn out in its own direction.
     furrows = rng.uniform(0.0, 0.05) * _furrows(rng, shape)
     grain = rng.uniform(0.01, 0.03) * fractal_noise(rng, shape, 60, 2, gain=0.8)
-    return (
+    absorbance: np.ndarray = (
         blood[..., None] * RED
         + (melanin + freckles)[..., None] * BROWN
         + (furrows + grain)[..., None] * np.float32(0.7)
     )
+    return absorbance
 
 
 def _freckles(rng: np.random.Generator, shape: tuple[int, int]) -> np.ndarray:
     field = value_noise(rng, shape, rng.uniform(12, 20))
     strength = rng.uniform(0, 0.22) * (rng.random() < 0.35)
-    return np.float32(strength) * np.clip(field - 1.3, 0, 0.6)
+    freckles: np.ndarray = np.float32(strength) * np.clip(field - 1.3, 0, 0.6)
+    return freckles
 
 
 def _furrows(rng: np.random.Generator, shape: tuple[int, int]) -> np.ndarray:
     field = value_noise(rng, shape, rng.uniform(22, 34))
-    return np.exp(-np.square(field * 4)) - np.float32(0.2)
+    furrows: np.ndarray = np.exp(-np.square(field * 4)) - np.float32(0.2)
+    return furrows
 
 
 def _srgb(lightness: float, a: float, b: float) -> np.ndarray:
@@ -77,7 +80,9 @@ def _srgb(lightness: float, a: float, b: float) -> np.ndarray:
     xyz = np.where(f > 6 / 29, f**3, 3 * (6 / 29) ** 2 * (f - 4 / 29))
     xyz *= (0.95047, 1.0, 1.08883)
     linear = np.clip(_RGB_OF_XYZ @ xyz, 0, 1)
-    srgb = np.where(linear > 0.0031308, 1.055 * linear ** (1 / 2.4) - 0.055, 12.92 * linear)
+    srgb: np.ndarray = np.where(
+        linear > 0.0031308, 1.055 * linear ** (1 / 2.4) - 0.055, 12.92 * linear
+    )
     return srgb.astype(np.float32)
 
 

@@ -1,4 +1,4 @@
-"""Memory that a training step frees and the next one takes again."""
+"""Memory that one pass through a network frees and the next one takes again."""
 
 import ctypes
 import platform
@@ -12,8 +12,8 @@ _MMAP_THRESHOLD, _LARGEST_PIECE = -3, 32 * 2**20
 def keep_freed_memory() -> bool:
     """Have the C library hold on to the memory that tensors on the CPU leave.
 
-    By default it gives the feature maps of a step back to the system and fetches them again, page
-    after page: three tenths of EGE-UNet's step. The setting holds for the rest of the process.
+    By default it gives feature maps back to the system and fetches them again, page after page:
+    three tenths of EGE-UNet's training step. The setting holds for the rest of the process.
 
     Returns:
         Whether this C library can be told so; glibc can.

@@ -1,0 +1,159 @@
+"""What the protocol trains, and in which order; it follows from what is done already."""
+
+import dataclasses
+from collections.abc import Collection, Iterator, Mapping
+from typing import Protocol
+
+from benchmarks.weights.runs import LAYOUT, Run
+from skinseg.models import CATALOG
+from skinseg.training import get_recipe
+
+RECIPE = get_recipe("skinseg", keep="last")
+SEEDS = (0, 1, 2)
+# Larger networks are trained with the first seed alone.
+SEVERAL_SEEDS_BELOW = 2_000_000
+# The two in the middle are tried first, and then the one beyond the better of them.
+RATES = (3e-4, 1e-3, 3e-3, 1e-2)
+TRIAL_EPOCHS = 10
+# Modules whose networks are one skeleton are one family; any other module is a family of its own.
+SIX_STAGE = "six_stage"
+FAMILY_OF_MODULE = dict.fromkeys(("basic_unet", "malunet", "egeunet"), SIX_STAGE)
+# The recipe's own was chosen with MALUNet on the same held-out images: docs/results/trial_runs.md.
+SETTLED = {SIX_STAGE: RECIPE.learning_rate}
+
+
+@dataclasses.dataclass(frozen=True)
+class Job:
+    """One training: of a network with a seed, or a short one to choose the learning rate.
+
+    Attributes:
+        network: Registered name.
+        rate: Highest learning rate.
+        seed: Random seed; None for a trial of the rate.
+    """
+
+    network: str
+    rate: float
+    seed: int | None = None
+
+    @property
+    def name(self) -> str:
+        """Name of the run's folder and of its record."""
+        if self.seed is None:
+            return f"rate-{self.network}-{self.rate:g}"
+        return f"protocol-{self.network}-{self.seed}"
+
+    @property
+    def run(self) -> Run:
+        """The training's split and recipe."""
+        layout = LAYOUT.get(self.network, {})
+        recipe = dataclasses.replace(RECIPE, learning_rate=self.rate, **layout)
+        if self.seed is None:
+            short = dataclasses.replace(recipe, epochs=TRIAL_EPOCHS)
+            return Run(self.network, "paper73_part", "rate", short)
+        return Run(self.network, "paper73", "protocol", dataclasses.replace(recipe, seed=self.seed))
+
+
+class Progress(Protocol):
+    """What is done already."""
+
+    def trial_score(self, job: Job) -> float | None:
+        """Score of a finished trial on the images held out for it."""
+
+    def is_done(self, job: Job) -> bool:
+        """Whether a training is finished and scored."""
+
+
+def networks() -> list[str]:
+    """All networks but the rows of the ablation tables, cheapest first."""
+    names = [name for name, entry in CATALOG.items() if entry["module"] != "ablations"]
+    return sorted(names, key=lambda name: (_count(name, "macs"), name))
+
+
+def parameters(network: str) -> int:
+    """Number of a network's parameters."""
+    return _count(network, "parameters")
+
+
+def macs(network: str) -> int:
+    """Multiply-accumulates of a network for one image of 3x256x256, as torch counts them."""
+    return _count(network, "macs")
+
+
+def _count(network: str, key: str) -> int:
+    return int(CATALOG[network][key])
+
+
+def family(network: str) -> str:
+    """The networks that share a learning rate."""
+    module = str(CATALOG[network]["module"])
+    return FAMILY_OF_MODULE.get(module, module)
+
+
+def order() -> list[tuple[str, int]]:
+    """Networks with seeds: the first seed of all networks, then the second of the light ones."""
+    return [
+        (network, seed)
+        for seed in SEEDS
+        for network in networks()
+        if seed == SEEDS[0] or parameters(network) < SEVERAL_SEEDS_BELOW
+    ]
+
+
+def trials(member: str, progress: Progress) -> dict[float, float]:
+    """The scores of a family's finished trials by rate, which its cheapest network stands for."""
+    cheapest = representative(member)
+    scores = {rate: progress.trial_score(Job(cheapest, rate)) for rate in RATES}
+    return {rate: score for rate, score in scores.items() if score is not None}
+
+
+def representative(member: str) -> str:
+    """The cheapest network of a network's family."""
+    return next(name for name in networks() if family(name) == family(member))
+
+
+def next_rate(scores: Mapping[float, float]) -> float | None:
+    """The rate to try next, or None if enough were tried."""
+    lowest, low, high, highest = RATES
+    for rate in (low, high):
+        if rate not in scores:
+            return rate
+    beyond = lowest if scores[low] >= scores[high] else highest
+    return None if beyond in scores else beyond
+
+
+def chosen_rate(network: str, progress: Progress) -> float | None:
+    """The learning rate of a network's family, or None while trials are missing."""
+    if family(network) in SETTLED:
+        return SETTLED[family(network)]
+    scores = trials(network, progress)
+    if next_rate(scores) is not None:
+        return None
+    return max(scores, key=lambda rate: (scores[rate], -rate))
+
+
+def pending(
+    progress: Progress, wanted: Collection[str], failed: Collection[str] = ()
+) -> Iterator[Job]:
+    """What could be trained now, most useful first.
+
+    Args:
+        progress: What is done already.
+        wanted: Networks to train.
+        failed: Names of jobs that are not to be tried again.
+
+    Yields:
+        Jobs. After any of them is done, what follows may be other jobs: ask again.
+    """
+    for network, seed in order():
+        if network not in wanted:
+            continue
+        rate = chosen_rate(network, progress)
+        if rate is None:
+            missing = next_rate(trials(network, progress))
+            assert missing is not None
+            job = Job(representative(network), missing)
+        else:
+            job = Job(network, rate, seed)
+        if job.name not in failed and not (job.seed is not None and progress.is_done(job)):
+            yield job

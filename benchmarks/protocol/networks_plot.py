@@ -1,0 +1,113 @@
+"""The plot of networks.py as SVG: score over multiply-accumulates, and over parameters."""
+
+import math
+from typing import Any
+from xml.sax.saxutils import escape
+
+WIDTH, HEIGHT = 430, 330
+LEFT, RIGHT, TOP, BOTTOM = 46, 18, 30, 44
+PANELS = (
+    ("macs", "giga multiply-accumulates of one 256x256 image", 1e9),
+    ("parameters", "million parameters", 1e6),
+)
+STYLE = """
+text { font: 11px system-ui, sans-serif; fill: #444 } .title { font-weight: 600; fill: #222 }
+.grid { stroke: #8888; stroke-width: .5 } .range { stroke: #1f83c4; stroke-width: 1; opacity: .5 }
+.front { fill: none; stroke: #d55e00; stroke-width: 1.5 }
+.network { fill: #1f83c4 } .best { fill: #d55e00 }
+@media (prefers-color-scheme: dark) { text { fill: #bbb } .title { fill: #eee } }
+"""
+
+
+def plot(data: dict[str, Any]) -> str:
+    """Pooled IoU over cost; those that no other beats in both are joined and named."""
+    rows = data["networks"]
+    ious = [100 * row["scores"]["pooled_iou"]["value"] for row in rows]
+    low, high = math.floor(min(ious)), math.ceil(max(ious))
+    if low == high:
+        high += 1
+    width = WIDTH * len(PANELS)
+    parts = [
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {HEIGHT}" '
+        f'width="{width}" height="{HEIGHT}" role="img">',
+        f"<title>Pooled IoU over cost</title><style>{STYLE}</style>",
+    ]
+    for index, (cost, label, unit) in enumerate(PANELS):
+        panel = _Panel([row[cost] / unit for row in rows], low, high)
+        parts.append(f'<g transform="translate({index * WIDTH} 0)">')
+        parts += panel.axes(label)
+        parts += panel.networks(rows, cost, unit, data["fronts"][cost])
+        parts.append("</g>")
+    return "\n".join([*parts, "</svg>"]) + "\n"
+
+
+class _Panel:
+    """One plot: a logarithmic axis of cost, and a linear one of the score in percent."""
+
+    def __init__(self, costs: list[float], low: float, high: float) -> None:
+        self.first = math.floor(math.log10(min(costs)))
+        self.last = max(math.ceil(math.log10(max(costs))), self.first + 1)
+        self.low, self.high = low, high
+
+    def x(self, cost: float) -> float:
+        along = (math.log10(cost) - self.first) / (self.last - self.first)
+        return round(LEFT + along * (WIDTH - LEFT - RIGHT), 1)
+
+    def y(self, percent: float) -> float:
+        down = (self.high - percent) / (self.high - self.low)
+        return round(TOP + down * (HEIGHT - TOP - BOTTOM), 1)
+
+    def axes(self, label: str) -> list[str]:
+        parts = [
+            f'<text class="title" x="{LEFT}" y="16">Pooled IoU, percent</text>',
+            f'<text x="{WIDTH - RIGHT}" y="{HEIGHT - 8}" text-anchor="end">{label}</text>',
+        ]
+        step = max(1, round((self.high - self.low) / 6))
+        for percent in range(int(self.low), int(self.high) + 1, step):
+            y = self.y(percent)
+            parts.append(f'<line class="grid" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{y}" y2="{y}"/>')
+            parts.append(f'<text x="{LEFT - 6}" y="{y + 4}" text-anchor="end">{percent}</text>')
+        for power in range(self.first, self.last + 1):
+            x = self.x(10.0**power)
+            parts.append(
+                f'<line class="grid" x1="{x}" x2="{x}" y1="{TOP}" y2="{HEIGHT - BOTTOM}"/>'
+            )
+            parts.append(
+                f'<text x="{x}" y="{HEIGHT - BOTTOM + 16}" text-anchor="middle">'
+                f"{10.0**power:g}</text>"
+            )
+        return parts
+
+    def networks(
+        self, rows: list[dict[str, Any]], cost: str, unit: float, front: list[str]
+    ) -> list[str]:
+        places = {
+            row["network"]: (
+                self.x(row[cost] / unit),
+                self.y(100 * row["scores"]["pooled_iou"]["value"]),
+            )
+            for row in rows
+        }
+        way = " ".join(f"{x},{y}" for x, y in (places[name] for name in front))
+        parts = [f'<polyline class="front" points="{way}"/>']
+        for row in rows:
+            name = row["network"]
+            x, y = places[name]
+            seeds = [self.y(100 * value) for value in row["scores"]["pooled_iou"]["by_seed"]]
+            parts.append(
+                f'<line class="range" x1="{x}" x2="{x}" y1="{min(seeds)}" y2="{max(seeds)}"/>'
+            )
+            kind = "best" if name in front else "network"
+            title = f"{name}: {100 * row['scores']['pooled_iou']['value']:.2f} %"
+            parts.append(
+                f'<circle class="{kind}" cx="{x}" cy="{y}" r="3.5"><title>{escape(title)}</title>'
+                "</circle>"
+            )
+            if name in front:
+                right = x > WIDTH - 110
+                anchor, shift = ("end", -6) if right else ("start", 6)
+                parts.append(
+                    f'<text x="{x + shift}" y="{round(y - 6, 1)}" text-anchor="{anchor}">'
+                    f"{escape(name)}</text>"
+                )
+        return parts

@@ -1,0 +1,58 @@
+"""What mkdocs adds to the site while it builds: pages that are listed or made, not written."""
+
+import ast
+from pathlib import Path
+from typing import Any
+
+from mkdocs.config.defaults import MkDocsConfig
+from mkdocs.structure.files import File, Files
+
+DOCS = Path(__file__).parents[1]
+PACKAGE = DOCS.parent / "skinseg"
+EXAMPLES = DOCS.parent / "build" / "examples"
+FIRST = ("factory", "inference")
+# Their contents are shown elsewhere: one page per family, and the version.
+REPLACED = {"models": ["models.base", "models.features", "models.citation"], "version": []}
+
+
+def public_rooms() -> list[str]:
+    """Return the modules that the package's face names, those that everybody needs first."""
+    stub = ast.parse((PACKAGE / "__init__.pyi").read_text(encoding="utf-8"))
+    imports = [node for node in stub.body if isinstance(node, ast.ImportFrom)]
+    names = {node.module for node in imports if node.module}
+    names |= {alias.name for node in imports if not node.module for alias in node.names}
+    rest = sorted(name for name in names - {*FIRST} if REPLACED.get(name, [name]))
+    return [*FIRST, *rest]
+
+
+def reference_page(room: str) -> str:
+    """Return the page of a room: its docstrings, and those of the packages in it."""
+    inner = sorted(path.parent.name for path in PACKAGE.glob(f"{room}/*/__init__.py"))
+    modules = REPLACED.get(room, [room, *(f"{room}.{name}" for name in inner)])
+    return "\n\n".join([f"# skinseg.{room}", *(f"::: skinseg.{module}" for module in modules)])
+
+
+def on_config(config: MkDocsConfig) -> MkDocsConfig:
+    """Fill in the parts of the navigation that are folders: networks and reference."""
+    networks = [f"networks/{path.name}" for path in sorted(DOCS.glob("networks/*.md"))]
+    reference = [f"reference/{room}.md" for room in public_rooms()]
+    for section in config.nav or []:
+        _extend(section, "Networks", networks)
+        _extend(section, "API reference", reference)
+    return config
+
+
+def _extend(section: dict[str, Any], title: str, pages: list[str]) -> None:
+    if title in section:
+        section[title] = [*(section[title] or []), *pages]
+
+
+def on_files(files: Files, config: MkDocsConfig) -> Files:
+    """Add the reference, and the reports that ``example_reports.py`` made."""
+    for room in public_rooms():
+        uri = f"reference/{room}.md"
+        files.append(File.generated(config, uri, content=reference_page(room)))
+    for path in sorted(EXAMPLES.glob("*.html")):
+        uri = f"examples/{path.name}"
+        files.append(File.generated(config, uri, abs_src_path=str(path)))
+    return files

@@ -1,0 +1,5 @@
+from .device import best_device as best_device
+from .device import usable_device as usable_device
+from .pixels import ImageLike as ImageLike
+from .prediction import Prediction as Prediction
+from .predictor import Predictor as Predictor

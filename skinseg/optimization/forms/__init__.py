@@ -1,0 +1,32 @@
+"""Blocks in another form: the same function of the same weights, in fewer passes over the map."""
+
+from collections.abc import Callable
+from typing import Any
+
+from torch import nn
+
+from skinseg.blocks.ecdf import ECDF
+from skinseg.blocks.gab import GroupAggregationBridge
+from skinseg.blocks.layer_norm import LayerNorm2d
+from skinseg.optimization.forms.ecdf import InterleavedECDF
+from skinseg.optimization.forms.gab import MergedGroupAggregationBridge
+from skinseg.optimization.forms.layer_norm import ConvolutionalLayerNorm
+
+FORMS: dict[type[nn.Module], Callable[[Any], nn.Module]] = {
+    ECDF: InterleavedECDF,
+    GroupAggregationBridge: MergedGroupAggregationBridge,
+    LayerNorm2d: ConvolutionalLayerNorm,
+}
+
+
+def use_forms(model: nn.Module) -> None:
+    """Replace each block of the model that has a form, in place.
+
+    A subclass of a block may compute something else, so that only the classes themselves count.
+    """
+    for name, child in model.named_children():
+        form = FORMS.get(type(child))
+        if form is None:
+            use_forms(child)
+        else:
+            setattr(model, name, form(child))

@@ -1,0 +1,80 @@
+"""Errors in losses, scores and their intervals."""
+
+from ..fault import Fault
+
+FAULTS = [
+    Fault(
+        "ce_iou_weights_swapped",
+        "skinseg/losses.py",
+        "0.25 * entropy + 0.75 * region",
+        "0.75 * entropy + 0.25 * region",
+        "Cross entropy and IoU have each other's weights.",
+        tests=("losses_metrics",),
+    ),
+    Fault(
+        "aux_weights_reversed",
+        "skinseg/losses.py",
+        "zip(aux_weights, losses[1:]",
+        "zip(reversed(aux_weights), losses[1:]",
+        "The coarsest auxiliary output has the weight of the finest.",
+        tests=("losses_metrics",),
+    ),
+    Fault(
+        "surface_dice_excludes_tolerance",
+        "skinseg/metrics/boundary.py",
+        "distances <= tolerance",
+        "distances < tolerance",
+        "Outlines exactly at the tolerance do not agree.",
+        tests=("metrics_reference",),
+    ),
+    Fault(
+        "outline_without_frame",
+        "skinseg/metrics/boundary.py",
+        "np.pad(mask, 1)",
+        'np.pad(mask, 1, mode="edge")',
+        "A lesion that the frame cuts has no outline there.",
+        tests=("metrics_reference",),
+    ),
+    Fault(
+        "frequency_weights_swapped",
+        "skinseg/metrics/overlap.py",
+        "lesion_share * lesion + (1 - lesion_share) * skin",
+        "lesion_share * skin + (1 - lesion_share) * lesion",
+        "Lesion and skin have each other's weights.",
+        tests=("metrics_reference",),
+    ),
+    Fault(
+        "interval_of_ninety_percent",
+        "skinseg/metrics/bootstrap.py",
+        "[(1 - level) / 2, (1 + level) / 2]",
+        "[1 - level, level]",
+        "The interval of 95 % has 90 %.",
+        tests=("metrics_reference",),
+    ),
+    Fault(
+        "mean_scores_without_intervals",
+        "skinseg/evaluation/summary.py",
+        "weights @ values / len(cases)",
+        "np.tile(values.mean(0), (len(weights), 1))",
+        "Intervals of mean scores have no width.",
+        tests=("evaluation", "metrics_reference"),
+    ),
+    Fault(
+        "size_of_resized_lesions",
+        "skinseg/evaluation/evaluator.py",
+        "            lesion_fraction=job.lesion_fraction,\n",
+        "",
+        "Groups of lesion size differ between the two sizes.",
+        tests=("evaluation",),
+        chosen_after=True,
+    ),
+    Fault(
+        "groups_without_seed",
+        "skinseg/evaluation/evaluator.py",
+        "by_lesion_size(cases[size], **resampling)",
+        "by_lesion_size(cases[size])",
+        "Intervals of groups follow neither the seed nor the number of resamples.",
+        tests=("evaluation",),
+        chosen_after=True,
+    ),
+]

@@ -1,0 +1,227 @@
+"""The fast form of a network: equal logits, the published network untouched."""
+
+import copy
+
+import pytest
+import torch
+from filling import fill
+from torch import nn
+
+import skinseg
+from skinseg.blocks.ecdf import ECDF
+from skinseg.blocks.gab import GroupAggregationBridge
+from skinseg.blocks.layer_norm import LayerNorm2d
+from skinseg.errors import OptimizationError
+from skinseg.optimization import derive, optimize
+from skinseg.optimization.forms import FORMS
+from skinseg.optimization.graph import trace
+from skinseg.optimization.optimized import check_equal
+from skinseg.optimization.rules.depthwise import join_depthwise
+from skinseg.optimization.rules.gating import narrow_before_gating
+from skinseg.optimization.rules.narrowing import narrow_before_enlarging
+from skinseg.optimization.rules.pooling import pool_before_norm
+
+SHIPPED = ["basic_unet", "egeunet", "lmsaunet", "malunet"]
+
+
+def operators(module):
+    return [str(node.target) for node in module.graph.nodes if node.op == "call_function"]
+
+
+def same(a, b, tolerance=1e-5):
+    torch.testing.assert_close(a, b, atol=tolerance * max(1, float(b.abs().max())), rtol=0)
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("name", SHIPPED)
+def test_shipped_networks_give_equal_logits_for_any_batch_and_size(name):
+    network = skinseg.create_model(name, pretrained=True).eval()
+    fast = optimize(network, (64, 96))
+    for batch, size in ((1, (64, 96)), (3, (64, 96)), (2, (50, 71))):
+        x = torch.rand(batch, 3, *size)
+        exact = copy.deepcopy(network).double()(x.double())
+        rounding = (network(x) - exact).abs().max()
+        assert (fast(x) - exact).abs().max() <= max(1e-5 * exact.abs().max(), 4 * rounding)
+
+
+@torch.no_grad()
+@pytest.mark.slow
+@pytest.mark.parametrize("name", sorted(skinseg.list_models()))
+def test_every_network_has_a_fast_form(name):
+    if name == "segnet":
+        pytest.skip("its unpooling follows the place of a maximum, which rounding may move")
+    optimize(fill(skinseg.create_model(name)).eval(), (64, 96))  # compares, and raises
+
+
+@torch.no_grad()
+@pytest.mark.parametrize(
+    ("block", "inputs"),
+    [
+        (ECDF(6, 16, compression=4), [(2, 6, 9, 7)]),
+        (ECDF(16, 16, compression=8, attention=False), [(1, 16, 8, 8)]),
+        (GroupAggregationBridge(12, 10), [(2, 12, 4, 5), (2, 10, 9, 9), (2, 1, 9, 9)]),
+        (GroupAggregationBridge(8, mask=False), [(1, 8, 5, 5), (1, 8, 9, 9)]),
+        (LayerNorm2d(5), [(2, 5, 4, 3)]),
+    ],
+)
+def test_a_form_is_the_block(block, inputs):
+    fill(block.eval())
+    maps = [torch.randn(shape) for shape in inputs]
+    same(FORMS[type(block)](copy.deepcopy(block))(*maps), block(*maps))
+
+
+class Small(nn.Module):
+    """Layers, one after the other, for which a single rule is tried."""
+
+    def __init__(self, *layers):
+        super().__init__()
+        self.layers = nn.Sequential(*layers)
+
+    def forward(self, x):
+        return self.layers(x)
+
+
+class Gated(nn.Module):
+    """A map with a gate for each channel and one for each position, narrowed."""
+
+    def __init__(self, by_channel):
+        super().__init__()
+        self.by_channel = by_channel
+        self.narrow = nn.Conv2d(12, 3, 1)
+
+    def forward(self, x):
+        gate = x.amax(1, keepdim=True).sigmoid()
+        if self.by_channel:
+            gate = gate + x.mean((2, 3), keepdim=True).sigmoid()
+        return self.narrow(x * gate)
+
+
+class Dilated(nn.Module):
+    """Depthwise convolutions of the groups of a map."""
+
+    def __init__(self):
+        super().__init__()
+        self.convs = nn.ModuleList(
+            nn.Conv2d(3, 3, size, padding=d * (size // 2), dilation=d, groups=3)
+            for size, d in ((3, 5), (3, 1), (5, 2), (3, 2))
+        )
+
+    def forward(self, x):
+        parts = x.split([3, 3, 3, 3], dim=1)
+        return torch.cat([conv(x) for conv, x in zip(self.convs, parts, strict=True)], dim=1)
+
+
+class Joined(nn.Module):
+    """A skip and an enlarged deeper map, narrowed together."""
+
+    def __init__(self):
+        super().__init__()
+        self.narrow = nn.Conv2d(24, 4, 1)
+
+    def forward(self, x):
+        deep = nn.functional.avg_pool2d(x, 2)
+        up = nn.functional.interpolate(deep, x.shape[2:], mode="bicubic")
+        return self.narrow(torch.cat([up, x], dim=1))
+
+
+def negative_scales():
+    norm = nn.GroupNorm(4, 12)
+    nn.init.normal_(norm.weight)
+    nn.init.normal_(norm.bias)
+    return Small(nn.Conv2d(12, 12, 3), norm, nn.MaxPool2d(2))
+
+
+@torch.no_grad()
+@pytest.mark.parametrize(
+    ("model", "rule", "gone"),
+    [
+        (Gated(True), narrow_before_gating, "aten.conv2d"),
+        (Gated(False), narrow_before_gating, None),
+        (Dilated(), join_depthwise, "aten.cat"),
+        (Joined(), narrow_before_enlarging, "aten.cat"),
+        (negative_scales(), pool_before_norm, "aten.group_norm"),
+    ],
+    ids=["gates", "gate", "depthwise", "enlarging", "pooling"],
+)
+def test_a_rule_changes_the_graph_and_not_its_result(model, rule, gone):
+    module = trace(model.eval(), (16, 20), 12)
+    before = operators(module)
+    rule(module)
+    module.recompile()
+    assert operators(module) != before
+    assert gone is None or not any(gone in name for name in operators(module))
+    x = 3 * torch.randn(3, 12, 16, 20) + 2
+    same(module(x), model(x))
+
+
+def test_what_does_not_depend_on_the_image_is_computed_once():
+    network = skinseg.create_model("egeunet").eval()
+    names = operators(derive(network, (64, 64)))
+    assert not any("linear1d" in name or "batch_norm" in name for name in names)
+    assert len(names) < len(operators(trace(network, (64, 64), 3))) / 2
+
+
+def test_the_network_itself_is_not_changed():
+    network = skinseg.create_model("malunet").train()
+    before = copy.deepcopy(network.state_dict())
+    optimize(network, 32)
+    assert network.training
+    assert all(torch.equal(value, before[key]) for key, value in network.state_dict().items())
+
+
+def test_it_says_what_it_cannot_do():
+    fast = optimize(skinseg.create_model("basic_unet"), 32)
+    with pytest.raises(RuntimeError, match="train its `published` network"):
+        fast.train()
+    with pytest.raises(ValueError, match="at least 32x32"):
+        fast(torch.zeros(1, 3, 16, 16))
+    with pytest.raises(TypeError, match="not Conv2d"):
+        optimize(nn.Conv2d(3, 1, 1))
+
+
+def test_a_form_that_differs_is_refused():
+    network = skinseg.create_model("basic_unet").eval()
+    with pytest.raises(OptimizationError, match="64x64 images differs"):
+        check_equal(lambda x: network(x) * 1.001, network, (64, 64))
+
+
+def test_forms_of_the_last_sizes_are_kept(monkeypatch):
+    fast = optimize(skinseg.create_model("basic_unet"), 32, verify=False)
+    first = fast.prepare((32, 32))
+    assert fast.prepare((32, 32)) is first
+    for side in (33, 34, 35, 36):
+        fast.prepare((side, side))
+    assert fast.prepare((32, 32)) is not first
+
+
+def test_a_predictor_takes_it():
+    fast = optimize(skinseg.create_model("basic_unet", pretrained=True))
+    image, _ = skinseg.data.synthetic_lesion(1, size=96)
+    slow = skinseg.Predictor("basic_unet")(image)
+    quick = skinseg.Predictor(fast)(image)
+    assert (slow.mask == quick.mask).mean() > 0.999
+
+
+@pytest.mark.parametrize("name", ["lmsaunet", "tinyunet"])
+def test_a_decoder_that_trains_narrows_first_to_the_same_end(name):
+    network = fill(skinseg.create_model(name, channels=(8, 8, 16, 16))).double()
+    x = torch.randn(2, 3, 32, 48).double()
+    network.eval()
+    with torch.no_grad():
+        expected = network(x)
+        for module in network.modules():
+            module.training = isinstance(module, skinseg.models.SegmentationModel)
+        same(network(x), expected, 1e-12)
+
+
+def test_layer_norm_trains_to_the_same_end():
+    norm = fill(LayerNorm2d(6)).double()
+    results = []
+    for training in (True, False):
+        norm.train(training).zero_grad()
+        x = torch.randn(2, 6, 4, 5, generator=torch.Generator().manual_seed(0)).double()
+        output = norm(x.requires_grad_())
+        output.square().sum().backward()
+        results.append([output.detach(), x.grad, norm.weight.grad.clone(), norm.bias.grad.clone()])
+    for one, other in zip(*results, strict=True):
+        same(one, other, 1e-12)

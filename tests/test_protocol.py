@@ -1,0 +1,318 @@
+"""Every network trained by one protocol: what comes next, what is kept, what the page says."""
+
+import csv
+import dataclasses
+import json
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from benchmarks.protocol import compare, jobs, networks, networks_plot, protocol, records
+from benchmarks.protocol.jobs import RATES, SEEDS, Job
+from benchmarks.weights.runs import RUNS
+from skinseg.data import synthetic_lesion
+from skinseg.models import CATALOG
+
+LIGHT = ["ucmnet", "unext_s"]
+
+
+class Done:
+    """Progress that is kept in memory; trials like one rate best."""
+
+    def __init__(self, best=3e-3):
+        self.best, self.names = best, []
+
+    def finish(self, job):
+        self.names.append(job.name)
+
+    def trial_score(self, job):
+        found = job.name in self.names
+        return 1 - abs(np.log(job.rate / self.best)) / 10 if found else None
+
+    def is_done(self, job):
+        return job.name in self.names
+
+
+def train_all(progress, wanted, failing=()):
+    failed = set()
+    while job := next(jobs.pending(progress, wanted, failed), None):
+        if job.name in failing:
+            failed.add(job.name)
+        else:
+            progress.finish(job)
+    return progress.names
+
+
+def test_the_first_seed_of_all_comes_before_the_second_of_any_and_the_cheapest_first():
+    order = jobs.order()
+    seeds = [seed for _, seed in order]
+    assert seeds == sorted(seeds)
+    costs = [CATALOG[name]["macs"] for name, seed in order if seed == 0]
+    assert costs == sorted(costs) and len(costs) == len(jobs.networks())
+    several = {name for name, seed in order if seed == SEEDS[-1]}
+    assert several == {n for n in jobs.networks() if CATALOG[n]["parameters"] < 2_000_000}
+    assert not several & {"unet", "basic_unet_dga"} and "malunet" in several
+
+
+def test_every_training_differs_in_network_seed_and_learning_rate_alone():
+    recipes = {
+        tuple(
+            (key, value)
+            for key, value in Job(name, 1e-3, seed).run.recipe.to_dict().items()
+            if key not in ("seed", "channels_last", "augmentation", "normalization", "aux_weights")
+        )
+        for name, seed in jobs.order()
+    }
+    assert len(recipes) == 1
+    recipe = dict(recipes.pop())
+    assert recipe["keep"] == "last" and recipe["epochs"] == 75 and recipe["learning_rate"] == 1e-3
+    assert Job("unet", 1e-3, 2).run.recipe.seed == 2 and Job("unet", 1e-3, 0).run.split == "paper73"
+    assert Job("unet", 1e-3).run.split == "paper73_part"
+
+
+@pytest.mark.parametrize(
+    ("best", "tried"), [(3e-3, (1e-3, 3e-3, 1e-2)), (1e-2, (1e-3, 3e-3, 1e-2)), (1e-4, RATES[:3])]
+)
+def test_a_family_tries_three_rates_and_trains_with_the_best(best, tried):
+    names = train_all(Done(best), ["ucmnet"])
+    chosen = min(tried, key=lambda rate: abs(np.log(rate / best)))
+    assert set(names[:3]) == {f"rate-ucmnet-{rate:g}" for rate in tried}
+    assert names[3:] == [f"protocol-ucmnet-{seed}" for seed in SEEDS]
+    progress = Done(best)
+    progress.names = names
+    assert jobs.chosen_rate("ucmnet", progress) == chosen
+
+
+def test_the_cheapest_network_tries_for_its_family():
+    names = train_all(Done(), ["unext"])
+    assert names[:3] == ["rate-unext_s-0.001", "rate-unext_s-0.003", "rate-unext_s-0.01"]
+    assert names[3:] == [f"protocol-unext-{seed}" for seed in SEEDS]
+    six_stage = train_all(Done(), ["malunet", "egeunet"])
+    assert not [name for name in six_stage if name.startswith("rate")]
+
+
+def test_what_fails_is_left_out_and_nothing_else():
+    names = train_all(Done(), LIGHT, failing=["rate-ucmnet-0.003", "protocol-unext_s-1"])
+    assert names == [
+        *("rate-ucmnet-0.001", "rate-unext_s-0.001", "rate-unext_s-0.003", "rate-unext_s-0.01"),
+        *("protocol-unext_s-0", "protocol-unext_s-2"),
+    ]
+
+
+def test_runs_with_the_same_recipe_count(monkeypatch):
+    for network in ("malunet", "egeunet"):
+        for seed in (0, 1):
+            folder = records.trained_before(Job(network, 3e-3, seed))
+            assert folder.name == f"paper73-{network}-skinseg-{seed}"
+            recipe = RUNS[folder.name].recipe
+            ours = dataclasses.replace(Job(network, 3e-3, seed).run.recipe, channels_last=False)
+            assert dataclasses.replace(recipe, channels_last=False) == ours
+    assert records.trained_before(Job("malunet", 1e-3, 0)) is None
+    assert records.trained_before(Job("malunet", 3e-3, 2)) is None
+    assert records.trained_before(Job("basic_unet", 3e-3, 0)) is None
+
+
+def test_two_processes_do_not_train_into_one_folder(tmp_path):
+    with protocol.only_one(tmp_path):
+        with pytest.raises(protocol.Busy, match="another process trains into"):
+            protocol.only_one(tmp_path).__enter__()
+        with protocol.only_one(tmp_path / "other"):
+            pass
+    with protocol.only_one(tmp_path):
+        pass
+
+
+def write_split(folder, name, ids):
+    (folder / f"paper73_{name}.txt").write_text("".join(f"{id}\n" for id in ids))
+
+
+@pytest.fixture(scope="module")
+def isic(tmp_path_factory):
+    """Twelve small images in the layout of ISIC 2017, ten of them to learn from."""
+    root = tmp_path_factory.mktemp("isic")
+    ids = [f"ISIC_{number:07}" for number in range(14)]
+    for split, part in {"Training": ids[:12], "Validation": ids[12:]}.items():
+        images = root / f"ISIC-2017_{split}_Data"
+        masks = root / f"ISIC-2017_{split}_Part1_GroundTruth"
+        images.mkdir()
+        masks.mkdir()
+        for id in part:
+            image, mask = synthetic_lesion(int(id[5:]), (48, 48))
+            Image.fromarray(image).save(images / f"{id}.png")
+            Image.fromarray(mask.astype(np.uint8) * 255).save(masks / f"{id}_segmentation.png")
+    splits = root / "splits"
+    splits.mkdir()
+    write_split(splits, "train", ids[:10])
+    write_split(splits, "test", ids[10:])
+    with (splits / "near_duplicates.csv").open("w", newline="") as file:
+        csv.writer(file).writerows([("id1", "id2"), (ids[0], ids[13])])
+    return root
+
+
+@pytest.fixture
+def tiny(monkeypatch, tmp_path):
+    """A protocol of one epoch, whose records and page are in a folder of their own."""
+    recipe = dataclasses.replace(jobs.RECIPE, epochs=1, size=32, batch_size=4)
+    for module in (jobs, records, networks):
+        monkeypatch.setattr(module, "RECIPE", recipe)
+    monkeypatch.setattr(jobs, "TRIAL_EPOCHS", 1)
+    for module in (records, networks):
+        monkeypatch.setattr(module, "KEPT", tmp_path / "kept")
+    monkeypatch.setattr(networks, "RESULTS", tmp_path / "networks")
+    records._earlier_runs.cache_clear()
+    yield tmp_path
+    records._earlier_runs.cache_clear()
+
+
+def command(monkeypatch, isic, runs, *networks):
+    arguments = ["protocol.py", "--data", str(isic), "--runs", str(runs), "--networks", *networks]
+    monkeypatch.setattr("sys.argv", arguments)
+    with pytest.raises(SystemExit) as end:
+        protocol.main()
+    return end.value.code
+
+
+def test_the_protocol_goes_on_where_it_stopped_and_writes_the_page(monkeypatch, isic, tiny, capfd):
+    runs, trained = tiny / "runs", []
+    train_run = protocol.train_run
+
+    def stop_at_the_fifth(name, *arguments, **options):
+        if len(trained) == 4:
+            raise KeyboardInterrupt
+        trained.append(name)
+        return train_run(name, *arguments, **options)
+
+    monkeypatch.setattr(protocol, "train_run", stop_at_the_fifth)
+    with pytest.raises(KeyboardInterrupt):
+        command(monkeypatch, isic, runs, "ucmnet", "egeunet")
+    assert trained == [*(f"rate-ucmnet-{r:g}" for r in (1e-3, 3e-3)), *trained[2:]]
+    before = {path: path.read_bytes() for path in runs.rglob(records.FILE)}
+    monkeypatch.setattr(protocol, "train_run", train_run)
+    assert command(monkeypatch, isic, runs, "ucmnet", "egeunet") == 0
+    assert all(path.read_bytes() == content for path, content in before.items())
+
+    data = json.loads((tiny / "networks.json").read_text())
+    assert {row["network"] for row in data["networks"]} == {"ucmnet", "egeunet"}
+    assert (data["learned"], data["images"]) == (9, 4)
+    assert all(row["seeds"] == [0, 1, 2] for row in data["networks"])
+    assert data["rates"].keys() == {"ucmnet"} and len(data["rates"]["ucmnet"]["scores"]) == 3
+    assert {"network": "unet", "seed": 0, "epochs_done": 0} in data["waiting"]
+    page = (tiny / "networks.md").read_text()
+    assert page == networks.page(data)
+    assert "`ucmnet`" in page and "Not trained yet" in page and "seeds 0, 1 and 2" in page
+    assert (tiny / "networks.svg").read_text() == networks_plot.plot(data)
+
+    # The kept records alone give the same page, without the runs.
+    (tiny / "networks.json").unlink()
+    networks.write(isic, tiny / "no runs")
+    assert json.loads((tiny / "networks.json").read_text()) == data
+
+
+def test_a_network_that_fails_is_reported_and_the_others_are_trained(
+    monkeypatch, isic, tiny, capfd
+):
+    train_run = protocol.train_run
+
+    def fail(name, *arguments, **options):
+        if name == "protocol-egeunet-1":
+            raise RuntimeError("out of memory")
+        return train_run(name, *arguments, **options)
+
+    monkeypatch.setattr(protocol, "train_run", fail)
+    assert command(monkeypatch, isic, tiny / "runs", "egeunet") == 1
+    assert "protocol-egeunet-1 failed: out of memory" in capfd.readouterr().err
+    (row,) = json.loads((tiny / "networks.json").read_text())["networks"]
+    assert row["seeds"] == [0, 2]
+
+
+def test_a_rate_at_which_training_diverges_is_not_chosen(monkeypatch, isic, tiny):
+    def diverge(name, *arguments, **options):
+        (tiny / "runs" / name).mkdir()
+        raise FloatingPointError("the loss is no longer a number")
+
+    monkeypatch.setattr(protocol, "train_run", diverge)
+    found = records.Records(tiny / "runs")
+    (tiny / "runs").mkdir()
+    protocol.do(Job("ucmnet", 1e-2), found, isic, "cpu")
+    assert found.trial_score(Job("ucmnet", 1e-2)) == 0
+    with pytest.raises(FloatingPointError):
+        protocol.do(Job("ucmnet", 1e-2, 0), found, isic, "cpu")
+
+
+def made_up(network, quality, seeds=(0,), images=200):
+    """Records of a network that finds about ``quality`` of each lesion."""
+    found = []
+    for seed in seeds:
+        rng = np.random.default_rng(seed)
+        hard = np.random.default_rng(99).uniform(0.6, 1.0, images)
+        tp = np.round(1000 * np.clip(quality * hard + rng.normal(0, 0.01, images), 0, 1))
+        cases = {
+            "id": [f"ISIC_{index}" for index in range(images)],
+            "true_positives": tp.tolist(),
+            "false_positives": [0] * images,
+            "false_negatives": (1000 - tp).tolist(),
+            "true_negatives": [3000] * images,
+            "hd95": [2.0] * images,
+            "surface_dice": [0.9] * images,
+        }
+        found.append({"network": network, "seed": seed, "cases": cases})
+    return compare.Runs.of(found)
+
+
+def test_intervals_hold_the_scores_and_seeds_are_averaged():
+    runs = made_up("a", 0.9, seeds=(0, 1, 2))
+    score = compare.summary(runs)["pooled_iou"]
+    expected = [np.mean(record["cases"]["true_positives"]) / 1000 for record in runs.records]
+    assert score["by_seed"] == pytest.approx(expected)
+    assert score["value"] == pytest.approx(np.mean(expected))
+    assert score["low"] < score["value"] < score["high"]
+    assert compare.summary(runs)["mean_hd95"]["value"] == pytest.approx(2.0)
+
+
+def test_paired_differences_are_sharper_than_intervals():
+    better, worse, same = made_up("better", 0.92), made_up("worse", 0.9), made_up("same", 0.92)
+    scores = [compare.summary(runs)["pooled_iou"] for runs in (better, worse)]
+    assert scores[0]["low"] < scores[1]["high"]  # The intervals overlap,
+    assert compare.difference(better, worse)["low"] > 0  # and the difference is real.
+    found = compare.difference(better, same)
+    assert found["difference"] == found["low"] == found["high"] == 0
+
+
+def test_fronts_and_comparisons():
+    points = {"a": (1, 0.7), "b": (2, 0.6), "c": (3, 0.8), "d": (3, 0.75), "e": (9, 0.8)}
+    assert compare.front(points) == ["a", "c"]
+    runs = [made_up(name, quality) for name, quality in [("a", 0.8), ("b", 0.9), ("c", 0.85)]]
+    pairs = [(c["one"], c["other"]) for c in compare.comparisons(runs, [["a", "c", "b"]])]
+    assert pairs == [("b", "c"), ("b", "a"), ("c", "a")]
+    hard = compare.hard_images(runs, count=3)
+    assert [image["best_iou"] for image in hard] == sorted(image["best_iou"] for image in hard)
+    assert all(image["median_iou"] <= image["best_iou"] for image in hard)
+
+
+@pytest.mark.parametrize(
+    ("qualities", "says"),
+    [
+        ({"malunet": 0.95, "egeunet": 0.7}, "Its lead over the other one is larger than chance."),
+        ({"malunet": 0.9, "egeunet": 0.9}, "could turn its lead over `egeunet`"),
+    ],
+)
+def test_what_the_page_says_of_differences(qualities, says):
+    runs = [made_up(name, quality) for name, quality in qualities.items()]
+    rows = [
+        {
+            "network": r.network,
+            "parameters": CATALOG[r.network]["parameters"],
+            "macs": CATALOG[r.network]["macs"],
+            "seeds": [0],
+            "scores": compare.summary(r),
+        }
+        for r in runs
+    ]
+    fronts = {
+        cost: compare.front({r["network"]: (r[cost], networks._iou(r)) for r in rows})
+        for cost in ("macs", "parameters")
+    }
+    comparisons = compare.comparisons(runs, list(fronts.values()))
+    data = {"networks": rows, "fronts": fronts, "comparisons": comparisons, "images": 200}
+    assert says in "\n".join(networks._words(data))
