@@ -1,4 +1,4 @@
-"""UCM-Net and LB-UNet, relatives of EGE-UNet, are their authors' networks."""
+"""UCM-Net, MUCM-Net and LB-UNet, relatives of EGE-UNet, are their authors' networks."""
 
 import pytest
 import torch
@@ -7,8 +7,15 @@ from authors_case import assert_same, load_case
 import skinseg
 
 # The authors' outputs, coarsest first, the last one the network's; all before the sigmoid.
-CASES = {"ucmnet": [f"output_{index}" for index in range(6)]}
-PARAMETERS = {"lbunet": 55_865, "ucmnet": 47_436}
+CASES = {name: [f"output_{index}" for index in range(6)] for name in ("mucmnet_8", "ucmnet")}
+PARAMETERS = {
+    "lbunet": 55_865,
+    "mucmnet": 138_652,
+    "mucmnet_2": 99_868,
+    "mucmnet_4": 80_508,
+    "mucmnet_8": 71_148,
+    "ucmnet": 47_436,
+}
 
 
 @torch.no_grad()
@@ -56,6 +63,8 @@ def test_ucmnet_ignores_the_weights_that_its_authors_do_not_apply():
     ("name", "arguments", "says"),
     [
         ("lbunet", {"channels": (8, 16)}, "six widths"),
+        ("mucmnet", {"channels": (8, 16)}, "six widths"),
+        ("mucmnet", {"groups": 0}, "at least 1, not 0"),
         ("ucmnet", {"channels": (8, 16)}, "six widths"),
     ],
 )

@@ -17,6 +17,7 @@ from skinseg.blocks.gsa import GroupShuffleAttention
 from skinseg.blocks.iea import InvertedExternalAttention
 from skinseg.blocks.mamba import Mamba
 from skinseg.blocks.mkir import MultiKernelInvertedResidual
+from skinseg.blocks.mucm import MambaUCMBlock
 from skinseg.blocks.pvm import ParallelVisionMamba
 from skinseg.blocks.sab import SpatialAttentionBridge
 from skinseg.blocks.scab import ChannelSpatialAttentionBridge
@@ -37,6 +38,7 @@ BLOCKS: dict[str, type[nn.Module]] = {
     "iea": InvertedExternalAttention,
     "mamba": Mamba,
     "mkir": MultiKernelInvertedResidual,
+    "mucm": MambaUCMBlock,
     "pvm": ParallelVisionMamba,
     "sab": SpatialAttentionBridge,
     "scab": ChannelSpatialAttentionBridge,
@@ -99,6 +101,7 @@ __all__ = [
     "GroupShuffleAttention",
     "InvertedExternalAttention",
     "Mamba",
+    "MambaUCMBlock",
     "MultiKernelInvertedResidual",
     "ParallelVisionMamba",
     "SpatialAttentionBridge",

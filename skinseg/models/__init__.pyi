@@ -11,6 +11,7 @@ from .malunet import MALUNet as MALUNet
 from .mkunet import MKUNet as MKUNet
 from .mobilenetv3 import MobileNetV3 as MobileNetV3
 from .mobilevitv2 import MobileViTv2 as MobileViTv2
+from .mucmnet import MUCMNet as MUCMNet
 from .sanet import SANet as SANet
 from .segnet import SegNet as SegNet
 from .tinyunet import TinyUNet as TinyUNet
