@@ -9,7 +9,7 @@ DATA ?= isic2017
 DEVICE ?= cpu
 
 .PHONY: demo catalog test test-slow test-hosts faults lint types format tables protocol networks \
-	results docs site site-check clean
+	bench results docs site site-check clean
 
 demo: .venv/installed
 	$(BIN)/skinseg synth demo/lesion --count 1 --size 512 --seed 9
@@ -55,6 +55,10 @@ protocol: .venv/installed-dev
 
 networks: .venv/installed-dev
 	$(BIN)/python benchmarks/protocol/networks.py --data $(DATA) --runs runs/protocol --device $(DEVICE)
+
+# Quarter of an hour on an idle machine.
+bench: .venv/installed-dev
+	$(BIN)/python benchmarks/speed/latency.py
 
 results: .venv/installed-dev
 	$(BIN)/python benchmarks/pages.py

@@ -108,7 +108,7 @@ def create_model(
         raise TypeError("out_indices goes with features_only=True")
     if pretrained and checkpoint_path is not None:
         raise ValueError("pass either pretrained=True or checkpoint_path, not both")
-    cfg, pretrained = _resolve(model_name, pretrained)
+    cfg, pretrained = _resolve(os.fspath(model_name), pretrained)
     if pretrained_cfg_overlay:
         cfg = _overlay(cfg, model_name, pretrained_cfg_overlay)
     if pretrained and cfg is None:
@@ -132,12 +132,11 @@ def _resolve(name: str, pretrained: bool) -> tuple[PretrainedCfg | None, bool]:
     scheme, separator, place = name.partition(":")
     if separator and scheme in ("local-dir", "hf-hub", "hf_hub"):
         return (hub.read_local_dir(place) if scheme == "local-dir" else hub.download(place)), True
-    if "/" in name or "\\" in name or (os.path.exists(name) and not is_model(name)):
-        raise ValueError(
-            f"{name!r} looks like a path. Write local-dir:{name} for a folder with config.json "
-            f"and model.safetensors, hf-hub:{name} for a repository on the Hub, or pass "
-            "checkpoint_path= for a file of weights"
-        )
+    # A name comes before a folder of that name, but "malunet.pth" is not weights called pth.
+    if not is_model(name) or name.lower().endswith(hub.WEIGHTS_SUFFIXES):
+        hint = hub.near_miss(name)
+        if hint is not None:
+            raise ValueError(hint)
     return get_pretrained_cfg(name), pretrained
 
 

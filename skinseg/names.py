@@ -4,6 +4,14 @@ import difflib
 import fnmatch
 from collections.abc import Iterable
 
+RECIPE_NETWORKS = {
+    "paper-egeunet": "egeunet",
+    "paper-lmsaunet": "lmsaunet",
+    "paper-malunet": "malunet",
+    "skinseg": None,
+}
+"""The recipes of `skinseg.training`, and the network that each was published for."""
+
 
 def split_name(name: str) -> tuple[str, str]:
     """Split ``arch.tag`` into the two; the tag is empty where there is none.

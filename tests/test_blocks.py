@@ -1,3 +1,5 @@
+import io
+
 import pytest
 import torch
 from hypothesis import given, settings
@@ -5,6 +7,7 @@ from hypothesis import strategies as st
 from torch import nn
 
 from skinseg import create_block, list_blocks
+from skinseg.blocks import BLOCKS
 
 channels = st.integers(4, 40)
 sides = st.integers(2, 19)
@@ -173,6 +176,67 @@ def test_no_gradient_flows_through_the_residual_of_ucm():
 def test_ucm_takes_a_map_of_one_pixel():
     block = create_block("ucm", 8).train()
     assert block(torch.randn(1, 8, 1, 1)).isfinite().all()
+
+
+@pytest.mark.parametrize("name", SINGLE_MAP)
+def test_one_image_of_one_position_trains(name):
+    block = create_block(name, 8, 12).train()
+    block(torch.randn(1, 8, 1, 1)).sum().backward()
+    assert all(parameter.grad.isfinite().all() for parameter in block.parameters())
+
+
+@pytest.mark.parametrize("name", sorted(BLOCKS))
+def test_channels_that_are_none_are_refused(name):
+    with pytest.raises(ValueError, match="in_chans must be at least 1, not 0"):
+        create_block(name, 0)
+    with pytest.raises(ValueError, match="in_chans must be at least 1, not -4"):
+        BLOCKS[name](-4)
+    if name not in BRIDGES:
+        with pytest.raises(ValueError, match="out_chans must be at least 1, not 0"):
+            create_block(name, 8, 0)
+        with pytest.raises(TypeError, match=r"out_chans must be a whole number, not 8\.0"):
+            create_block(name, 8, 8.0)
+
+
+def test_a_class_is_no_name():
+    with pytest.raises(TypeError, match=r"name must be one of cab, .*, not <class"):
+        create_block(BLOCKS["ecdf"], 8)
+
+
+@pytest.mark.parametrize("name", ["ecdf", "ghpa"])
+@pytest.mark.parametrize("size", [(7, 5), (8, 8)])
+def test_any_number_of_images_exports(name, size):
+    block = create_block(name, 8, 12).eval()
+    batch = {"x": {0: torch.export.Dim("b")}}
+    exported = torch.export.export(block, (torch.randn(2, 8, *size),), dynamic_shapes=batch)
+    for count in (1, 3):
+        x = torch.randn(count, 8, *size)
+        torch.testing.assert_close(exported.module()(x), block(x))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("dynamo", [True, False])
+@pytest.mark.parametrize("name", ["ecdf", "ghpa"])
+def test_onnx_of_odd_sizes(name, dynamo):
+    pytest.importorskip("onnxscript")
+    runtime = pytest.importorskip("onnxruntime")
+    block = create_block(name, 8, 12).eval()
+    file = io.BytesIO()
+    dynamic = (
+        {"dynamic_shapes": {"x": {0: torch.export.Dim("b")}}}
+        if dynamo
+        else {"dynamic_axes": {"x": {0: "b"}}, "input_names": ["x"]}
+    )
+    program = torch.onnx.export(
+        block, (torch.randn(2, 8, 7, 5),), None if dynamo else file, dynamo=dynamo, **dynamic
+    )
+    if dynamo:
+        program.save(file)
+    session = runtime.InferenceSession(file.getvalue())
+    for count in (1, 3):
+        x = torch.randn(count, 8, 7, 5)
+        (found,) = session.run(None, {session.get_inputs()[0].name: x.numpy()})
+        torch.testing.assert_close(torch.from_numpy(found), block(x), atol=1e-4, rtol=1e-4)
 
 
 def test_ghpa_branches_of_the_learned_tensors_do_not_see_the_image():

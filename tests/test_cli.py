@@ -9,6 +9,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -21,7 +22,8 @@ from typer.testing import CliRunner, Result
 
 import skinseg
 from skinseg.cli import app
-from skinseg.data import read_mask, synthetic_lesion, write_png
+from skinseg.cli.results import unguarded
+from skinseg.data import read_image, read_mask, synthetic_lesion, write_png
 from skinseg.files import write_json
 from skinseg.inference import Predictor
 from skinseg.pretrained import PretrainedCfg, file_hash
@@ -244,6 +246,23 @@ def test_skip_existing_wants_the_row_and_all_pictures(images, tmp_path, monkeypa
     assert written() == ["a_mask.png", "b_mask.png", "c_mask.png"]
 
 
+@pytest.mark.parametrize("name", ["=1+1", "+x", "-x", "@x", "\tx", "'=x", "'x", "x"])
+def test_no_cell_of_the_table_is_a_formula(images, tmp_path, monkeypatch, name):
+    (images / "a.png").rename(images / f"{name}.png")
+    monkeypatch.chdir(images)
+    out = tmp_path / "out"
+    command = ("-o", out, "--model", "basic_unet_sab", "--skip-existing", "--", f"{name}.png")
+    assert run("predict", *command).exit_code == 0
+    [row] = table(out)
+    for cell, text in ((row["file"], f"{name}.png"), (row["mask_file"], f"{name}_mask.png")):
+        assert cell == (text if name in ("x", "'x") else f"'{text}")
+        assert unguarded(cell) == text
+    before = (out / f"{name}_mask.png").stat().st_mtime_ns
+    assert run("predict", *command).exit_code == 0
+    assert (out / f"{name}_mask.png").stat().st_mtime_ns == before
+    assert table(out) == [row]
+
+
 # --- predict: what it finds ----------------------------------------------------------------------
 
 
@@ -329,13 +348,13 @@ def test_results_are_not_written_beside_the_images(images):
 WRONG_USE = {
     "unknown model": (["--model", "basic_unit"], "did you mean basic_unet"),
     "unknown tag": (["--model", "basic_unet_sab.smal"], "did you mean small"),
-    "path as model": (["--model", "nets/mine.pth"], "local-dir:nets/mine.pth"),
+    "path as model": (["--model", "nets/mine.pth"], "`skinseg convert` makes one"),
     "empty local-dir": (["--model", "local-dir:nowhere"], "has no config.json"),
     "no weights": (["--model", "lmsaunet_n8"], "no weights for lmsaunet_n8"),
-    "threshold": (["--threshold", "1.5"], "threshold must be above 0 and below 1, not 1.5"),
-    "batch size": (["--batch-size", "0"], "batch_size must be 1 or more, not 0"),
+    "threshold": (["--threshold", "1.5"], "--threshold must be above 0 and below 1, not 1.5"),
+    "batch size": (["--batch-size", "0"], "--batch-size must be 1 or more, not 0"),
     "device": (["--device", "cuda:77"], "device 'cuda:77' cannot be used"),
-    "workers": (["--workers", "0"], "workers must be 1 or more, not 0"),
+    "workers": (["--workers", "0"], "--workers must be 1 or more, not 0"),
     "table": (["--table", "xml"], "xml"),
     "option": (["--tresh", "0.5"], "--tresh"),
 }
@@ -538,7 +557,7 @@ def test_synth_writes_a_data_set_that_check_accepts(tmp_path):
     np.testing.assert_array_equal(Image.open(tmp_path / "set/images/synthetic_6.png"), image)
     np.testing.assert_array_equal(read_mask(tmp_path / "set/masks/synthetic_6.png"), mask)
     result = run("check", tmp_path / "set")
-    assert result.exit_code == 0
+    assert result.exit_code == 1  # Sound, and too few to train on.
     assert "3 samples: nothing to complain of" in result.stdout
 
 
@@ -558,9 +577,115 @@ def dataset(tmp_path) -> Path:
 def test_check_of_a_broken_data_set(dataset, tmp_path):
     (dataset / "masks/synthetic_3.png").unlink()
     result = run("check", dataset, "-q")
-    assert result.exit_code == 1
+    assert result.exit_code == 0
+    assert run("check", dataset, "-q", "--strict").exit_code == 1
     assert "Images without a mask (1):" in result.stdout
     assert run("check", tmp_path / "nowhere").exit_code == 2
+
+
+ONLY_IN_PYTHON = re.compile(
+    r"subset`|FolderDataset\(|MappedLabels\(|AnyLabel\(|[a-z]+_\w+ must|[a-z_]+="
+)
+
+
+def test_errors_speak_of_options(dataset, tmp_path):
+    commands = [
+        ("check", tmp_path / "nowhere"),
+        ("check", dataset, "--labels", "0=skin"),
+        ("check", dataset, "--labels", "1=lesion", "--any-label"),
+        ("train", "--data", dataset, "--learning-rate", 0),
+        ("train", "--data", dataset, "--early-stop", 0),
+        ("evaluate", "--data", dataset, "--tolerance", -1),
+        ("evaluate", "--data", dataset, "-m", "segnet"),
+        ("predict", dataset / "images", "-o", tmp_path / "out", "--threshold", 2),
+    ]
+    (dataset / "masks/synthetic_1.png").unlink()
+    commands += [("evaluate", "--data", dataset)]
+    Image.new("L", (40, 40), 2).save(dataset / "masks/synthetic_2.png")
+    commands += [("check", dataset, "-q"), ("train", "--data", dataset, "-q")]
+    for command in commands:
+        result = run(*command)
+        assert result.exit_code in (1, 2), command
+        assert not ONLY_IN_PYTHON.search(result.stderr), result.stderr
+
+
+# --- Ctrl-C --------------------------------------------------------------------------------------
+
+
+def interrupting(calls: int):
+    """A function that is interrupted after some calls of another."""
+
+    def wrap(function):
+        left = [calls]
+
+        def interrupted(*arguments, **options):
+            if left[0] == 0:
+                raise KeyboardInterrupt
+            left[0] -= 1
+            return function(*arguments, **options)
+
+        return interrupted
+
+    return wrap
+
+
+def test_interrupted_check_and_evaluation_say_what_they_leave(dataset, tmp_path, monkeypatch):
+    before = sorted(dataset.rglob("*"))
+    with monkeypatch.context() as patch:
+        patch.setattr("skinseg.data.checks.read_image", interrupting(3)(read_image))
+        result = run("check", dataset, "-q")
+    assert result.exit_code == 130
+    assert "interrupted; check changes no file" in result.stderr
+    out = tmp_path / "out"
+    command = ("evaluate", "--data", dataset, "-m", "basic_unet_sab", "-o", out, "-q")
+    with monkeypatch.context() as patch:
+        patch.setattr("skinseg.data.datasets.read_image", interrupting(3)(read_image))
+        result = run(*command)
+    assert result.exit_code == 130
+    assert "nothing was written" in result.stderr
+    assert names(out) == []
+    with monkeypatch.context() as patch:
+        patch.setattr("skinseg.reports.draw_gallery", interrupting(0)(None))
+        result = run(*command)
+    assert result.exit_code == 130
+    assert f"the report in '{out}' is incomplete or older; the same command" in result.stderr
+    assert sorted(dataset.rglob("*")) == before
+
+
+def test_interrupted_synth_leaves_no_image_without_its_mask(tmp_path, monkeypatch):
+    monkeypatch.setattr("skinseg.data.write_png", interrupting(5)(write_png))
+    result = run("synth", tmp_path / "set", "--count", 9, "--size", 40, "-q")
+    assert result.exit_code == 130
+    assert "2 of 9 pictures are in" in result.stderr
+    images = names(tmp_path / "set/images")
+    assert images == ["synthetic_0.png", "synthetic_1.png"]
+    assert set(images) < set(names(tmp_path / "set/masks"))
+
+
+@pytest.mark.skipif(os.name == "nt", reason="there is no SIGINT to send")
+def test_interrupted_while_torch_is_loading(tmp_path):
+    """As an extension module may do it, this torch turns an interruption into another error."""
+    (tmp_path / "torch").mkdir()
+    (tmp_path / "torch/__init__.py").write_text(
+        "import pathlib, time\n"
+        "pathlib.Path('loading').touch()\n"
+        "try:\n    time.sleep(60)\nexcept BaseException:\n    raise SystemError('no torch')\n"
+    )
+    paths = [str(tmp_path), str(Path(skinseg.__file__).parents[1])]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "skinseg", "info", "malunet"],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(paths)},
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    while not (tmp_path / "loading").exists() and process.poll() is None:
+        time.sleep(0.05)
+    process.send_signal(signal.SIGINT)
+    _, stderr = process.communicate()
+    assert process.returncode == 130
+    assert stderr.startswith("Error: interrupted while modules were loading")
+    assert "Traceback" not in stderr
 
 
 # --- the command itself --------------------------------------------------------------------------

@@ -7,22 +7,30 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
+from torch.utils.data import DataLoader
 
 from skinseg.data import (
     ISIC2016,
     ISIC2017,
     ISIC2018,
     PH2,
+    Collate,
     DatasetError,
     FolderDataset,
     ImageError,
+    MappedLabels,
+    Normalization,
     Pair,
     PairDataset,
     SegmentationDataset,
     check_dataset,
+    open_dataset,
+    parse_labels,
     read_split,
 )
+from skinseg.data.images import read_labels
 
 SIZE = (12, 16)
 
@@ -260,6 +268,28 @@ def test_sequence(tmp_path):
     assert repr(dataset) == "<FolderDataset: 3 samples>"
 
 
+@pytest.mark.parametrize("workers", [0, 1])
+def test_a_plain_data_loader_takes_it(tmp_path, workers):
+    dataset = put_pairs(tmp_path, "ab") + put_pairs(tmp_path / "other", "c")
+    put_image(tmp_path / "wide/images/d.jpg")
+    wide = Image.open(tmp_path / "wide/images/d.jpg").resize((40, 20))
+    wide.save(tmp_path / "wide/images/d.jpg")
+    put_mask(tmp_path / "wide/masks/d.png", (20, 40))
+    dataset += FolderDataset(tmp_path / "wide")
+    normalization = Normalization(kind="mean_std", mean=(0.0,) * 3, std=(1.0,) * 3)
+    collate = Collate((24, 32), normalization)
+    loader = DataLoader(dataset, batch_size=4, collate_fn=collate, num_workers=workers)
+    [(images, masks)] = loader
+    assert images.shape == (4, 3, 24, 32)
+    assert images.dtype == masks.dtype == torch.float32
+    expected = Image.fromarray(dataset[3].image).resize((32, 24), Image.Resampling.BILINEAR)
+    found = images[3].permute(1, 2, 0).numpy() * 255
+    assert np.abs(found - np.asarray(expected)).max() <= 1.5
+    assert masks.shape == (4, 1, 24, 32)
+    np.testing.assert_array_equal(masks[0, 0, ::2, ::2].bool(), dataset[0].mask)
+    assert Collate(16)(list(dataset))[1].unique().tolist() == [0, 1]
+
+
 def test_subset_keeps_the_order_it_is_given(tmp_path):
     dataset = put_pairs(tmp_path, "abc").subset(["c", "a"])
     assert isinstance(dataset, FolderDataset)
@@ -334,6 +364,65 @@ def test_joined(tmp_path):
         joined + first
 
 
+# --- labels --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("mode", ["L", "P", "I;16", "RGB"])
+def test_labels_mean_what_is_said(tmp_path, mode):
+    labels = np.zeros(SIZE, np.uint8)
+    labels[2:5], labels[6:8] = 1, 2
+    put_image(tmp_path / "x.jpg")
+    if mode == "P":
+        picture = Image.fromarray(labels, "P")
+        picture.putpalette([0, 0, 0, 0, 128, 0, 128, 0, 0])
+    elif mode == "RGB":
+        picture = Image.fromarray(np.stack([labels] * 3, axis=2))
+    else:
+        picture = Image.fromarray(labels.astype(np.uint16 if mode == "I;16" else np.uint8))
+    picture.save(tmp_path / "x_mask.png")
+    meaning = parse_labels("0=background, 1=background, 2=lesion")
+    dataset = open_dataset(tmp_path, labels=meaning)
+    np.testing.assert_array_equal(dataset[0].mask, labels == 2)
+    # It is still known after the ids, or the selection, have changed.
+    again = dataset.renamed(["y"]).subset(["y"])
+    np.testing.assert_array_equal(again[0].mask, labels == 2)
+    assert check_dataset(dataset, progress=False).ok
+    unnamed = open_dataset(tmp_path, labels={0: "background", 2: "lesion"})
+    with pytest.raises(DatasetError, match=r"x_mask.png' holds 1, and labels names 0, 2 only"):
+        unnamed[0]
+    [finding] = check_dataset(unnamed, progress=False).findings
+    assert finding.kind == "unknown_values"
+
+
+@pytest.mark.parametrize("text", ["", "2", "0=skin,2=lesion", "a=lesion", "1=lesion,1=lesion"])
+def test_labels_that_are_written_otherwise(text):
+    with pytest.raises(DatasetError, match="as 0=background,2=lesion"):
+        parse_labels(text)
+
+
+def test_labels_need_a_lesion_and_exclude_any_label(tmp_path):
+    put_pairs(tmp_path, "a")
+    with pytest.raises(DatasetError, match="one of them lesion"):
+        open_dataset(tmp_path, labels={0: "background"})
+    with pytest.raises(DatasetError, match="exclude each other"):
+        open_dataset(tmp_path, labels={1: "lesion"}, any_label=True)
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_what_labels_mean_is_not_lost_in_a_sum(tmp_path, order):
+    plain = put_pairs(tmp_path / "1", "a")
+    mapped = MappedLabels(put_pairs(tmp_path / "2", "b"), {0: "background", 255: "lesion"})
+    first, second = (plain, mapped)[::order]
+    with pytest.raises(DatasetError, match=r"Join the data sets first: MappedLabels\("):
+        first + second
+
+
+def test_a_color_picture_holds_no_labels(tmp_path):
+    put_image(tmp_path / "x.png")
+    with pytest.raises(ImageError, match="it is a color picture"):
+        read_labels(tmp_path / "x.png")
+
+
 # --- checks --------------------------------------------------------------------------------------
 
 
@@ -373,6 +462,8 @@ def spoil(root: Path, fault: str) -> None:
         grey_steps(mask, 0.4)
     elif fault == "empty_mask":
         Image.new("L", SIZE[::-1]).save(mask)
+    elif fault == "labels 0 and 2":
+        Image.fromarray(np.array(Image.open(mask)) // 255 * np.uint8(2)).save(mask)
     elif fault == "duplicate":
         put_image(image, seed=0)
 
@@ -389,6 +480,7 @@ def spoil(root: Path, fault: str) -> None:
         ("grey edge", "not_binary", False, "b.png"),
         ("grey all over", "not_binary", True, "b.png"),
         ("empty_mask", "empty_mask", False, "b.png"),
+        ("labels 0 and 2", "unknown_values", True, "--labels 0=background,2=lesion"),
         ("duplicate", "duplicate", False, "a, b"),
     ],
 )
@@ -400,7 +492,7 @@ def test_one_fault(tmp_path, fault, kind, broken, named):
     finding = report.of_kind(kind)[0]
     assert finding.broken is broken
     assert report.ok is not broken
-    assert named in finding.message
+    assert named in finding.message + finding.remedy
     assert named in report.summary()
     assert finding.ids == {"mask_without_image": (), "duplicate": ("a", "b")}.get(kind, ("b",))
     if broken:

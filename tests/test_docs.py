@@ -10,7 +10,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 BLOCK = re.compile(r"^```python\n(.*?)^```", re.DOTALL | re.MULTILINE)
-THIRD_PARTIES = {"monai", "segmentation_models_pytorch", "timm", "torchvision"}
+THIRD_PARTIES = {"lightning", "monai", "segmentation_models_pytorch", "timm", "torchvision"}
 LINK = re.compile(r"\]\((?!https?:|#)([^)#]+)")
 
 

@@ -21,6 +21,7 @@ from skinseg.data import (
     write_png,
 )
 from skinseg.data.images import read_mask_levels, read_reduced_image
+from skinseg.data.mask_values import MaskValuesError
 from skinseg.data.resizing import resize_image
 
 RED, WHITE = (255, 0, 0), (255, 255, 255)
@@ -366,8 +367,8 @@ def grey(levels: list[int], mode: str = "L") -> Image.Image:
     [
         ([0, 255, 255], [0, 1, 1]),
         ([0, 127, 128], [0, 0, 1]),
+        ([0, 2, 128], [0, 0, 1]),
         ([0, 1, 1], [0, 1, 1]),
-        ([0, 1, 2], [0, 0, 0]),
         ([0, 0, 0], [0, 0, 0]),
         ([1, 1, 1], [1, 1, 1]),
     ],
@@ -424,11 +425,41 @@ def test_colour_picture_is_no_mask(tmp_path):
 
 @pytest.mark.parametrize(
     ("levels", "expected"),
-    [([0, 65535], [0, 1]), ([0, 255], [0, 1]), ([0, 1], [0, 1]), ([300, 32600], [0, 0])],
+    [([0, 65535], [0, 1]), ([0, 255], [0, 1]), ([0, 1], [0, 1]), ([300, 32600, 40000], [0, 0, 1])],
 )
 def test_16_bit_mask(tmp_path, levels, expected):
     path = saved(tmp_path / "m.png", Image.fromarray(np.array([levels], np.uint16)))
     assert read_mask(path).tolist() == [[bool(value) for value in expected]]
+
+
+UNKNOWN = [
+    ([0, 2, 2], np.uint8, "holds 0 and 2,", "--labels 0=background,2=lesion;"),
+    ([1, 2, 2], np.uint8, "holds 1 and 2,", "--labels 1=background,2=lesion;"),
+    ([0, 127, 0], np.uint8, "holds 0 and 127,", "--any-label"),
+    ([0, 1, 2], np.uint8, "holds 0, 1 and 2,", "--labels 0=background,1=lesion,2=lesion;"),
+    ([2, 2, 2], np.uint8, "holds 2,", "--labels 0=background,2=lesion;"),
+    # Read by their full range, these would be black.
+    ([0, 2, 2], np.uint16, "holds 0 and 2,", "--labels 0=background,2=lesion;"),
+    ([300, 32600, 300], np.uint16, "holds 300 and 32600,", "--labels 300=background"),
+    ([0, 1, 2, 3, 4, 5], np.uint8, "holds 0, 1, 2, ..., 5,", "--any-label"),
+]
+
+
+@pytest.mark.parametrize(("values", "dtype", "what", "remedy"), UNKNOWN)
+def test_values_that_mean_nothing_are_refused(tmp_path, values, dtype, what, remedy):
+    path = saved(tmp_path / "m.png", Image.fromarray(np.array([values], dtype)))
+    with pytest.raises(MaskValuesError) as raised:
+        read_mask(path)
+    assert f"m.png' {what} and no value that means lesion" in str(raised.value)
+    assert remedy in str(raised.value)
+
+
+def test_noise_of_a_jpeg_file_is_no_value(tmp_path):
+    Image.fromarray(np.full((16, 16), 9, np.uint8)).save(tmp_path / "black.jpg")
+    assert not read_mask(tmp_path / "black.jpg").any()
+    Image.fromarray(np.full((16, 16), 60, np.uint8)).save(tmp_path / "grey.jpg")
+    with pytest.raises(MaskValuesError, match=r"grey\.jpg' holds 60,"):
+        read_mask(tmp_path / "grey.jpg")
 
 
 # --- writing -------------------------------------------------------------------------------------

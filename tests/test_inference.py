@@ -43,6 +43,12 @@ def darkness(**options: object) -> Predictor:
     return Predictor(Darkness(), **{"normalization": UNIT, "input_size": (64, 64), **options})
 
 
+def test_one_number_is_a_square():
+    assert darkness(input_size=48).input_size == (48, 48)
+    assert darkness(input_size=np.int64(48)).input_size == (48, 48)
+    assert darkness(input_size=[32, 48], threshold=np.float32(0.25)).input_size == (32, 48)
+
+
 def spot(height: int = 90, width: int = 120) -> tuple[np.ndarray, np.ndarray]:
     """A dark spot on bright skin, upper left of the middle, and its mask."""
     y, x = np.mgrid[:height, :width]
@@ -307,19 +313,19 @@ def test_photograph_is_decoded_smaller_and_its_mask_is_the_same(tmp_path, turn, 
         lambda image, *rest: seen.append(image.size) or resize(image, *rest),
     )
     small, whole = predictor([tmp_path / "x.jpg", read_image(tmp_path / "x.jpg")])
-    assert sorted(seen) == [(250, 188), (1000, 750)]
+    assert sorted(seen) == [(500, 375), (1000, 750)]
     assert small.mask.shape == whole.mask.shape == mask.shape
     assert iou(small.mask, whole.mask) > 0.995
     assert np.abs(small.probability - whole.probability).max() < 0.05
 
 
-@pytest.mark.parametrize("size", [(64, 64), (100, 90), (127, 256), (600, 800), (32, 900)])
+@pytest.mark.parametrize("size", [(64, 64), (100, 90), (127, 256), (600, 800), (1100, 2100)])
 def test_images_are_resized_as_networks_are_trained(size):
     image = synthetic_lesion(2, size)[0]
     expected = resize_images(torch.from_numpy(image).permute(2, 0, 1)[None], (64, 64))[0]
     got = resize_image(Image.fromarray(image), (64, 64)).astype(int)
     difference = np.abs(got - expected.permute(1, 2, 0).numpy())
-    averaged = max(size) >= 8 * 64
+    averaged = max(size) >= 16 * 64
     assert difference.max() <= (4 if averaged else 1)
     assert difference.mean() < (0.5 if averaged else 1e-3)
 
@@ -610,6 +616,10 @@ BAD_ARGUMENTS = {
     "classes": ({"model": trained(outputs=3)}, ValueError, "3 classes"),
     "threshold 0": ({"threshold": 0}, ValueError, "threshold must be .* not 0"),
     "threshold 1.5": ({"threshold": 1.5}, ValueError, "not 1.5"),
+    "threshold as text": ({"threshold": "0.5"}, TypeError, "must be a number .* not '0.5'"),
+    "size as text": ({"input_size": "256"}, TypeError, "one number for both, .* not '256'"),
+    "size of a part": ({"input_size": 64.5}, TypeError, "input_size must be .* not 64.5"),
+    "size too small": ({"input_size": 16}, ValueError, "each 32 or more"),
     "threshold NaN": ({"threshold": float("nan")}, ValueError, "not nan"),
     "batch size": ({"batch_size": 0}, ValueError, "batch_size must be 1 or more, not 0"),
     "input size": ({"input_size": (16, 64)}, ValueError, r"each 32 or more, not \(16, 64\)"),
@@ -631,6 +641,13 @@ def test_bad_argument_is_refused(case):
     arguments, error, message = BAD_ARGUMENTS[case]
     with pytest.raises(error, match=message):
         Predictor(**{"model": Darkness(), **arguments})
+
+
+def test_smallest_input_is_that_of_the_networks():
+    size = skinseg.models.base.MIN_SIZE
+    assert Predictor(Darkness(), input_size=(size, size)).input_size == (size, size)
+    with pytest.raises(ValueError, match=f"each {size} or more"):
+        Predictor(Darkness(), input_size=(size, size - 1))
 
 
 def test_networks_of_other_channels_are_refused():

@@ -43,6 +43,27 @@ def test_help_needs_no_torch(arguments):
 
 
 @pytest.mark.parametrize(
+    ("line", "offered"),
+    [
+        ("skinseg train --model mal", "malunet.isic2017"),
+        ("skinseg predict --model egeunet.", "egeunet.isic2017"),
+        ("skinseg train --recipe paper-", "paper-lmsaunet"),
+        ("skinseg info malu", "malunet"),
+        ("skinseg push ", "egeunet.isic2017"),
+    ],
+)
+def test_completion_needs_no_torch(line, offered):
+    asked = {"COMP_WORDS": line, "COMP_CWORD": str(line.count(" "))}
+    code = (
+        "from typer.testing import CliRunner; from skinseg.cli import app; "
+        f"env = {asked | {'_SKINSEG_COMPLETE': 'complete_bash'}}; "
+        "offered = CliRunner().invoke(app, [], prog_name='skinseg', env=env).output.split(); "
+        f"assert {offered!r} in offered, offered"
+    )
+    assert not {"torch", "numpy", "huggingface_hub"} & loaded(code)
+
+
+@pytest.mark.parametrize(
     "code",
     [
         "import skinseg.inference.predictor",

@@ -1,3 +1,6 @@
+import re
+from pathlib import Path
+
 import pytest
 from torch import nn
 
@@ -60,6 +63,38 @@ def test_names():
 def test_unknown_names(name, says):
     with pytest.raises(ValueError, match=says):
         skinseg.create_model(name)
+
+
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [
+        ("run/model.safetensors", "Write local-dir:run."),
+        ("run/config.json", "Write local-dir:run."),
+        ("run", "is a folder with a network. Write local-dir:run."),
+        ("half", "is a folder without config.json, so it holds no network"),
+        ("half/model.safetensors", 'create_model("ARCH", checkpoint_path='),
+        ("nowhere/model.safetensors", "there is no such file here"),
+        ("mine.pth", "there is no such file here"),
+        ("malunet.pth", "is a file of weights"),
+        ("local-dir:run/model.safetensors", "is a file; name its folder: local-dir:run"),
+        ("local_dir:run", "Write local-dir:run."),
+        ("hf:org/name", "Write hf-hub:org/name."),
+        ("https://huggingface.co/org/name/tree/main", "Write hf-hub:org/name."),
+        ("zoo:name", "Write local-dir:name or hf-hub:name."),
+        (Path("run"), "Write local-dir:run."),
+        (Path("run/model.safetensors"), "Write local-dir:run."),
+    ],
+)
+@pytest.mark.parametrize("load", [skinseg.create_model, skinseg.Predictor])
+def test_near_misses_name_the_remedy(tmp_path, monkeypatch, name, says, load):
+    monkeypatch.chdir(tmp_path)
+    skinseg.create_model("malunet").save_pretrained("run")
+    skinseg.create_model("malunet").save_pretrained("half")
+    Path("half/config.json").unlink()
+    with pytest.raises(ValueError, match=re.escape(says)):
+        load(name)
+    Path("malunet").mkdir()
+    assert skinseg.create_model("malunet").architecture == "malunet"
 
 
 def test_unknown_arguments_are_refused_by_name():

@@ -10,7 +10,7 @@ from huggingface_hub import ModelCard
 from PIL import Image
 
 import skinseg
-from skinseg.hub import read_local_dir
+from skinseg.hub import model_card, read_local_dir, weights_held
 from skinseg.pretrained import BUNDLED, PretrainedCfg, file_hash
 
 
@@ -156,6 +156,24 @@ def with_another_module(network):
 def with_other_widths(network):
     network.head = torch.nn.Conv2d(network.head.in_channels, 5, 1)
     return network
+
+
+def test_a_loss_of_earlier_versions_is_no_score(egeunet):
+    scores = {"data": "validation images of the run", "pooled_iou": 0.5, "loss": 0.25}
+    card = model_card(dataclasses.replace(egeunet.pretrained_cfg, metrics=[scores]), "org/name")
+    assert "0.5000" in card
+    assert "loss" not in card.partition("## Limits")[0].partition("## Scores")[2]
+    assert "type: loss" not in card
+
+
+@pytest.mark.parametrize("changed", [{"num_classes": 2}, {"in_chans": 1}, {}])
+def test_weights_are_known_under_a_new_head(changed):
+    held = weights_held(skinseg.create_model("egeunet", pretrained=True, **changed))
+    assert held.startswith("egeunet.isic2017, sha256 ")
+    network = skinseg.create_model("egeunet", pretrained=True)
+    with torch.no_grad():
+        next(network.parameters()).add_(1)
+    assert weights_held(network) == "random weights"
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,7 @@ from typer.testing import CliRunner, Result
 
 import skinseg
 from skinseg.cli import app
+from skinseg.cli.training import EpochLines
 from skinseg.data import read_mask, synthetic_lesion
 from skinseg.planning.plan import TrainingPlan
 from skinseg.planning.rehearsal import Rehearsal
@@ -68,8 +69,9 @@ def break_one(folder: Path) -> None:
 def test_three_commands(folder):
     break_one(folder)
     checked = run("check", folder, "-q")
-    assert checked.exit_code == 1
+    assert checked.exit_code == 0
     assert "Läsion 1.JPG': the file is truncated" in checked.stdout
+    assert "skinseg train leaves out what is broken" in checked.stdout
 
     trained = run("train", "--data", folder, "--output", "runs/mine", *SMALL, "--epochs", 2)
     assert trained.exit_code == 0, trained.output
@@ -199,6 +201,19 @@ def test_recipe_of_a_paper_is_used_as_it_is(folder, calls):
     assert recipe == skinseg.training.get_recipe("paper-malunet")
     assert re.search(r"epochs +300 +of the recipe paper-malunet", result.stdout)
     assert network.architecture == "basic_unet_sab"
+    assert "Note: The recipe paper-malunet was published for malunet" in result.stdout
+
+
+@pytest.mark.parametrize("network", ["egeunet", "lmsaunet", "malunet"])
+def test_recipe_of_a_paper_brings_its_network(folder, calls, network):
+    result = run("train", "--data", folder, "--recipe", f"paper-{network}")
+    assert result.exit_code == 0, result.output
+    [((trained, _, _, _, recipe), _)] = calls
+    assert trained.architecture == network
+    assert recipe == skinseg.training.get_recipe(f"paper-{network}")
+    assert "was published for" not in result.stdout
+    again = run("train", "--data", folder, "--recipe", f"paper-{network}", "-m", network)
+    assert "was published for" not in again.stdout
 
 
 def test_recipe_of_a_file_is_used_as_it_is(folder, tmp_path, calls):
@@ -244,10 +259,11 @@ def test_label_masks_are_refused_unless_all_labels_are_lesion(folder, calls):
         mask[:9, :9] = [[1], [2], [0]] * 3
         Image.fromarray(mask).save(folder / "masks" / f"{seed}.png")
     refused = run("train", "--data", folder, *SMALL, "-q")
-    assert refused.exit_code == 2
-    assert "0.png' has several labels (0, 1, 2)" in refused.stderr
+    assert refused.exit_code == 1
+    assert "0.png' holds 0, 1 and 2, and no value that means lesion" in refused.stderr
     assert not calls
     assert run("check", folder, "-q").exit_code == 1
+    assert run("check", folder, "-q", "--any-label").exit_code == 0
     assert run("train", "--data", folder, *SMALL, "-q", "--any-label").exit_code == 0
     [((_, train_set, _, _, _), _)] = calls
     sample = train_set[0]
@@ -260,17 +276,96 @@ def test_masks_of_another_dark_level_are_refused(folder):
     for seed, (image, mask) in enumerate(ODD_NAMES):
         put(folder, seed, image, mask, label=38)
     result = run("train", "--data", folder, *SMALL, "-q")
-    assert result.exit_code == 2
-    assert "No mask marks a lesion" in result.stderr
-    assert "its highest level is 38 of 255" in result.stderr
+    assert result.exit_code == 1
+    assert "holds 0 and 38, and no value that means lesion" in result.stderr
+
+
+@pytest.mark.parametrize("values", [(0, 2), (1, 2), (0, 127)])
+def test_masks_of_values_that_mean_nothing(folder, values, calls):
+    background, lesion = values
+    for _, mask in ODD_NAMES[:4]:
+        if mask.lower().endswith(".png"):
+            labels = np.array(Image.open(folder / "masks" / mask)) > 127
+            levels = np.where(labels, lesion, background).astype(np.uint8)
+            Image.fromarray(levels).save(folder / "masks" / mask)
+    mapping = f"{background}=background,{lesion}=lesion,255=lesion"
+    mapping += "" if background == 0 else ",0=background"
+    commands = [
+        ("check", folder, "-q"),
+        ("train", "--data", folder, *SMALL, "-q"),
+        ("evaluate", "--data", folder, "-m", "malunet", "-q", "--bootstrap", 0),
+    ]
+    for command in commands:
+        result = run(*command)
+        assert result.exit_code == 1, result.output
+        assert f"holds {background} and {lesion}, and no value that means lesion" in result.output
+        assert f"--labels {background}=background,{lesion}=lesion" in result.output
+        said = run(*command, "--labels", mapping)
+        assert said.exit_code == 0, said.output
+    assert len(calls) == 1
+    wrong = run(*commands[0], "--labels", "0=skin")
+    assert wrong.exit_code == 2
+    assert "as 0=background,2=lesion" in wrong.stderr
+
+
+# --- check and train agree -----------------------------------------------------------------------
+
+
+def _few(folder: Path) -> None:
+    for _, mask in ODD_NAMES[2:]:
+        (folder / "masks" / mask).unlink()
+
+
+def _all_empty(folder: Path) -> None:
+    for _, mask in ODD_NAMES:
+        with Image.open(folder / "masks" / mask) as picture:
+            size = picture.size
+        Image.new("L", size).save(folder / "masks" / mask)
+
+
+def _all_broken(folder: Path) -> None:
+    for image, _ in ODD_NAMES:
+        (folder / "images" / image).write_bytes(b"no image")
+
+
+def _one_picture(folder: Path) -> None:
+    for image, mask in ODD_NAMES:
+        put(folder, 0, image, mask)
+
+
+def _labels(folder: Path) -> None:
+    put(folder, 1, *ODD_NAMES[1], label=2)
+
+
+@pytest.mark.parametrize("strict", [[], ["--strict"]])
+@pytest.mark.parametrize(
+    ("spoil", "sentence", "refused_with"),
+    [
+        (lambda folder: None, None, []),
+        (break_one, "Something is broken", [["--strict"]]),
+        (_labels, "1 mask of values that mean nothing", [[], ["--strict"]]),
+        (_few, "2 images can be used, of 2 different pictures", [[]]),
+        (_all_empty, "No mask marks a lesion.", [[], ["--strict"]]),
+        (_all_broken, "Nothing can be trained on.", [[], ["--strict"]]),
+        (_one_picture, "8 images can be used, of 1 different picture;", [[], ["--strict"]]),
+    ],
+)
+def test_check_fails_on_what_train_refuses(folder, calls, spoil, sentence, refused_with, strict):
+    spoil(folder)
+    checked = run("check", folder, "-q", *strict)
+    trained = run("train", "--data", folder, *SMALL, "-q", *strict)
+    refused = int(strict in refused_with or spoil is _few)
+    assert (checked.exit_code, trained.exit_code) == (refused, refused)
+    if refused:
+        sentence = "Something is broken" if spoil is _few and strict else sentence
+        assert sentence in checked.stderr
+        assert sentence in trained.stderr
 
 
 # --- interrupted and finished runs ---------------------------------------------------------------
 
 
 def test_interrupted_run_goes_on_as_it_was_planned(folder, monkeypatch):
-    from skinseg.cli.training import EpochLines
-
     def interrupt(self, entry):
         raise KeyboardInterrupt
 
@@ -289,6 +384,46 @@ def test_interrupted_run_goes_on_as_it_was_planned(folder, monkeypatch):
     assert Path("run/plan.json").read_bytes() == planned
     assert [entry["epoch"] for entry in json.loads(Path("run/log.json").read_text())] == [1, 2]
     assert Path("run/report.html").is_file()
+
+
+def test_the_best_epoch_before_an_interruption_is_still_the_best(tmp_path, capsys):
+    def entry(epoch: int, iou: float) -> dict:
+        return {"epoch": epoch, "loss": 0.5, "validation": {"pooled_iou": iou}}
+
+    (tmp_path / "log.json").write_text(json.dumps([entry(1, 0.8), entry(2, 0.7)]))
+    (tmp_path / "checkpoint.pt").touch()
+    EpochLines(3, tmp_path)(entry(3, 0.75))
+    assert "validation IoU 0.7500, best 0.8000" in capsys.readouterr().err
+    EpochLines(3, tmp_path / "new")(entry(1, 0.6))
+    assert "validation IoU 0.6000, best 0.6000" in capsys.readouterr().err
+
+
+def test_what_a_run_began_with_is_told_where_its_network_is(folder):
+    options = ["--model", "malunet", "--size", 32, "--epochs", 1, "-q"]
+    assert run("train", "--data", folder, "-o", "run", *options).exit_code == 0
+    record = skinseg.hub.read_local_dir("run")
+    facts = record.training_data
+    sha256 = skinseg.get_pretrained_cfg("malunet").sha256
+    assert facts["begins_with"].startswith(f"malunet.isic2017, sha256 {sha256}, trained on ISIC")
+    assert facts["images"] == 4
+    assert facts["epoch_chosen_by"] == "4 validation images"
+    [scores] = record.metrics
+    assert scores["data"] == "validation images of the run, which chose the epoch"
+    assert scores["pooled_iou"] >= 0
+    assert "loss" not in scores
+    assert "loss" in json.loads(Path("run/log.json").read_text())[0]["validation"]
+    card = skinseg.hub.model_card(record, "local-dir:run")
+    told = " ".join(run("info", "local-dir:run", "--size", 32).stdout.split())
+    for text in ("begins with: malunet.isic2017, sha256", "images: 4", "4 validation images"):
+        assert text in card
+        assert text in told
+    assert "| loss |" not in card
+    assert "type: loss" not in card
+
+    scratch = ["--from-scratch", "-o", "scratch"]
+    assert run("train", "--data", folder, *scratch, *options).exit_code == 0
+    facts = skinseg.hub.read_local_dir("scratch").training_data
+    assert facts["begins_with"] == "random weights"
 
 
 def test_finished_run_is_not_overwritten(folder):
@@ -316,11 +451,14 @@ def test_finished_run_is_not_overwritten(folder):
 WRONG = {
     "no folder": (["--data", "nowhere"], "No folder 'nowhere'"),
     "model": (["--model", "malunett"], "did you mean malunet"),
-    "weights": (["--pretrained"], "there are no trained weights of this network"),
+    "weights": (
+        ["--pretrained"],
+        "there are no trained weights of this network; leave --pretrained out",
+    ),
     "recipe": (["--recipe", "paper"], "there is no recipe 'paper'"),
-    "size": (["--size", 8], "size must be at least 32, not 8"),
-    "epochs": (["--epochs", 0], "epochs must be at least 1, not 0"),
-    "fraction": (["--val-fraction", 1], "val_fraction must be above 0 and below 1, not 1"),
+    "size": (["--size", 8], "--size must be at least 32, not 8"),
+    "epochs": (["--epochs", 0], "--epochs must be at least 1, not 0"),
+    "fraction": (["--val-fraction", 1], "--val-fraction must be above 0 and below 1, not 1"),
     "too few": (["--val-fraction", 0.01], "too small to split"),
     "device": (["--device", "cuda:77"], "device 'cuda:77' cannot be used"),
     "output": (["--output", "my_data/images/[10].png"], "is a file"),
@@ -339,9 +477,9 @@ def test_wrong_use_is_explained_and_writes_nothing(folder, case):
 def test_strict_refuses_a_broken_file(folder):
     break_one(folder)
     result = run("train", "--data", folder, "--output", "run", *SMALL, "-q", "--strict")
-    assert result.exit_code == 2
+    assert result.exit_code == 1
     assert "Läsion 1.JPG': the file is truncated" in result.stderr
-    assert "Without --strict, they are left out" in result.stderr
+    assert "only without --strict is it left out" in result.stderr
     assert not Path("run").exists()
 
 
@@ -349,7 +487,7 @@ def test_too_few_usable_images_are_named(folder):
     for _, mask in ODD_NAMES[2:]:
         (folder / "masks" / mask).unlink()
     result = run("train", "--data", folder, *SMALL, "-q")
-    assert result.exit_code == 2
+    assert result.exit_code == 1
     assert "2 images can be used" in result.stderr
     assert "x  y.PNG' has no mask" in result.stderr
 
@@ -358,5 +496,5 @@ def test_folder_with_the_same_picture_many_times(folder):
     for image, mask in ODD_NAMES:
         put(folder, 0, image, mask)
     result = run("train", "--data", folder, *SMALL, "-q")
-    assert result.exit_code == 2
-    assert "8 images can be used, of 1 different pictures" in result.stderr
+    assert result.exit_code == 1
+    assert "8 images can be used, of 1 different picture;" in result.stderr

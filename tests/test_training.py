@@ -12,6 +12,7 @@ from torch import nn
 
 import skinseg
 from skinseg.data import Augmentation, Normalization, SyntheticDermoscopy
+from skinseg.names import RECIPE_NETWORKS
 from skinseg.training import MemoryDataset, Recipe, get_recipe, list_recipes, train, validate
 from skinseg.training.distributed import Distributed
 from skinseg.training.step import Step
@@ -132,6 +133,10 @@ def test_recipes_by_name(name):
     assert Recipe.from_dict(json.loads(json.dumps(recipe.to_dict()))) == recipe
     with pytest.raises(TypeError, match="no_such_setting"):
         get_recipe(name, no_such_setting=1)
+
+
+def test_the_names_that_need_no_torch_are_those_of_the_recipes():
+    assert sorted(RECIPE_NETWORKS) == list_recipes()
 
 
 def test_no_such_recipe():

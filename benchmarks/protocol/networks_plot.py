@@ -33,7 +33,7 @@ def plot(data: dict[str, Any]) -> str:
         f"<title>Pooled IoU over cost</title><style>{STYLE}</style>",
     ]
     for index, (cost, label, unit) in enumerate(PANELS):
-        panel = _Panel([row[cost] / unit for row in rows], low, high)
+        panel = Panel([row[cost] / unit for row in rows], low, high)
         parts.append(f'<g transform="translate({index * WIDTH} 0)">')
         parts += panel.axes(label)
         parts += panel.networks(rows, cost, unit, data["fronts"][cost])
@@ -41,7 +41,7 @@ def plot(data: dict[str, Any]) -> str:
     return "\n".join([*parts, "</svg>"]) + "\n"
 
 
-class _Panel:
+class Panel:
     """One plot: a logarithmic axis of cost, and a linear one of the score in percent."""
 
     def __init__(self, costs: list[float], low: float, high: float) -> None:
@@ -50,14 +50,17 @@ class _Panel:
         self.low, self.high = low, high
 
     def x(self, cost: float) -> float:
+        """Return where a cost is."""
         along = (math.log10(cost) - self.first) / (self.last - self.first)
         return round(LEFT + along * (WIDTH - LEFT - RIGHT), 1)
 
     def y(self, percent: float) -> float:
+        """Return where a score is."""
         down = (self.high - percent) / (self.high - self.low)
         return round(TOP + down * (HEIGHT - TOP - BOTTOM), 1)
 
     def axes(self, label: str) -> list[str]:
+        """Return both axes; ``label`` is what the cost is."""
         parts = [
             f'<text class="title" x="{LEFT}" y="16">Pooled IoU, percent</text>',
             f'<text x="{WIDTH - RIGHT}" y="{HEIGHT - 8}" text-anchor="end">{label}</text>',
@@ -81,6 +84,7 @@ class _Panel:
     def networks(
         self, rows: list[dict[str, Any]], cost: str, unit: float, front: list[str]
     ) -> list[str]:
+        """Return the networks as points, and the front."""
         places = {
             row["network"]: (
                 self.x(row[cost] / unit),

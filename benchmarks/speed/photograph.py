@@ -21,6 +21,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -35,16 +36,17 @@ from skinseg import Predictor, list_pretrained
 from skinseg.cli.predict import predict as predict_command
 from skinseg.cli.results import ResultFolder
 from skinseg.data import ISIC2017, read_image, read_mask, synthetic_lesion
+from skinseg.data.resizing import enough_for
 from skinseg.metrics import ConfusionCounts
 
 RESULTS = FOLDER / "photograph"
-MODEL = "egeunet.isic2017"
+MODEL, INPUT_SIZE = "egeunet.isic2017", (128, 128)
 # Width and height of photographs; the first is a common size of archives, the others of phones.
 SIZES = {"0.2 MP": (512, 384), "2 MP": (1632, 1224), "12 MP": (4000, 3000)}
 LARGE = "12 MP"
 PLAIN, OURS = "plain", "predictor"
 PARTS = ("single", "cold_start", "throughput", "memory", "agreement")
-DECODERS = {"whole": 1, "reduced": 8}
+DECODERS = {"whole": False, "reduced": True}
 
 
 def photograph(path: Path, size: tuple[int, int], seed: int = 0) -> Path:
@@ -79,12 +81,12 @@ def single(folder: Path, rounds: int) -> dict[str, Any]:
         def ours(file: Path = file) -> None:
             results.write(file, predictor(file))
 
-        steps = {
+        steps: dict[str, Callable[[], object]] = {
             PLAIN: plain,
             OURS: ours,
-            "decoding, whole": lambda file=file: decode(file, 1),
-            "decoding, reduced": lambda file=file: decode(file, 8),
-            "network": lambda: network(torch.zeros(1, 3, *predictor.input_size)),
+            "decoding, whole": partial(decode, file, reduced=False),
+            "decoding, reduced": partial(decode, file, reduced=True),
+            "network": partial(network, torch.zeros(1, 3, *INPUT_SIZE)),
         }
         with torch.inference_mode():
             for step in steps.values():
@@ -98,11 +100,11 @@ def single(folder: Path, rounds: int) -> dict[str, Any]:
     return found
 
 
-def decode(file: Path, scale: int) -> None:
+def decode(file: Path, *, reduced: bool) -> None:
+    """Decode a JPEG file with Pillow, whole or as much of it as the predictor asks for."""
     with Image.open(file) as image:
-        if scale > 1:
-            # As the predictor asks: twice the network's input is enough.
-            image.draft(image.mode, (256, 256))
+        if reduced:
+            image.draft(image.mode, enough_for(INPUT_SIZE))
         image.load()
 
 
@@ -134,15 +136,16 @@ def throughput(folder: Path, photographs: int, rounds: int) -> dict[str, Any]:
         os.link(first[index % len(first)], images / f"{index}.jpg")
     files = sorted(images.iterdir())
 
-    def decoder(scale: int) -> None:
+    def decoder(reduced: bool) -> None:
         with ThreadPoolExecutor(os.cpu_count()) as pool:
-            list(pool.map(lambda file: decode(file, scale), files))
+            list(pool.map(partial(decode, reduced=reduced), files))
 
-    def command() -> None:
-        predict_command([str(images)], folder / "results", model=MODEL, quiet=True)
-
-    ways = {f"decoder, {name}": lambda s=scale: decoder(s) for name, scale in DECODERS.items()}
-    ways[OURS] = command
+    ways: dict[str, Callable[[], None]] = {
+        f"decoder, {name}": partial(decoder, reduced) for name, reduced in DECODERS.items()
+    }
+    ways[OURS] = partial(
+        predict_command, [str(images)], folder / "results", model=MODEL, quiet=True
+    )
     wall: dict[str, list[float]] = {way: [] for way in ways}
     processor: dict[str, list[float]] = {way: [] for way in ways}
     for turn in range(rounds + 1):
@@ -167,9 +170,10 @@ def memory(folder: Path, counts: tuple[int, ...]) -> dict[str, float]:
         for index in range(count):
             os.link(source, images / f"{index}.jpg")
         script = (
-            "import resource, sys; from pathlib import Path; from skinseg.cli.predict import "
-            "predict; predict([sys.argv[1]], Path(sys.argv[2]), model=sys.argv[3], quiet=True); "
-            "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)"
+            "import sys; from pathlib import Path; from skinseg.cli.predict import predict; "
+            "predict([sys.argv[1]], Path(sys.argv[2]), model=sys.argv[3], quiet=True); "
+            # Not from `getrusage`, which begins with what this process has.
+            "print(Path('/proc/self/status').read_text().split('VmHWM:')[1].split()[0])"
         )
         command = [sys.executable, "-c", script, str(images), str(folder / f"masks{count}"), MODEL]
         done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
@@ -225,7 +229,9 @@ def agreement(data: Path, folder: Path, images: int) -> dict[str, Any]:
     for name in ("as they are", LARGE):
         comparisons = {model: Comparison(model) for model in list_pretrained("*.isic2017")}
         for index in range(min(images, len(dataset))):
-            file, truth = dataset.image_path(index), read_mask(dataset.mask_path(index))
+            file, mask_file = dataset.image_path(index), dataset.mask_path(index)
+            assert mask_file is not None
+            truth = read_mask(mask_file)
             if name == LARGE:
                 file, truth = enlarged(file, truth, folder / "large.jpg")
             rgb = read_image(file)

@@ -87,11 +87,16 @@ def drawn_parts(network: SegmentationModel) -> dict[str, nn.Module]:
             holds_stages = any(stage.startswith(f"{path}.") for stage in stages)
             if holds_stages or isinstance(child, nn.ModuleList | nn.ModuleDict):
                 visit(path, child)
-            elif path in stages or parts(child):
+            elif path in stages or (parts(child) and _learns(child)):
                 found[path] = child
 
     visit("", network)
     return found
+
+
+def _learns(module: nn.Module) -> bool:
+    """Whether it has a weight that learns; what is frozen is there for the count alone."""
+    return any(weight.requires_grad for weight in module.parameters())
 
 
 def text_of(name: str, module: nn.Module) -> str:

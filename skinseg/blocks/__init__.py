@@ -71,14 +71,16 @@ def create_block(
         **kwargs: The block's own options; unknown ones are refused.
 
     Raises:
-        ValueError: If the name is unknown.
-        TypeError: If the block does not take an option.
+        ValueError: If the name is unknown, or a number of channels less than 1.
+        TypeError: If the block does not take an option, or the name is no string.
 
     Example:
         >>> import torch
         >>> create_block("ecdf", 64, 128)(torch.randn(1, 64, 8, 8)).shape
         torch.Size([1, 128, 8, 8])
     """
+    if not isinstance(name, str):
+        raise TypeError(f"name must be one of {', '.join(BLOCKS)}, not {name!r}")
     block = BLOCKS.get(name.lower())
     if block is None:
         hint = near_matches(name.lower(), BLOCKS)

@@ -5,7 +5,7 @@ import torch
 from einops import rearrange
 from torch import nn
 
-from skinseg.blocks.feature_maps import FeatureMaps, as_list, like
+from skinseg.blocks.feature_maps import FeatureMaps, as_list, like, map_channels
 
 
 class ChannelAttentionBridge(nn.Module):
@@ -24,7 +24,8 @@ class ChannelAttentionBridge(nn.Module):
             but other initial weights.
 
     Raises:
-        ValueError: If ``heads`` is neither, or ``forward`` gets another number of maps.
+        ValueError: If ``heads`` is neither, a map has no channels, or ``forward`` gets another
+            number of maps.
 
     Shape:
         A map (B, C, H, W), or a sequence of maps (B, C_i, H_i, W_i), floating point, of any sizes.
@@ -40,7 +41,7 @@ class ChannelAttentionBridge(nn.Module):
         super().__init__()
         if heads not in ("linear", "conv"):
             raise ValueError(f'heads must be "linear" or "conv", not {heads!r}')
-        widths = [in_chans] if isinstance(in_chans, int) else list(in_chans)
+        widths = map_channels(in_chans)
         total = sum(widths)
         self.mix = nn.Conv1d(1, 1, 3, padding=1, bias=False)
         self.heads = nn.ModuleList(

@@ -1,6 +1,7 @@
 import torch
 from torch import nn
 
+from skinseg.blocks.channels import output_channels
 from skinseg.blocks.conv_unit import ConvUnit
 
 
@@ -39,7 +40,7 @@ class CascadeMultiReceptiveFields(nn.Module):
         super().__init__()
         if not 2 <= compression <= 32:
             raise ValueError(f"compression must be a number from 2 to 32, not {compression!r}")
-        out_chans = out_chans or in_chans
+        out_chans = output_channels(in_chans, out_chans)
         half = max(1, round(out_chans / (2 * compression)))
         self.compress = ConvUnit(in_chans, 2 * half, 1)
         self.cascade = nn.ModuleList(

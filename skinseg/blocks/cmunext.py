@@ -1,6 +1,9 @@
 import torch
 from torch import nn
 
+from skinseg.blocks.batch_norm import batch_norm
+from skinseg.blocks.channels import output_channels
+
 
 class ConvGELUNorm(nn.Sequential):
     """Convolution, exact GELU and BatchNorm, in the order of CMUNeXt.
@@ -22,6 +25,10 @@ class ConvGELUNorm(nn.Sequential):
         )
         self.act = nn.GELU()
         self.norm = nn.BatchNorm2d(out_chans)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Map ``x`` (B, C_in, H, W) to (B, C_out, H, W)."""
+        return batch_norm(self.norm, self.act(self.conv(x)))
 
 
 class LargeKernelMixer(nn.Module):
@@ -85,7 +92,7 @@ class CMUNeXtBlock(nn.Module):
             raise ValueError(f"kernel_size must be an odd number, at least 1, not {kernel_size!r}")
         if depth < 1:
             raise ValueError(f"depth must be at least 1, not {depth!r}")
-        out_chans = out_chans or in_chans
+        out_chans = output_channels(in_chans, out_chans)
         self.layers = nn.Sequential(
             *(LargeKernelMixer(in_chans, kernel_size, expansion) for _ in range(depth))
         )

@@ -2,6 +2,8 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from skinseg.blocks.batch_norm import batch_norm
+
 
 class ConvUnit(nn.Sequential):
     """Convolution without bias, BatchNorm and, unless ``act=False``, exact GELU.
@@ -33,6 +35,11 @@ class ConvUnit(nn.Sequential):
         self.norm = nn.BatchNorm2d(out_chans, eps=1e-3, momentum=0.03)
         self.act = nn.GELU() if act else nn.Identity()
 
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Map ``x`` (B, C_in, H, W) to (B, C_out, H, W)."""
+        out: torch.Tensor = self.act(batch_norm(self.norm, self.conv(x)))
+        return out
+
     def join(self, deep: torch.Tensor, skip: torch.Tensor) -> torch.Tensor:
         """Return what ``forward`` gives for a deeper map, enlarged, and a skip, concatenated.
 
@@ -50,5 +57,5 @@ class ConvUnit(nn.Sequential):
         widths = [deep.shape[1], skip.shape[1]]
         of_deep, of_skip = self.conv.weight.split_with_sizes(widths, dim=1)
         enlarged = F.interpolate(F.conv2d(deep, of_deep), size=skip.shape[-2:], mode="bicubic")
-        joined: torch.Tensor = self.act(self.norm(enlarged + F.conv2d(skip, of_skip)))
+        joined: torch.Tensor = self.act(batch_norm(self.norm, enlarged + F.conv2d(skip, of_skip)))
         return joined

@@ -2,7 +2,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from skinseg.blocks.channels import norm_groups, split_widths
+from skinseg.blocks.channels import norm_groups, output_channels, split_widths
 
 
 class DepthwiseSeparableConv(nn.Sequential):
@@ -61,7 +61,7 @@ class DilatedGatedAttention(nn.Module):
         dilations: tuple[int, ...] = (7, 5, 2, 1),
     ) -> None:
         super().__init__()
-        out_chans = out_chans or in_chans
+        out_chans = output_channels(in_chans, out_chans)
         self.widths = split_widths(in_chans, len(dilations))
         self.dilated = nn.ModuleList(
             nn.Conv2d(width, width, 3, padding=dilation, dilation=dilation, groups=width)

@@ -3,7 +3,7 @@ from einops import rearrange
 from torch import nn
 from torch.nn import functional as F
 
-from skinseg.blocks.channels import norm_groups
+from skinseg.blocks.channels import norm_groups, output_channels
 
 
 class ExternalAttention(nn.Module):
@@ -36,7 +36,7 @@ class ExternalAttention(nn.Module):
         self, in_chans: int, out_chans: int | None = None, *, memory_units: int = 64
     ) -> None:
         super().__init__()
-        out_chans = out_chans or in_chans
+        out_chans = output_channels(in_chans, out_chans)
         self.query = nn.Conv2d(in_chans, in_chans, 1)
         self.memory_keys = nn.Conv1d(in_chans, memory_units, 1, bias=False)
         self.memory_values = nn.Conv1d(memory_units, in_chans, 1, bias=False)

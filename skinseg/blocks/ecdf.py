@@ -4,6 +4,7 @@ import torch
 from einops import rearrange
 from torch import nn
 
+from skinseg.blocks.channels import output_channels
 from skinseg.blocks.conv_unit import ConvUnit
 from skinseg.blocks.spatial_gate import SpatialGate
 
@@ -103,7 +104,7 @@ class ECDF(nn.Module):
             raise ValueError(
                 f"compression must be an even number from 2 to 32, not {compression!r}"
             )
-        out_chans = out_chans or in_chans
+        out_chans = output_channels(in_chans, out_chans)
         half = max(1, round(out_chans / (2 * compression)))
         depth = (compression - 2) // 2
         self.compress = ConvUnit(in_chans, 2 * half, 1)

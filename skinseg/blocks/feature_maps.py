@@ -4,6 +4,8 @@ from collections.abc import Sequence
 
 import torch
 
+from skinseg.blocks.channels import require_channels
+
 FeatureMaps = torch.Tensor | Sequence[torch.Tensor]
 
 
@@ -30,3 +32,19 @@ def like(maps: FeatureMaps, results: list[torch.Tensor]) -> torch.Tensor | list[
         The only result if ``maps`` is a tensor, else the list.
     """
     return results[0] if isinstance(maps, torch.Tensor) else results
+
+
+def map_channels(in_chans: int | Sequence[int]) -> list[int]:
+    """Return the channels of each map, for one number or a sequence.
+
+    Args:
+        in_chans: Channels of the map, or of each map.
+
+    Raises:
+        TypeError: If one is no whole number.
+        ValueError: If one is less than 1, or there is none.
+    """
+    widths = list(in_chans) if isinstance(in_chans, Sequence) else [in_chans]
+    if not widths:
+        raise ValueError("in_chans must name at least one feature map, not []")
+    return [require_channels("in_chans", width) for width in widths]

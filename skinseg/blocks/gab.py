@@ -4,7 +4,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from skinseg.blocks.channels import split_widths
+from skinseg.blocks.channels import output_channels, split_widths
 from skinseg.blocks.layer_norm import LayerNorm2d
 
 
@@ -49,7 +49,7 @@ class GroupAggregationBridge(nn.Module):
         dilations: Sequence[int] = (1, 2, 5, 7),
     ) -> None:
         super().__init__()
-        out_chans = out_chans or in_chans
+        out_chans = output_channels(in_chans, out_chans)
         self.mask = mask
         self.widths = split_widths(out_chans, len(dilations))
         self.reduce = nn.Conv2d(in_chans, out_chans, 1)

@@ -3,7 +3,7 @@ from einops import rearrange
 from torch import nn
 from torch.nn import functional as F
 
-from skinseg.blocks.channels import split_widths
+from skinseg.blocks.channels import output_channels, split_widths
 from skinseg.blocks.layer_norm import LayerNorm2d
 
 
@@ -105,7 +105,7 @@ class GroupedHadamardProductAttention(nn.Module):
         refine: bool = True,
     ) -> None:
         super().__init__()
-        out_chans = out_chans or in_chans
+        out_chans = output_channels(in_chans, out_chans)
         self.widths = split_widths(in_chans, 4) if multi_axis else [in_chans]
         self.norm_in = LayerNorm2d(in_chans)
         self.plane = PlaneWeights(self.widths[0], tensor_size, refine=refine)

@@ -5,6 +5,7 @@ from einops import rearrange
 from torch import nn
 from torch.nn import functional as F
 
+from skinseg.blocks.channels import output_channels
 from skinseg.blocks.selective_scan import selective_scan
 
 
@@ -52,7 +53,7 @@ class Mamba(nn.Module):
         super().__init__()
         if groups < 1 or in_chans % groups:
             raise ValueError(f"groups must divide the {in_chans} channels, not be {groups!r}")
-        out_chans = out_chans or in_chans
+        out_chans = output_channels(in_chans, out_chans)
         inner = expansion * in_chans
         rank = math.ceil(in_chans / groups / 16)
         self.groups = groups

@@ -5,6 +5,9 @@ import torch
 from einops import rearrange
 from torch import nn
 
+from skinseg.blocks.batch_norm import batch_norm
+from skinseg.blocks.channels import output_channels
+
 
 class ConvNormReLU6(nn.Sequential):
     """Convolution without bias, BatchNorm and, unless ``act=False``, ReLU6; keeps H and W."""
@@ -18,6 +21,11 @@ class ConvNormReLU6(nn.Sequential):
         )
         self.norm = nn.BatchNorm2d(out_chans)
         self.act = nn.ReLU6() if act else nn.Identity()
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Map ``x`` (B, C_in, H, W) to (B, C_out, H, W)."""
+        out: torch.Tensor = self.act(batch_norm(self.norm, self.conv(x)))
+        return out
 
 
 class MultiKernelInvertedResidual(nn.Module):
@@ -61,7 +69,7 @@ class MultiKernelInvertedResidual(nn.Module):
         super().__init__()
         if not kernel_sizes or any(size < 1 or size % 2 == 0 for size in kernel_sizes):
             raise ValueError(f"kernel_sizes must be odd numbers, not {kernel_sizes}")
-        out_chans = out_chans or in_chans
+        out_chans = output_channels(in_chans, out_chans)
         if project is None:
             project = in_chans != out_chans
         if in_chans != out_chans and not project:

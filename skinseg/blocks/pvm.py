@@ -4,6 +4,7 @@ import torch
 from einops import rearrange
 from torch import nn
 
+from skinseg.blocks.channels import output_channels
 from skinseg.blocks.layer_norm import LayerNorm2d
 from skinseg.blocks.mamba import Mamba
 
@@ -41,10 +42,11 @@ class ParallelVisionMamba(nn.Module):
     ) -> None:
         super().__init__()
         self.groups = math.gcd(groups, in_chans)
+        out_chans = output_channels(in_chans, out_chans)
         self.norm = LayerNorm2d(in_chans, eps=1e-5)
         self.mamba = Mamba(in_chans // self.groups, state_size=state_size)
         self.scale = nn.Parameter(torch.ones(1))
-        self.project = nn.Conv2d(in_chans, out_chans or in_chans, 1)
+        self.project = nn.Conv2d(in_chans, out_chans, 1)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Map ``x`` (B, C_in, H, W) to (B, C_out, H, W)."""

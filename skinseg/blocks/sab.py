@@ -4,7 +4,7 @@ from typing import overload
 import torch
 from torch import nn
 
-from skinseg.blocks.feature_maps import FeatureMaps, as_list, like
+from skinseg.blocks.feature_maps import FeatureMaps, as_list, like, map_channels
 from skinseg.blocks.spatial_gate import SpatialGate
 
 
@@ -36,6 +36,7 @@ class SpatialAttentionBridge(nn.Module):
         self, in_chans: int | Sequence[int], *, kernel_size: int = 7, dilation: int = 3
     ) -> None:
         super().__init__()
+        map_channels(in_chans)
         self.gate = SpatialGate(kernel_size, dilation)
 
     def attend(self, maps: list[torch.Tensor]) -> list[torch.Tensor]:

@@ -4,6 +4,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from skinseg.blocks.channels import output_channels
 from skinseg.blocks.layer_norm import LayerNorm2d
 
 
@@ -78,7 +79,7 @@ class TokenizedShiftedMLP(nn.Module):
         super().__init__()
         if shift_size < 1 or shift_size % 2 == 0:
             raise ValueError(f"shift_size must be an odd number, at least 1, not {shift_size!r}")
-        out_chans = out_chans or in_chans
+        out_chans = output_channels(in_chans, out_chans)
         hidden = expansion * in_chans
         self.shift_size = shift_size
         self.norm = LayerNorm2d(in_chans, eps=1e-5)

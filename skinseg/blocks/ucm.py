@@ -4,6 +4,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from skinseg.blocks.channels import output_channels
 from skinseg.blocks.instance_norm import InstanceNorm2d
 from skinseg.blocks.layer_norm import LayerNorm2d
 
@@ -48,7 +49,7 @@ class UCMBlock(nn.Module):
 
     def __init__(self, in_chans: int, out_chans: int | None = None) -> None:
         super().__init__()
-        out_chans = out_chans or in_chans
+        out_chans = output_channels(in_chans, out_chans)
         self.norm = LayerNorm2d(in_chans, eps=1e-5)
         self.first = Mixing(in_chans)
         self.second = Mixing(in_chans)

@@ -1,12 +1,15 @@
 """The command ``skinseg``; the package loads what a command uses when the command runs."""
 
+import signal
 from typing import Annotated
 
 import typer
 
+from skinseg.cli.bench import bench
 from skinseg.cli.convert import convert
 from skinseg.cli.datasets import check, synth
 from skinseg.cli.evaluate import evaluate
+from skinseg.cli.interrupts import interrupt
 from skinseg.cli.models import info, list_networks
 from skinseg.cli.predict import predict
 from skinseg.cli.push import push
@@ -49,8 +52,10 @@ app.command()(check)
 app.command()(synth)
 app.command()(push)
 app.command()(convert)
+app.command()(bench)
 
 
 def main() -> None:
     """Run the command line."""
+    signal.signal(signal.SIGINT, interrupt)
     app()

@@ -10,10 +10,13 @@ from typing import Any, NoReturn
 import typer
 from rich.console import Console
 
+from skinseg.cli.wording import in_options
+from skinseg.data.pairs import BrokenDatasetError
 from skinseg.errors import CheckpointError
 
 WRONG_USE = 2
 FAILURE = 1
+INTERRUPTED = 130  # As a shell reports a command that Ctrl-C ended.
 
 stdout = Console()
 # Progress bars and complaints share one console, so that neither writes over the other.
@@ -27,7 +30,7 @@ def say(text: str, console: Console = stdout) -> None:
 
 def complain(text: str) -> None:
     """Print an error message on standard error."""
-    say(f"Error: {text}", stderr)
+    say(f"Error: {in_options(text)}", stderr)
 
 
 def stop(text: str, code: int = WRONG_USE) -> NoReturn:
@@ -71,11 +74,20 @@ def warnings_as_notes() -> Iterator[None]:
 
 
 @contextmanager
+def interruption_reported(text: str) -> Iterator[None]:
+    """Where Ctrl-C ends the command, say what it leaves behind."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        stop(f"interrupted; {text}", INTERRUPTED)
+
+
+@contextmanager
 def errors_reported() -> Iterator[None]:
     """End with a message where a request is wrong (2) or a file or device fails (1)."""
     try:
         yield
-    except CheckpointError as error:
+    except (CheckpointError, BrokenDatasetError) as error:
         stop(str(error), FAILURE)
     except (ValueError, TypeError) as error:
         stop(str(error), WRONG_USE)

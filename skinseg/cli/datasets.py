@@ -6,23 +6,49 @@ from typing import Annotated
 import typer
 
 import skinseg
-from skinseg.cli.console import FAILURE, errors_reported, say, stderr, stop
+from skinseg.cli.console import (
+    FAILURE,
+    INTERRUPTED,
+    errors_reported,
+    interruption_reported,
+    say,
+    stderr,
+    stop,
+)
+from skinseg.cli.options import AnyLabel, Labels, parsed_labels
 from skinseg.progress import progress_bar
 
 
 def check(
-    folder: Annotated[Path, typer.Argument(help="Folder with images/ and masks/.")],
+    data: Annotated[
+        str,
+        typer.Argument(
+            metavar="FOLDER",
+            help="Folder with images/ and masks/; or isic2017:DIR:SPLIT, ph2:DIR, as in evaluate.",
+        ),
+    ],
+    labels: Labels = None,
+    any_label: AnyLabel = False,
+    strict: Annotated[
+        bool, typer.Option("--strict", help="Fail if anything is broken, as train --strict does.")
+    ] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar.")] = False,
 ) -> None:
     """Find what is wrong in a folder of images and masks before training on it.
 
-    Exit status: 0 if they can be trained on, 1 if not, 2 if there are none.
+    Exit status: 0 if `skinseg train` would take it, and leave out what is broken; 1 if it would
+    refuse it, or, with --strict, if anything is broken; 2 if there is no such folder.
     """
-    with errors_reported():
-        report = skinseg.data.check_dataset(skinseg.data.FolderDataset(folder), progress=not quiet)
+    with errors_reported(), interruption_reported("check changes no file."):
+        dataset = skinseg.data.open_dataset(data, labels=parsed_labels(labels), any_label=any_label)
+        report, refusal = skinseg.planning.check_for_training(
+            dataset, strict=strict, progress=not quiet
+        )
     say(report.summary())
+    if refusal is not None:
+        stop(f"skinseg train would refuse this. {refusal}", FAILURE)
     if not report.ok:
-        raise typer.Exit(FAILURE)
+        say("skinseg train leaves out what is broken; --strict makes that an error.")
 
 
 def synth(
@@ -34,14 +60,20 @@ def synth(
 ) -> None:
     """Write synthetic dermoscopy pictures with exact masks, to try things out."""
     images, masks = folder / "images", folder / "masks"
+    written = 0
     try:
         for place in (images, masks):
             place.mkdir(parents=True, exist_ok=True)
         with progress_bar(shown=not quiet, console=stderr) as bar:
             dataset = skinseg.data.SyntheticDermoscopy(count, size, seed)
             for sample in bar.track(dataset, count, description="drawing"):
-                skinseg.data.write_png(images / f"{sample.id}.png", sample.image)
+                # The image last: there is none without its mask if this is interrupted.
                 skinseg.data.write_png(masks / f"{sample.id}.png", sample.mask)
+                skinseg.data.write_png(images / f"{sample.id}.png", sample.image)
+                written += 1
+    except KeyboardInterrupt:
+        kept = f"{written} of {count} pictures are in '{images}', with their masks in '{masks}'"
+        stop(f"interrupted; {kept}. The same command draws them all again.", INTERRUPTED)
     except OSError as error:
         stop(f"cannot write to '{folder}': {error.strerror}. Choose another folder.", FAILURE)
     except skinseg.data.ImageError as error:

@@ -11,13 +11,23 @@ import skinseg
 from skinseg.cli.console import (
     FAILURE,
     errors_reported,
+    interruption_reported,
     make_output_folder,
     printable,
     say,
     stdout,
     stop,
 )
-from skinseg.cli.options import BatchSize, Device, Model, Threshold, Tta
+from skinseg.cli.options import (
+    AnyLabel,
+    BatchSize,
+    Device,
+    Labels,
+    Model,
+    Threshold,
+    Tta,
+    parsed_labels,
+)
 
 if TYPE_CHECKING:
     from skinseg.evaluation import EvaluationResult
@@ -50,6 +60,8 @@ def evaluate(
     split_file: Annotated[
         Path | None, typer.Option(help="Text file with one id per line: these images alone.")
     ] = None,
+    labels: Labels = None,
+    any_label: AnyLabel = False,
     size: Annotated[
         ScoredSize, typer.Option(help="At the images' own size, the network's, or both.")
     ] = ScoredSize.both,
@@ -77,12 +89,19 @@ def evaluate(
     """Score a network's masks against true ones: per image and pooled, with intervals.
 
     Exit status: 0 if all images were scored, 1 if a file or the device failed, 2 if the command
-    is wrong.
+    is wrong, 130 if it was interrupted.
     """
     if output is not None:
         make_output_folder(output)
-    with errors_reported():
-        dataset = skinseg.data.open_dataset(data, masks=masks, split_file=split_file)
+    scoring = "a part of the images gives no scores, and nothing was written."
+    with errors_reported(), interruption_reported(scoring):
+        dataset = skinseg.data.open_dataset(
+            data,
+            masks=masks,
+            split_file=split_file,
+            labels=parsed_labels(labels),
+            any_label=any_label,
+        )
         predictor = skinseg.inference.Predictor(
             model, threshold=threshold, tta=tta, batch_size=batch_size, device=device
         )
@@ -100,7 +119,9 @@ def evaluate(
             )
         except skinseg.data.ImageError as error:
             stop(str(error), FAILURE)
-        files = []
+    files = []
+    writing = f"the report in '{output}' is incomplete or older; the same command writes it again."
+    with errors_reported(), interruption_reported(writing):
         if output is not None:
             pictures = skinseg.reports.draw_gallery(predictor, dataset, result, gallery)
             files = skinseg.reports.write_evaluation_report(result, output, pictures)

@@ -8,6 +8,7 @@ import typer
 from rich.table import Table
 
 import skinseg
+from skinseg.cli.completion import complete_model
 from skinseg.cli.console import errors_reported, say, stdout, stop
 from skinseg.cli.options import SOURCES
 from skinseg.names import split_name
@@ -16,6 +17,9 @@ from skinseg.registry import model_entrypoint
 if TYPE_CHECKING:
     from skinseg.models import SegmentationModel
     from skinseg.pretrained import PretrainedCfg
+
+
+NOT_TOLD = "not recorded"
 
 
 def list_networks(
@@ -75,7 +79,7 @@ def _headline(record: "PretrainedCfg | None") -> str:
 
 
 def info(
-    name: Annotated[str, typer.Argument(help=f"{SOURCES}.")],
+    name: Annotated[str, typer.Argument(help=f"{SOURCES}.", autocompletion=complete_model)],
     size: Annotated[
         int | None, typer.Option(help="Side of the image that costs are counted for.", min=32)
     ] = None,
@@ -164,13 +168,24 @@ def _lines(facts: dict[str, Any]) -> list[tuple[str, str]]:
         *lines,
         ("input", f"{height} x {width}, {channels} channels, {_pairs(record['normalization'])}"),
         ("threshold", str(record["threshold"])),
-        ("trained on", _pairs(record["training_data"])),
-        *((("scores" if i == 0 else "", _pairs(m))) for i, m in enumerate(record["metrics"])),
-        ("licence", record["license"] or "not recorded"),
-        ("limitations", record["limitations"] or "not recorded"),
-        ("code commit", record["commit"] or "not recorded"),
-        ("file sha256", record["sha256"] or "not recorded"),
+        ("trained on", _training_data(record["training_data"])),
+        *(("scores" if i == 0 else "", _scores(m)) for i, m in enumerate(record["metrics"])),
+        ("licence", record["license"] or NOT_TOLD),
+        ("limitations", record["limitations"] or NOT_TOLD),
+        ("code commit", record["commit"] or NOT_TOLD),
+        ("file sha256", record["sha256"] or NOT_TOLD),
     ]
+
+
+def _training_data(facts: dict[str, Any]) -> str:
+    return (
+        _pairs({key.replace("_", " "): fact for key, fact in facts.items()}) if facts else NOT_TOLD
+    )
+
+
+def _scores(entry: dict[str, Any]) -> str:
+    """A measurement in words; runs of earlier versions recorded a loss with it."""
+    return _pairs({key: value for key, value in entry.items() if key != "loss"})
 
 
 def _pairs(values: dict[str, Any]) -> str:

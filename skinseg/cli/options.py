@@ -4,9 +4,15 @@ from typing import Annotated
 
 import typer
 
+import skinseg
+from skinseg.cli.completion import complete_weights
+
 SOURCES = "arch, arch.tag, local-dir:FOLDER or hf-hub:ORG/NAME"
 
-Model = Annotated[str, typer.Option("--model", "-m", help=f"Network: {SOURCES}.")]
+Model = Annotated[
+    str,
+    typer.Option("--model", "-m", help=f"Network: {SOURCES}.", autocompletion=complete_weights),
+]
 Threshold = Annotated[
     float | None,
     typer.Option(help="Probability from which a pixel is lesion; the weights' own if absent."),
@@ -15,4 +21,20 @@ Tta = Annotated[
     bool, typer.Option("--tta", help="Average over the four flips; four times the time.")
 ]
 BatchSize = Annotated[int, typer.Option(help="Images per pass through the network.")]
+AnyLabel = Annotated[
+    bool, typer.Option("--any-label", help="Masks with several labels: all but 0 are lesion.")
+]
+Labels = Annotated[
+    str | None,
+    typer.Option(help="What the values of the masks mean, as 0=background,2=lesion."),
+]
 Device = Annotated[str, typer.Option(help="cpu, cuda, cuda:1, mps, ...")]
+
+
+def parsed_labels(text: str | None) -> dict[int, str] | None:
+    """What ``--labels`` says.
+
+    Raises:
+        DatasetError: If it is written otherwise than ``0=background,2=lesion``.
+    """
+    return None if text is None else skinseg.data.parse_labels(text)

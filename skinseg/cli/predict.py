@@ -12,6 +12,7 @@ import typer
 import skinseg
 from skinseg.cli.console import (
     FAILURE,
+    INTERRUPTED,
     WRONG_USE,
     complain,
     errors_reported,
@@ -30,7 +31,6 @@ from skinseg.progress import progress_bar
 if TYPE_CHECKING:
     from skinseg.inference import Prediction, Predictor
 
-INTERRUPTED = 130
 _CLASHES_SHOWN = 5
 
 
@@ -151,7 +151,7 @@ def _run(
 ) -> bool:
     """Segment files and add their rows; return whether the user has interrupted it.
 
-    Threads read ahead of the network, and write behind it.
+    Threads read ahead of the network, and write after it.
     """
 
     def write(item: "tuple[Path, Prediction | Exception]") -> Row:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 import skinseg
+from skinseg.cli.completion import complete_weights
 from skinseg.cli.console import errors_reported, say
 from skinseg.pretrained import file_hash
 
@@ -15,7 +16,12 @@ if TYPE_CHECKING:
 
 
 def push(
-    name: Annotated[str, typer.Argument(help="arch.tag, or local-dir:FOLDER, as of a training.")],
+    name: Annotated[
+        str,
+        typer.Argument(
+            help="arch.tag, or local-dir:FOLDER, as of a training.", autocompletion=complete_weights
+        ),
+    ],
     repo: Annotated[str, typer.Option(help="ORG/NAME; made if there is none.")],
     private: Annotated[
         bool | None,

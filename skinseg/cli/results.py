@@ -6,6 +6,7 @@ import csv
 import dataclasses
 import enum
 import json
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,6 +20,10 @@ if TYPE_CHECKING:
 
     from skinseg.data import RunLengths
     from skinseg.inference import Prediction
+
+
+# What makes a spreadsheet compute a cell, with apostrophes that keep it from doing so.
+_FORMULA = re.compile(r"'*[=+\-@\t\r\n]")
 
 
 class TableFormat(str, enum.Enum):
@@ -73,13 +78,13 @@ class ResultFolder:
             OutputError: If a picture cannot be written.
         """
         overlay = prediction.overlay(file) if self.overlay else None
-        mask, *others = self._pictures(file)
+        mask = self._picture(file, "mask")
         self._write_png(mask, prediction.run_lengths)
+        if overlay is not None:
+            self._write_png(self._picture(file, "overlay"), overlay)
         if self.probability:
             levels = (prediction.probability * 65535).round().astype("uint16")
-            self._write_png(others.pop(), levels)
-        if overlay is not None:
-            self._write_png(others.pop(), overlay)
+            self._write_png(self._picture(file, "probability"), levels)
         height, width = prediction.size
         x, y, box_width, box_height = prediction.bounding_box or (None,) * 4
         return Row(
@@ -96,10 +101,12 @@ class ResultFolder:
             confidence=round(prediction.confidence, 6),
         )
 
-    def _pictures(self, file: Path) -> list[Path]:
-        """What is written for an image: the mask, and then the others."""
+    def _picture(self, file: Path, kind: str) -> Path:
+        return self.path / f"{file.stem}_{kind}.png"
+
+    def _has_pictures(self, file: Path) -> bool:
         kinds = ["mask"] + ["overlay"] * self.overlay + ["probability"] * self.probability
-        return [self.path / f"{file.stem}_{kind}.png" for kind in kinds]
+        return all(self._picture(file, kind).is_file() for kind in kinds)
 
     def _write_png(self, path: Path, picture: np.ndarray | RunLengths) -> None:
         try:
@@ -117,7 +124,7 @@ class ResultFolder:
         return {
             file: known[str(file)]
             for file in files
-            if str(file) in known and all(path.is_file() for path in self._pictures(file))
+            if str(file) in known and self._has_pictures(file)
         }
 
     def write_table(self, rows: list[Row], table: TableFormat) -> Path:
@@ -144,7 +151,28 @@ def _write_csv(path: Path, rows: list[Row]) -> None:
     with open(path, "w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, [field.name for field in dataclasses.fields(Row)])
         writer.writeheader()
-        writer.writerows(dataclasses.asdict(row) for row in rows)
+        writer.writerows(
+            {name: guarded(value) for name, value in dataclasses.asdict(row).items()}
+            for row in rows
+        )
+
+
+def guarded(value: Any) -> Any:
+    """Text that a spreadsheet would take for a formula, with an apostrophe before it.
+
+    Text that already has apostrophes before a formula gets one more, so that `unguarded` always
+    gives the text itself.
+
+    Example:
+        >>> guarded("=1+1.jpg"), guarded("'=1.jpg"), guarded("a=1.jpg"), guarded(-1)
+        ("'=1+1.jpg", "''=1.jpg", 'a=1.jpg', -1)
+    """
+    return f"'{value}" if isinstance(value, str) and _FORMULA.match(value) else value
+
+
+def unguarded(text: str) -> str:
+    """The text that was `guarded`."""
+    return text[1:] if text.startswith("'") and _FORMULA.match(text) else text
 
 
 def _read_rows(path: Path, table: TableFormat) -> list[Row]:
@@ -162,6 +190,7 @@ def _row_of_text(cells: Mapping[str, str]) -> Row:
     values: dict[str, Any] = {name: text or None for name, text in cells.items()}
     for field in dataclasses.fields(Row):
         kind = {"int | None": int, "float | None": float}.get(str(field.type), str)
-        if values[field.name] is not None:
-            values[field.name] = kind(values[field.name])
+        text = values[field.name]
+        if text is not None:
+            values[field.name] = unguarded(text) if kind is str else kind(text)
     return Row(**values)

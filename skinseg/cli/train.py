@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 import skinseg
-from skinseg.cli.console import errors_reported, make_output_folder, say, stop
-from skinseg.cli.options import SOURCES
+from skinseg.cli.completion import complete_model, complete_recipe
+from skinseg.cli.console import INTERRUPTED, errors_reported, make_output_folder, say, stop
+from skinseg.cli.options import SOURCES, AnyLabel, Labels, parsed_labels
 from skinseg.cli.training import (
     EpochLines,
     open_parts,
@@ -17,6 +18,7 @@ from skinseg.cli.training import (
     show_result,
 )
 from skinseg.formatting import duration
+from skinseg.names import RECIPE_NETWORKS
 
 if TYPE_CHECKING:
     import torch
@@ -26,7 +28,6 @@ if TYPE_CHECKING:
 
 # As good as EGE-UNet, and on a CPU nearly twice as fast to skinseg.training.train.
 _MODEL = "malunet"
-_STOPPED = 130  # As a shell reports a command that Ctrl-C ended.
 
 
 def train(
@@ -38,7 +39,12 @@ def train(
     ],
     model: Annotated[
         str | None,
-        typer.Option("--model", "-m", help=f"Network: {SOURCES}."),
+        typer.Option(
+            "--model",
+            "-m",
+            help=f"Network: {SOURCES}. That of the paper with its recipe, malunet otherwise.",
+            autocompletion=complete_model,
+        ),
     ] = None,
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="Folder of the run; runs/DATA if absent.")
@@ -47,7 +53,8 @@ def train(
         str | None,
         typer.Option(
             help="paper-malunet, paper-egeunet, paper-lmsaunet; skinseg, fitted to the data; or a "
-            "JSON file, such as the recipe.json of a run."
+            "JSON file, such as the recipe.json of a run.",
+            autocompletion=complete_recipe,
         ),
     ] = None,
     val: Annotated[
@@ -78,10 +85,8 @@ def train(
     device: Annotated[
         str | None, typer.Option(help="cpu, cuda, cuda:1, mps, ...; a GPU if there is one.")
     ] = None,
-    any_label: Annotated[
-        bool,
-        typer.Option("--any-label", help="Masks with several labels: all but 0 are lesion."),
-    ] = False,
+    labels: Labels = None,
+    any_label: AnyLabel = False,
     strict: Annotated[
         bool, typer.Option("--strict", help="Refuse a folder with a broken file.")
     ] = False,
@@ -117,13 +122,13 @@ def train(
         _refuse(run, resume=resume or dry_run)
         if dry_run and several:
             stop("--dry-run is for one process; leave torchrun out.")
-        dataset, val_set = open_parts(data, val, any_label=any_label)
+        dataset, val_set = open_parts(data, val, labels=parsed_labels(labels), any_label=any_label)
         plan = _plan_of(run, model, recipe, settings) if resume else None
         resumed = plan is not None
         if plan is None:
             plan = _planned(
                 dataset,
-                model or _MODEL,
+                model or RECIPE_NETWORKS.get(recipe or "") or _MODEL,
                 val_set,
                 recipe=recipe or "skinseg",
                 pretrained=pretrained,
@@ -165,10 +170,7 @@ def _planned(
     dataset: "PairDataset", model: str, val_set: "PairDataset | None", **options: Any
 ) -> "TrainingPlan":
 
-    try:
-        return skinseg.planning.plan_training(dataset, model, val_set=val_set, **options)
-    except skinseg.data.BrokenDatasetError as error:
-        raise skinseg.data.DatasetError(f"{error} Without --strict, they are left out.") from error
+    return skinseg.planning.plan_training(dataset, model, val_set=val_set, **options)
 
 
 def _plan_of(
@@ -220,7 +222,7 @@ def _run(
     if is_main:
         make_output_folder(run)
         plan.write(run)
-    told = None if quiet else EpochLines(plan.recipe.epochs)
+    told = None if quiet else EpochLines(plan.recipe.epochs, run)
     progress = not quiet
     try:
         log = skinseg.training.train(
@@ -239,6 +241,6 @@ def _run(
                 run, val_set, device=device, progress=progress
             )
     except KeyboardInterrupt:
-        stop("stopped; the same command with --resume goes on.", _STOPPED)
+        stop("stopped; the same command with --resume goes on.", INTERRUPTED)
     if is_main:
         show_result(log, run, report)

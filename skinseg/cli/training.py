@@ -1,5 +1,6 @@
 """What ``skinseg train`` reads and says."""
 
+import json
 import shlex
 import sys
 from pathlib import Path
@@ -20,23 +21,15 @@ _LINES = 20  # Epochs that get a line; a run has hundreds.
 
 
 def open_parts(
-    data: str, val: str | None, *, any_label: bool
+    data: str, val: str | None, *, labels: dict[int, str] | None, any_label: bool
 ) -> tuple["PairDataset", "PairDataset | None"]:
     """Open the images to learn from, and those that choose the epoch where they are apart."""
-    dataset = skinseg.data.open_dataset(data)
-    val_set = None if val is None else skinseg.data.open_dataset(val)
+    meaning: dict[str, Any] = {"labels": labels, "any_label": any_label}
+    dataset = skinseg.data.open_dataset(data, **meaning)
+    val_set = None if val is None else skinseg.data.open_dataset(val, **meaning)
     if val_set is not None and set(dataset.ids) & set(val_set.ids):
         # Cameras count from 1 in every folder: equal names are no equal images.
-        pairs = [
-            skinseg.data.Pair(f"val/{name}", val_set.image_path(index), val_set.mask_path(index))
-            for index, name in enumerate(val_set.ids)
-        ]
-        val_set = skinseg.data.PairDataset(pairs, val_set.stray_masks)
-    if any_label:
-        dataset, val_set = (
-            skinseg.data.AnyLabel(dataset),
-            None if val_set is None else skinseg.data.AnyLabel(val_set),
-        )
+        val_set = val_set.renamed([f"val/{name}" for name in val_set.ids])
     return dataset, val_set
 
 
@@ -67,12 +60,20 @@ def show_plan(
 
 
 class EpochLines:
-    """Prints a line for the first epoch, the last, and about twenty between."""
+    """Prints a line for the first epoch, the last, and about twenty between.
 
-    def __init__(self, epochs: int) -> None:
+    Args:
+        epochs: Number of epochs of the whole run.
+        run: Folder of the run; the best of the epochs that it has already counts, too.
+    """
+
+    def __init__(self, epochs: int, run: Path) -> None:
         self.epochs = epochs
         self.every = -(-epochs // _LINES)
-        self.best = -1.0
+        earlier = []
+        if (run / "checkpoint.pt").is_file():
+            earlier = json.loads((run / "log.json").read_text(encoding="utf-8"))
+        self.best = max((entry["validation"]["pooled_iou"] for entry in earlier), default=-1.0)
 
     def __call__(self, entry: dict[str, Any]) -> None:
         """Take the entry of an epoch."""

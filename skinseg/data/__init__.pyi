@@ -1,9 +1,9 @@
 from .any_label import AnyLabel as AnyLabel
 from .augmentation import Augmentation as Augmentation
-from .checks import BrokenDatasetError as BrokenDatasetError
 from .checks import DatasetReport as DatasetReport
 from .checks import Finding as Finding
 from .checks import check_dataset as check_dataset
+from .collate import Collate as Collate
 from .datasets import PairDataset as PairDataset
 from .datasets import Sample as Sample
 from .datasets import SegmentationDataset as SegmentationDataset
@@ -19,7 +19,11 @@ from .images import write_png as write_png
 from .isic import ISIC2016 as ISIC2016
 from .isic import ISIC2017 as ISIC2017
 from .isic import ISIC2018 as ISIC2018
+from .mapped_labels import MappedLabels as MappedLabels
+from .mapped_labels import parse_labels as parse_labels
+from .mask_values import MaskValuesError as MaskValuesError
 from .normalization import Normalization as Normalization
+from .pairs import BrokenDatasetError as BrokenDatasetError
 from .pairs import DatasetError as DatasetError
 from .pairs import Pair as Pair
 from .ph2 import PH2 as PH2

@@ -4,10 +4,8 @@ import numpy as np
 
 from skinseg.data.datasets import PairDataset
 from skinseg.data.decoding import MAX_PIXELS, decoded
+from skinseg.data.images import BLACK_NOISE
 from skinseg.data.pairs import Pair
-
-# JPEG noise moves black by a few levels.
-_NOISE = 16
 
 
 class AnyLabel(PairDataset):
@@ -36,4 +34,4 @@ class AnyLabel(PairDataset):
             values = np.asarray(image if grey else image.convert("RGB"))
             lossy = image.format in ("JPEG", "MPO")
         values = values if grey else values.max(axis=2)
-        return (values >= (_NOISE if lossy else 1)) * np.uint8(255)
+        return (values >= (BLACK_NOISE if lossy else 1)) * np.uint8(255)

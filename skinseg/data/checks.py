@@ -15,13 +15,15 @@ import numpy as np
 from skinseg.data.datasets import SegmentationDataset
 from skinseg.data.decoding import ImageError
 from skinseg.data.images import image_size, read_image
-from skinseg.data.pairs import DatasetError
+from skinseg.data.mask_values import MaskValuesError
+from skinseg.data.pairs import BrokenDatasetError, DatasetError
 from skinseg.progress import progress_bar
 
 _HEADINGS = {
     "unreadable": "files that cannot be read",
     "image_without_mask": "images without a mask",
     "size_mismatch": "masks of another size than their image",
+    "unknown_values": "masks whose values mean nothing",
     "not_binary": "masks that are not binary",
     "empty_mask": "masks without lesion",
     "duplicate": "images with the same pixels",
@@ -37,27 +39,25 @@ _AREA = 9
 _LISTED = 10
 
 
-class BrokenDatasetError(DatasetError):
-    """Files of a data set are broken, and the caller wants none that are."""
-
-
 @dataclass(frozen=True)
 class Finding:
     """One thing that `check_dataset` found.
 
     Attributes:
-        kind: `"unreadable"`, `"image_without_mask"`, `"size_mismatch"`, `"not_binary"`,
-            `"empty_mask"`, `"duplicate"` or `"mask_without_image"`.
+        kind: `"unreadable"`, `"image_without_mask"`, `"size_mismatch"`, `"unknown_values"`,
+            `"not_binary"`, `"empty_mask"`, `"duplicate"` or `"mask_without_image"`.
         ids: The samples concerned; none for a mask without an image.
         message: What was found, with the names of the files.
         broken: Whether training must not start: the sample cannot be loaded, or its mask means
             nothing. What may be intended (an empty mask) or does no harm is not broken.
+        remedy: What to do, where that depends on the file.
     """
 
     kind: str
     ids: tuple[str, ...]
     message: str
     broken: bool
+    remedy: str = ""
 
 
 @dataclass(frozen=True)
@@ -105,6 +105,8 @@ class DatasetReport:
                 lines += [f"  {finding.message}" for finding in found[:_LISTED]]
             if len(found) > _LISTED:
                 lines.append(f"  ... and {len(found) - _LISTED} more")
+            if found and found[0].remedy:
+                lines.append(f"  {found[0].remedy}")
         return "\n".join(lines)
 
     def raise_if_broken(self) -> None:
@@ -129,9 +131,9 @@ def check_dataset(
     """Read every image and mask once and reports what is wrong with them.
 
     Found are files that cannot be read, images without masks and masks without images, masks of
-    another size than their image, masks that are not binary or have several labels, masks without
-    lesion, and images with the same pixels. Several threads decode; memory for a few images is
-    enough.
+    another size than their image, masks of values that mean nothing, masks that are not binary or
+    have several labels, masks without lesion, and images with the same pixels. Several threads
+    decode; memory for a few images is enough.
 
     Args:
         dataset: Any data set of this package, or a subset of one.
@@ -210,6 +212,11 @@ def _read(
 ) -> tuple[np.ndarray | None, list[Finding]]:
     try:
         return read(source), []
+    except MaskValuesError as error:
+        finding = Finding("unknown_values", (name,), error.what, broken=True, remedy=error.remedy)
+        return None, [finding]
+    except DatasetError as error:
+        return None, [Finding("unknown_values", (name,), str(error), broken=True)]
     except ImageError as error:
         return None, [Finding("unreadable", (name,), str(error), broken=True)]
 

@@ -39,7 +39,8 @@ class Sample:
 class SegmentationDataset(ABC):
     """Lesion images with masks, in a fixed order, decoded when asked for.
 
-    Anything with `len(dataset)` and `dataset[i]` takes it, PyTorch's `DataLoader` among them.
+    Anything with `len(dataset)` and `dataset[i]` takes it. Images of different sizes become a batch
+    in PyTorch's `DataLoader(dataset, collate_fn=Collate(256))`; see `Collate`.
 
     Attributes:
         ids: The name of each sample, no two alike.
@@ -228,10 +229,43 @@ class PairDataset(SegmentationDataset):
         return Sample(pair.id, image, mask)
 
     def __add__(self, other: "PairDataset") -> "PairDataset":
-        """Both data sets as one, this one's samples first."""
+        """Both data sets as one, this one's samples first.
+
+        Raises:
+            DatasetError: One of them reads its masks in a way of its own, as `AnyLabel` does.
+        """
         if not isinstance(other, PairDataset):
             return NotImplemented
+        for part in (self, other):
+            if type(part).mask_levels is not PairDataset.mask_levels:
+                kind = type(part).__name__
+                raise DatasetError(
+                    f"{part!r} says what the labels of its masks mean, which the joined data set "
+                    f"would not know. Join the data sets first: {kind}(first + second, ...)."
+                )
         return PairDataset(self._pairs + other._pairs, self.stray_masks + other.stray_masks)
+
+    def renamed(self, ids: Sequence[str]) -> "Self":
+        """The same samples under other ids.
+
+        Args:
+            ids: An id for each sample, no two alike.
+
+        Raises:
+            DatasetError: An id is given twice.
+            ValueError: There are more or fewer ids than samples.
+
+        Example:
+            >>> dataset = PairDataset([Pair("x", Path("x.jpg"), Path("x_mask.png"))])
+            >>> dataset.renamed(["val/x"]).ids
+            ['val/x']
+        """
+        pairs = [
+            Pair(name, pair.image, pair.mask) for name, pair in zip(ids, self._pairs, strict=True)
+        ]
+        chosen = copy.copy(self)
+        PairDataset.__init__(chosen, pairs, self.stray_masks)
+        return chosen
 
     def image_path(self, index: int) -> Path:
         """The image file of a sample."""

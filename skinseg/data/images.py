@@ -11,6 +11,7 @@ from PIL import Image, TiffImagePlugin
 from skinseg.data.decoding import MAX_PIXELS, ImageError, decoded, opened, orientation
 from skinseg.data.levels import is_lesion
 from skinseg.data.mask_png import mask_png
+from skinseg.data.mask_values import MaskValuesError
 from skinseg.data.run_lengths import RunLengths
 from skinseg.files import write_atomically
 
@@ -24,6 +25,9 @@ _CONVERTIBLE_TO_RGB = frozenset({"1", "L", "P", "RGB", "RGBX", "CMYK", "YCbCr", 
 
 # JPEG noise moves the three channels of a grey mask apart by a few levels.
 _GREY_TOLERANCE = 16
+
+# JPEG noise moves the black of a mask by fewer levels.
+BLACK_NOISE = 16
 
 
 def read_image(
@@ -123,6 +127,9 @@ def read_mask(
     black and one other colour, the other colour is lesion. Transparent pixels are background.
     EXIF orientation is followed as in `read_image`, so that image and mask stay aligned.
 
+    A mask of other values, none of which means lesion (0 and 2, or 0 and 127), is refused: it holds
+    labels, and what they mean must be said (see `MappedLabels` and `AnyLabel`).
+
     Args:
         source: A file, or an open Pillow image.
         max_pixels: The most pixels (width times height) to accept.
@@ -131,6 +138,7 @@ def read_mask(
         A new `bool` array of shape `(H, W)`.
 
     Raises:
+        MaskValuesError: Some values are not 0, and none of them means lesion.
         ImageError: As `read_image`; also for a colour picture, which is no mask.
         TypeError: `source` is neither a path nor a Pillow image.
 
@@ -325,16 +333,51 @@ def _mask_levels(image: Image.Image, name: str, lossy: bool) -> np.ndarray:
     if image.mode == "1":
         return np.array(image.convert("L"))
     if image.mode in ("I", "F") or image.mode.startswith("I;16"):
-        wide = _wide_values(image, name)
-        eight_bit = bool(np.isin(wide, (0, 1, 255)).all())
-        levels = wide.astype(np.uint8) if eight_bit else _scale_16bit(wide)
+        values = _wide_values(image, name)
+        eight_bit = bool(np.isin(values, (0, 1, 255)).all())
+        levels = values.astype(np.uint8) if eight_bit else _scale_16bit(values)
     elif image.mode == "L" and not image.has_transparency_data:
-        levels = np.array(image)
+        values = levels = np.array(image)
     else:
-        levels = _colour_mask_levels(image, name)
+        values = levels = _colour_mask_levels(image, name)
     if not lossy and levels.max() == 1:
         levels = levels * np.uint8(255)
+    # Black is at most noise in a JPEG file, and nothing but 0 in any other.
+    if values.max() >= (BLACK_NOISE if lossy else 1) and not is_lesion(levels).any():
+        raise MaskValuesError(name, np.unique(values).tolist())
     return levels
+
+
+def read_labels(source: str | os.PathLike[str] | Image.Image) -> np.ndarray:
+    """Read the values of a mask as they are stored: labels, not levels.
+
+    Args:
+        source: A file, or an open Pillow image, of grey values, of a palette (whose indices are
+            the labels), or of three equal channels.
+
+    Returns:
+        A new integer array of shape `(H, W)`.
+
+    Raises:
+        ImageError: As `read_image`; also for a color picture, which holds no labels.
+
+    Example:
+        >>> from PIL import Image
+        >>> read_labels(Image.new("L", (2, 1), 3)).tolist()
+        [[3, 3]]
+    """
+    with decoded(source, MAX_PIXELS) as (image, name, *_):
+        if image.mode in ("1", "L", "P"):
+            return np.array(image).astype(np.uint8)
+        if image.mode == "I" or image.mode.startswith("I;16"):
+            return _wide_values(image, name)
+        rgb = np.asarray(image.convert("RGB"))
+    if (rgb != rgb[:, :, :1]).any():
+        raise ImageError(
+            f"Cannot read labels from {name}: it is a color picture. Save the labels as one "
+            "channel of a PNG file, or let every color but black be lesion."
+        )
+    return rgb[:, :, 0].copy()
 
 
 def _colour_mask_levels(image: Image.Image, name: str) -> np.ndarray:

@@ -112,9 +112,9 @@ def _official_pairs(
         raise DatasetError(f"{challenge} has no split {split!r}. Choose from {list(folders)}.")
     image_folder, mask_folder = (Path(root, name) for name in folders[split])
 
-    def complain(fault: str) -> DatasetError:
+    def complain(problem: str) -> DatasetError:
         return DatasetError(
-            f"{challenge}, split {split!r}: {fault}. Expected are images as "
+            f"{challenge}, split {split!r}: {problem}. Expected are images as "
             f"'{image_folder / 'ISIC_0000000.jpg'}' and masks as "
             f"'{mask_folder / 'ISIC_0000000_segmentation.png'}': give as root the folder that the "
             "official archives were unpacked into."

@@ -40,10 +40,10 @@ def _chunk(kind: bytes, data: bytes) -> bytes:
 
 
 def _compressed(runs: RunLengths) -> bytes:
-    """Rows of pixels, each behind a zero byte (no filter), as a zlib stream."""
+    """Rows of pixels, each after a zero byte (no filter), as a zlib stream."""
     height, width = runs.shape
     length = height * (width + 1)
-    # Positions count the place behind each row, the file's rows have theirs in front.
+    # Positions count the place after each row, the file's rows have theirs in front.
     changes = np.stack([runs.starts + 1, runs.ends + 1], axis=1).ravel()
     edges = np.concatenate([[0], changes, [length]])
     lengths = np.diff(edges)
@@ -76,7 +76,7 @@ def _adler32(starts: np.ndarray, ends: np.ndarray, length: int) -> int:
     """The checksum of ``length`` bytes that are 255 from each start to its end, and else 0."""
     counts = ends - starts
     low = (1 + 255 * int(counts.sum())) % _MODULUS
-    # A byte counts once for itself and once for each byte behind it.
+    # A byte counts once for itself and once for each byte after it.
     weights = counts * (length - starts) - counts * (counts - 1) // 2
     high = (length + 255 * int((weights % _MODULUS).sum())) % _MODULUS
     return high << 16 | low

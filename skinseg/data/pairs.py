@@ -12,6 +12,10 @@ class DatasetError(ValueError):
     """A data set is not laid out as it should be; the message names the place and a remedy."""
 
 
+class BrokenDatasetError(DatasetError):
+    """Files of a data set cannot be used as they are; the message names them."""
+
+
 @dataclass(frozen=True)
 class Pair:
     """An image file and its lesion mask.

@@ -5,19 +5,19 @@ from PIL import Image
 
 # Of what is decoded at a fraction of its size, and of what is averaged by whole numbers: how many
 # times the size asked for the result has at least. The more, the nearer to resizing in one step.
-_DECODING_GAP = 2
-_AVERAGING_GAP = 4
+_DECODING_GAP = 4
+_AVERAGING_GAP = 8
 
 
 def enough_for(size: tuple[int, int]) -> tuple[int, int]:
     """Return the (height, width) from which a photograph can be resized to ``size``.
 
-    The filter of :func:`resize_image` reaches over two pixels of the result, so that finer detail
-    of the photograph makes hardly a difference.
+    The filter of :func:`resize_image` reaches over two pixels of the result, which are eight of
+    such an image; finer detail makes hardly a difference.
 
     Example:
         >>> enough_for((128, 96))
-        (256, 192)
+        (512, 384)
     """
     return _DECODING_GAP * size[0], _DECODING_GAP * size[1]
 
@@ -30,8 +30,8 @@ def resize_image(
     """Resize an RGB image bilinearly with antialiasing, as networks are trained on.
 
     The result is that of :func:`~skinseg.data.transforms.resize_images` but for the rounding of
-    single pixels; that of an image of more than eight times the size, which is first averaged over
-    rectangles of whole pixels, but for a few levels of 255 at sharp edges.
+    single pixels. An image of more than sixteen times the size is first averaged over rectangles
+    of whole pixels; its result differs by a few levels of 255 at sharp edges.
 
     Args:
         image: Of mode RGB.

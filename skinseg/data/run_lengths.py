@@ -9,13 +9,13 @@ import numpy as np
 class RunLengths:
     """The run-length encoding of a mask (H, W), row by row.
 
-    Pixel (y, x) has position ``y * (W + 1) + x``: behind each row there is one place that is never
+    Pixel (y, x) has position ``y * (W + 1) + x``: after each row there is one place that is never
     lesion, so that no run goes on in the next row.
 
     Attributes:
         shape: (H, W) of the mask.
         starts: int64 (N,), positions of the first pixel of each run, ascending.
-        ends: int64 (N,), positions behind the last pixel of each run.
+        ends: int64 (N,), positions after the last pixel of each run.
 
     Example:
         >>> runs = RunLengths.from_mask(np.eye(3, 5, 1, bool))
@@ -85,8 +85,8 @@ class RunLengths:
         """Indices of all pairs of runs that touch, of which one is in the row below the other."""
         stride = self.shape[1] + 1
         first = np.searchsorted(self.ends, self.starts + stride, "left")
-        behind = np.searchsorted(self.starts, self.ends + stride, "right")
-        counts = np.maximum(behind - first, 0)
+        after = np.searchsorted(self.starts, self.ends + stride, "right")
+        counts = np.maximum(after - first, 0)
         above = np.repeat(np.arange(len(first)), counts)
         offsets = np.arange(len(above)) - np.repeat(np.cumsum(counts) - counts, counts)
         return above, first[above] + offsets

@@ -3,12 +3,14 @@
 import dataclasses
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from skinseg.data.any_label import AnyLabel
 from skinseg.data.datasets import PairDataset
 from skinseg.data.folder import FolderDataset
 from skinseg.data.isic import ISIC2016, ISIC2017, ISIC2018
+from skinseg.data.mapped_labels import MappedLabels
 from skinseg.data.pairs import DatasetError
 from skinseg.data.ph2 import PH2
 
@@ -95,6 +97,8 @@ def open_dataset(
     *,
     masks: str | os.PathLike[str] | None = None,
     split_file: str | os.PathLike[str] | None = None,
+    labels: Mapping[int, str] | None = None,
+    any_label: bool = False,
 ) -> PairDataset:
     """Open images with masks, in a plain folder or as an official archive unpacks.
 
@@ -105,10 +109,14 @@ def open_dataset(
             joined as ``train+val``; or ``"ph2:FOLDER"``.
         masks: Folder of the masks, for a plain folder whose masks are elsewhere.
         split_file: Text file with one id per line: these images alone, in that order.
+        labels: What the values of the masks mean, where they are labels; see
+            :class:`~skinseg.data.MappedLabels`.
+        any_label: Take all labels but 0 for lesion; see :class:`~skinseg.data.AnyLabel`.
 
     Raises:
         DatasetError: If the folder is not there or laid out otherwise, the split is missing or
-            unknown, or an id of the split file is not among the images.
+            unknown, an id of the split file is not among the images, or ``labels`` is wrong or
+            given with ``any_label``.
 
     Example:
         >>> open_dataset("isic2017:photos")
@@ -116,8 +124,14 @@ def open_dataset(
             ...
         skinseg.data.pairs.DatasetError: 'isic2017:photos' names no split. Write it as ...
     """
+    if any_label and labels is not None:
+        raise DatasetError("labels and any_label exclude each other; leave one of them out.")
     dataset = DatasetSource.parse(source).open(masks)
-    return dataset if split_file is None else dataset.subset(os.fspath(split_file))
+    if split_file is not None:
+        dataset = dataset.subset(os.fspath(split_file))
+    if labels is not None:
+        return MappedLabels(dataset, labels)
+    return AnyLabel(dataset) if any_label else dataset
 
 
 def _plain(folder: Path, masks: str | os.PathLike[str] | None) -> PairDataset:

@@ -9,23 +9,27 @@ from skinseg.hub.local_dir import (
     write_local_dir,
     write_weights,
 )
+from skinseg.hub.near_misses import WEIGHTS_SUFFIXES, near_miss
 from skinseg.hub.push import files_for_hub, push_to_hub
 from skinseg.hub.remote import download, download_weights
-from skinseg.hub.save import CARD_NAME, rebuilt_differences, save_pretrained
+from skinseg.hub.save import CARD_NAME, rebuilt_differences, save_pretrained, weights_held
 
 __all__ = [
     "CARD_NAME",
     "CONFIG_NAME",
     "WEIGHTS_NAME",
+    "WEIGHTS_SUFFIXES",
     "HubError",
     "download",
     "download_weights",
     "files_for_hub",
     "model_card",
+    "near_miss",
     "push_to_hub",
     "read_local_dir",
     "rebuilt_differences",
     "save_pretrained",
+    "weights_held",
     "write_local_dir",
     "write_weights",
 ]

@@ -24,6 +24,8 @@ SCORES = {
     "sensitivity": ("Sensitivity", "fraction of the lesions' pixels that were found"),
     "specificity": ("Specificity", "fraction of the skin's pixels that were left out"),
 }
+# Versions before 0.2 recorded it with the scores of a training run.
+NOT_SCORES = ("loss",)
 USES = """\
 For research and teaching: outlining lesions in dermoscopy images, comparing methods, preparing
 data that a person checks.
@@ -118,8 +120,8 @@ def _licence_names(licence: str | None) -> _LicenceNames:
 
 
 def _values(entry: dict[str, Any]) -> dict[str, float]:
-    """The scores among what a measurement records."""
-    return {key: value for key, value in entry.items() if isinstance(value, float)}
+    """The scores among what a measurement records; a loss is none."""
+    return {k: v for k, v in entry.items() if isinstance(v, float) and k not in NOT_SCORES}
 
 
 def _label(key: str) -> str:
@@ -181,7 +183,7 @@ def _scores(cfg: PretrainedCfg) -> str:
 
 def _score_table(entry: dict[str, Any]) -> str:
     values = _values(entry)
-    about = {k: v for k, v in entry.items() if k not in values and k != "data"}
+    about = {k: v for k, v in entry.items() if k not in {"data", *values, *NOT_SCORES}}
     rows = [f"| {_label(k)} | {v:.4f} | {SCORES.get(k, ('', ''))[1]} |" for k, v in values.items()]
     title = f"On {entry.get('data', 'data that the record does not name')}"
     return "\n".join(

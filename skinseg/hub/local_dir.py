@@ -22,6 +22,10 @@ def read_local_dir(folder: str | os.PathLike[str]) -> PretrainedCfg:
         ValueError: If one of the two is missing, or the config cannot be read.
     """
     folder = Path(folder).expanduser()
+    if folder.is_file():
+        raise ValueError(
+            f"local-dir:{folder} is a file; name its folder: local-dir:{folder.parent}"
+        )
     for name in (CONFIG_NAME, WEIGHTS_NAME):
         if not (folder / name).is_file():
             raise ValueError(

@@ -130,6 +130,40 @@ def _record(model: Rebuildable, known: PretrainedCfg | None, unchanged: bool) ->
     )
 
 
+def weights_held(model: Rebuildable) -> str:
+    """Tell which recorded weights a network holds, for the record of what is trained from them.
+
+    A new head, or a first convolution for other channels, does not count.
+
+    Args:
+        model: A network as :func:`skinseg.create_model` returned it, not yet trained further.
+
+    Returns:
+        Name, hash and training data of the weights, or ``"random weights"``.
+
+    Example:
+        >>> import skinseg
+        >>> weights_held(skinseg.create_model("malunet"))
+        'random weights'
+        >>> weights_held(skinseg.create_model("malunet", pretrained=True)).partition(",")[0]
+        'malunet.isic2017'
+    """
+    cfg = model.pretrained_cfg
+    if cfg is None or cfg.file is None:
+        return "random weights"
+    try:
+        recorded = read_state_dict(cfg.file)
+    except CheckpointError:
+        return "random weights"  # Not those of the record: these were read when it was created.
+    own = model.state_dict()
+    fitting = [key for key in recorded if key in own and own[key].shape == recorded[key].shape]
+    if not fitting or not all(torch.equal(own[key].cpu(), recorded[key]) for key in fitting):
+        return "random weights"
+    data = cfg.training_data.get("name")
+    trained_on = f", trained on {data}" if data else ""
+    return f"{cfg.name}, sha256 {cfg.sha256 or file_hash(cfg.file)}{trained_on}"
+
+
 def _file_of_weights(model: Rebuildable, cfg: PretrainedCfg) -> str | None:
     """Return the file of a record if the network still has its weights, else None."""
     if cfg.sha256 is None or cfg.file is None or not cfg.file.endswith(".safetensors"):

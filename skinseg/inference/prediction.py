@@ -22,8 +22,8 @@ class Prediction:
     """Lesion probability and mask of one image, at the image's own size.
 
     A prediction keeps the network's small output; what is asked of it is computed when it is first
-    asked for. Mask and measurements of a photograph take some milliseconds, the probabilities of
-    all its pixels a hundred. It may be pickled and used by several threads.
+    asked for. Mask and measurements cost little even of a photograph; the probabilities of all its
+    pixels cost more than the network. It may be pickled, and used by several threads.
 
     Args:
         probability: float32 (H, W), 0..1.

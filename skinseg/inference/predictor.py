@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
+from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, cast, overload
 
 import numpy as np
@@ -62,7 +63,7 @@ class Predictor:
         batch_size: Images that go through the network at once.
         device: Where the network runs. None is the CPU for a name, and for a network where it is;
             a network that is elsewhere is not moved, but copied as it is now.
-        input_size: (height, width) that the network sees, each 32 or more.
+        input_size: (height, width) that the network sees, each 32 or more; an int for a square.
         normalization: How pixels 0..255 become the input.
         channel_order: Order of the color channels of arrays and tensors: ``"rgb"``, or ``"bgr"``,
             as OpenCV reads images. A mask for the wrong order looks plausible and is worse.
@@ -81,7 +82,8 @@ class Predictor:
         ValueError: If the model is unknown or has no weights, an argument is out of range, the
             device is not there, or the network has other outputs or takes neither 3 channels nor 1
             (images are then converted to grey).
-        TypeError: If ``model`` is neither a name nor a module.
+        TypeError: If ``model`` is neither a name nor a module, or ``threshold`` or ``input_size``
+            is no number.
 
     Example:
         >>> import skinseg
@@ -100,7 +102,7 @@ class Predictor:
         tta: bool = False,
         batch_size: int = 8,
         device: str | torch.device | None = None,
-        input_size: tuple[int, int] | None = None,
+        input_size: int | tuple[int, int] | None = None,
         normalization: Normalization | None = None,
         channel_order: Literal["rgb", "bgr"] = "rgb",
         workers: int | None = None,
@@ -251,7 +253,11 @@ def _torch_runtime(model: str | nn.Module, device: str | torch.device | None) ->
     from skinseg.runtimes.torch_runtime import TorchRuntime
 
     place = None if device is None else usable_device(device)
-    network = create_model(model, pretrained=True) if isinstance(model, str) else model
+    if isinstance(model, str | os.PathLike):
+        # A path is no name; the error says what to write instead.
+        network: nn.Module = create_model(os.fspath(model), pretrained=True)
+    else:
+        network = model
     return TorchRuntime(network, place)
 
 
@@ -274,16 +280,23 @@ def _check_network(runtime: Runtime, normalization: Normalization) -> None:
         )
 
 
-def _checked_size(input_size: Sequence[int]) -> tuple[int, int]:
-    if len(input_size) != 2 or min(input_size) < _MIN_INPUT_SIDE:
-        raise ValueError(
-            f"input_size must be (height, width), each {_MIN_INPUT_SIDE} or more, not {input_size}"
-        )
-    height, width = input_size
-    return height, width
+def _checked_size(input_size: int | Sequence[int]) -> tuple[int, int]:
+    expected = (
+        f"input_size must be (height, width) or one number for both, each {_MIN_INPUT_SIDE} or "
+        f"more, not {input_size!r}"
+    )
+    sides = (input_size,) * 2 if isinstance(input_size, Integral) else input_size
+    if not isinstance(sides, Sequence) or not all(isinstance(side, Integral) for side in sides):
+        raise TypeError(expected)
+    if len(sides) != 2 or min(sides) < _MIN_INPUT_SIDE:
+        raise ValueError(expected)
+    height, width = sides
+    return int(height), int(width)
 
 
 def _check_settings(threshold: float, batch_size: int, channel_order: str, workers: int) -> None:
+    if not isinstance(threshold, Real):
+        raise TypeError(f"threshold must be a number above 0 and below 1, not {threshold!r}")
     if not 0 < threshold < 1:
         raise ValueError(f"threshold must be above 0 and below 1, not {threshold}")
     if batch_size < 1:

@@ -52,6 +52,7 @@ class LMSAUNet(FourLevelUNet):
         ValueError: If an argument is out of range.
 
     Example:
+        >>> import torch
         >>> LMSAUNet(channels=(8, 16, 24, 32), compression=4)(torch.randn(1, 3, 48, 50)).shape
         torch.Size([1, 1, 48, 50])
     """

@@ -16,7 +16,6 @@ from skinseg.registry import register_model
 
 AUTHORS_NAMES: list[Rule] = [
     *SIX_STAGE_RULES,
-    *SCAB_RULES,
     (r"\.gau\.w1\.0\.", ".gate."),
     (r"\.gau\.w2\.0\.", ".value."),
     (r"\.gau\.wo\.0\.", ".project."),
@@ -30,6 +29,7 @@ AUTHORS_NAMES: list[Rule] = [
     (r"\.linear_0\.", ".memory_keys."),
     (r"\.linear_1\.", ".memory_values."),
     (r"\.norm_layer\.", ".norm."),
+    *SCAB_RULES,
 ]
 
 

@@ -2,5 +2,13 @@
 
 from skinseg.planning.plan import PLAN_NAME, TrainingPlan, plan_training
 from skinseg.planning.rehearsal import Rehearsal, rehearse
+from skinseg.planning.survey import check_for_training
 
-__all__ = ["PLAN_NAME", "Rehearsal", "TrainingPlan", "plan_training", "rehearse"]
+__all__ = [
+    "PLAN_NAME",
+    "Rehearsal",
+    "TrainingPlan",
+    "check_for_training",
+    "plan_training",
+    "rehearse",
+]

@@ -9,12 +9,12 @@ from typing import Any
 import torch
 
 from skinseg.complexity import count_parameters
-from skinseg.data import SegmentationDataset
-from skinseg.data.pairs import DatasetError
+from skinseg.data import BrokenDatasetError, SegmentationDataset
 from skinseg.factory import create_model
 from skinseg.files import write_atomically
 from skinseg.formatting import counted
 from skinseg.models.base import SegmentationModel
+from skinseg.names import RECIPE_NETWORKS
 from skinseg.planning import choices
 from skinseg.planning.choices import Choice
 from skinseg.planning.fitting import as_it_is, fit
@@ -27,8 +27,6 @@ from skinseg.training.recipes import get_recipe
 PLAN_NAME = "plan.json"
 CHOSEN_RECIPE = "skinseg"
 """The recipe whose settings are fitted to the data; the others are used as they are."""
-
-_LEAST_PICTURES = 4
 
 
 @dataclasses.dataclass(frozen=True)
@@ -140,7 +138,8 @@ def plan_training(
         **settings: Settings of :class:`Recipe`, used as they are.
 
     Raises:
-        DatasetError: If there are too few images, or some are broken and ``strict`` is set.
+        BrokenDatasetError: If there are too few images, masks hold values that mean nothing, or
+            something is broken and ``strict`` is set.
         ValueError: If network, recipe or a setting is wrong.
 
     Example:
@@ -160,7 +159,8 @@ def plan_training(
     if val_set is not None:
         validation = survey(val_set, strict=strict, progress=progress)
         found = found.without(seen_elsewhere(found, validation))
-    _refuse_too_few(found)
+    if found.too_few:
+        raise BrokenDatasetError(found.too_few + _reasons(found.left_out))
     train_set, chooses, split = _split(found, validation, val_fraction, base.seed)
     weights = _weights(network, model)
     if pretrained is None:
@@ -186,7 +186,10 @@ def plan_training(
         separate=val_set is not None,
         left_out=left_out,
         choices=[_network(model, network), begins, split, *chosen],
-        notes=remarks(found, len(chooses), record, memory),
+        notes=[
+            *_other_network(recipe, network.architecture),
+            *remarks(found, len(chooses), record, memory),
+        ],
         data={
             "sets": {name: images.to_dict() for name, images in sets.items()},
             "memory_bytes": memory,
@@ -207,14 +210,10 @@ def _split(
     return train, chooses, Choice("validation", f"{len(chooses)} of {len(found)} images", reason)
 
 
-def _refuse_too_few(found: Survey) -> None:
-    pictures = len(set(found.groups.tolist()))
-    if pictures < _LEAST_PICTURES:
-        reasons = "".join(f"\n  {reason}" for reason in list(found.left_out.values())[:10])
-        raise DatasetError(
-            f"{len(found)} images can be used, of {pictures} different pictures; training needs "
-            f"{_LEAST_PICTURES} at the very least.{' Left out:' if reasons else ''}{reasons}"
-        )
+def _reasons(left_out: dict[str, str]) -> str:
+    if not left_out:
+        return ""
+    return " Left out:" + "".join(f"\n  {reason}" for reason in list(left_out.values())[:10])
 
 
 def _weights(network: SegmentationModel, model: str) -> str | None:
@@ -230,6 +229,17 @@ def _implied(model: str, record: PretrainedCfg | None, recipe: str) -> bool | No
         return True
     at_hand = record is not None and record.file is not None
     return None if at_hand and recipe == CHOSEN_RECIPE else False
+
+
+def _other_network(recipe: str, architecture: str) -> list[str]:
+    """Say that a recipe was published for another network."""
+    published = RECIPE_NETWORKS.get(recipe)
+    if published in (None, architecture):
+        return []
+    return [
+        f"The recipe {recipe} was published for {published}, and you train {architecture} with its "
+        "settings; the scores are not comparable with the paper's."
+    ]
 
 
 def _network(model: str, network: SegmentationModel) -> Choice:

@@ -6,10 +6,12 @@ from typing import Any
 
 import numpy as np
 
-from skinseg.data import SegmentationDataset, check_dataset
+from skinseg.data import BrokenDatasetError, DatasetReport, SegmentationDataset, check_dataset
 from skinseg.data.levels import is_lesion
 from skinseg.data.near_duplicates import fingerprint, near_duplicate_groups
-from skinseg.data.pairs import DatasetError
+from skinseg.formatting import counted
+
+_LEAST_PICTURES = 4
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -35,6 +37,18 @@ class Survey:
     def __len__(self) -> int:
         """The number of usable samples."""
         return len(self.dataset)
+
+    @property
+    def too_few(self) -> str | None:
+        """Why training on these samples is refused, if they are too few."""
+        pictures = len(set(self.groups.tolist()))
+        if pictures >= _LEAST_PICTURES:
+            return None
+        return (
+            f"{counted(len(self), 'image')} can be used, "
+            f"of {counted(pictures, 'different picture')}; training needs {_LEAST_PICTURES} at the "
+            "very least."
+        )
 
     @property
     def group_of(self) -> dict[str, str]:
@@ -77,8 +91,8 @@ def survey(dataset: SegmentationDataset, *, strict: bool = False, progress: bool
         progress: Show a progress bar on standard error.
 
     Raises:
-        DatasetError: If nothing can be used, no mask marks a lesion, or something is broken and
-            ``strict`` is set.
+        BrokenDatasetError: If nothing can be used, masks hold values that mean nothing, no mask
+            marks a lesion, or something is broken and ``strict`` is set.
 
     Example:
         >>> from skinseg.data import SyntheticDermoscopy
@@ -86,6 +100,41 @@ def survey(dataset: SegmentationDataset, *, strict: bool = False, progress: bool
         >>> len(found), found.sizes[0].tolist(), found.left_out
         (3, [64, 64], {})
     """
+    report, found = _measured(dataset, progress=progress)
+    refusal = _refusal(report, found, strict=strict)
+    if found is None or refusal is not None:
+        raise BrokenDatasetError(f"{refusal} {report.summary()}")
+    return found
+
+
+def check_for_training(
+    dataset: SegmentationDataset, *, strict: bool = False, progress: bool = True
+) -> tuple[DatasetReport, str | None]:
+    """Check all files of a data set, and tell whether :func:`plan_training` would refuse it.
+
+    Args:
+        dataset: Images with masks.
+        strict: Refuse the data set if anything is broken.
+        progress: Show a progress bar on standard error.
+
+    Returns:
+        What was found, and the reason why training is refused, or None.
+
+    Example:
+        >>> from skinseg.data import SyntheticDermoscopy
+        >>> _, refusal = check_for_training(SyntheticDermoscopy(3, size=64), progress=False)
+        >>> refusal
+        '3 images can be used, of 3 different pictures; training needs 4 at the very least.'
+    """
+    report, found = _measured(dataset, progress=progress)
+    refusal = _refusal(report, found, strict=strict)
+    return report, refusal or (found.too_few if found is not None else None)
+
+
+def _measured(
+    dataset: SegmentationDataset, *, progress: bool
+) -> tuple[DatasetReport, Survey | None]:
+    """Check a data set and measure what can be used; None if nothing can."""
     measured: dict[int, tuple[tuple[int, int], float, np.ndarray]] = {}
 
     def measure(index: int, image: np.ndarray, levels: np.ndarray) -> None:
@@ -93,26 +142,34 @@ def survey(dataset: SegmentationDataset, *, strict: bool = False, progress: bool
         measured[index] = (levels.shape, lesion, fingerprint(image))
 
     report = check_dataset(dataset, progress, observer=measure)
-    if strict:
-        report.raise_if_broken()
+    if not measured:
+        return report, None
     left_out: dict[str, str] = {}
     for finding in report.findings:
         if finding.broken:
             for name in finding.ids:
                 left_out.setdefault(name, _reason(finding.kind, finding.message))
-    if not measured:
-        raise DatasetError(f"Nothing can be trained on. {report.summary()}")
     order = sorted(measured)
     columns = zip(*(measured[index] for index in order), strict=True)
     sizes, lesions, fingerprints = (np.array(column) for column in columns)
-    if not lesions.any():
-        raise DatasetError(
-            f"No mask marks a lesion. {report.summary()}\nSave the masks with 0 for skin and 255 "
-            "for lesion; or, if they hold labels, ask for all labels to count as lesion."
-        )
     usable = dataset.subset([dataset.ids[index] for index in order])
     groups = near_duplicate_groups(fingerprints)
-    return Survey(usable, left_out, sizes, lesions, fingerprints, groups)
+    return report, Survey(usable, left_out, sizes, lesions, fingerprints, groups)
+
+
+def _refusal(report: DatasetReport, found: Survey | None, *, strict: bool) -> str | None:
+    """Why training on a data set is refused, whatever part of it is for validation."""
+    unknown = len(report.of_kind("unknown_values"))
+    if unknown:
+        # What these values mean may change the meaning of every other mask.
+        return f"{counted(unknown, 'mask')} of values that mean nothing: say what they mean."
+    if found is None:
+        return "Nothing can be trained on."
+    if strict and not report.ok:
+        return "Something is broken; only without `strict` is it left out."
+    if not found.lesion_fractions.any():
+        return "No mask marks a lesion."
+    return None
 
 
 def seen_elsewhere(training: Survey, validation: Survey) -> dict[str, str]:

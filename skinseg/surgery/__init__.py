@@ -2,12 +2,14 @@
 
 :func:`replace` takes modules out and blocks in; :func:`insert` puts a block after or before a
 module. Where, is told by :func:`by_name`, :func:`by_type` or :func:`conv_run`. Both work on a copy
-unless ``inplace=True``, run the network once before and once after, refuse with the reason what
-would change a shape, and return a :class:`SurgeryReport`.
+unless ``inplace=True``, run the network before and after, at two sizes and in training, refuse with
+the reason what would change a shape or not train, and return a :class:`SurgeryReport`.
+:func:`preview` shows places, maps and costs, and changes nothing.
 """
 
 from skinseg.surgery.fit import SurgeryError
 from skinseg.surgery.insert import insert
+from skinseg.surgery.preview import Place, Preview, preview
 from skinseg.surgery.replace import replace
 from skinseg.surgery.report import Change, Refusal, SurgeryReport
 from skinseg.surgery.select import Selector, by_name, by_type
@@ -15,6 +17,8 @@ from skinseg.surgery.structure import conv_run
 
 __all__ = [
     "Change",
+    "Place",
+    "Preview",
     "Refusal",
     "Selector",
     "SurgeryError",
@@ -23,5 +27,6 @@ __all__ = [
     "by_type",
     "conv_run",
     "insert",
+    "preview",
     "replace",
 ]

@@ -1,13 +1,15 @@
 """Whether a block fits: what flows at a place, the block made for it, and a first try on zeros."""
 
-from collections.abc import Callable
+import inspect
+from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 import torch
 from torch import nn
 from torch.utils._pytree import tree_map
 
-from skinseg.blocks import BLOCKS, create_block
+from skinseg.blocks import BLOCKS
 from skinseg.complexity.evaluation_mode import evaluation_mode
 from skinseg.names import near_matches
 from skinseg.surgery.trace import Trace, Use, Value
@@ -24,15 +26,40 @@ def block_maker(block: str | Maker, options: dict[str, Any]) -> Maker:
 
     Raises:
         ValueError: If there is no block of that name.
-        TypeError: If options are given with a function.
+        TypeError: If it is neither a name, a class nor a function, does not take an option, or
+            options are given with a function.
     """
-    if not isinstance(block, str):
+    if isinstance(block, nn.Module) or not (isinstance(block, str) or callable(block)):
+        raise TypeError(
+            f"block must be a name, a class or a function of the channels, not {_kind(block)}; a "
+            "block of its own is made for each place"
+        )
+    if isinstance(block, str):
+        if block.lower() not in BLOCKS:
+            raise ValueError(f"there is no block {block!r}; {near_matches(block, BLOCKS)}")
+        block = BLOCKS[block.lower()]
+    elif not isinstance(block, type):
         if options:
             raise TypeError(f"options {', '.join(options)} go with a block's name, not a function")
         return block
-    if block.lower() not in BLOCKS:
-        raise ValueError(f"there is no block {block!r}; {near_matches(block, BLOCKS)}")
-    return lambda *channels: create_block(block, *channels, **options)
+    known = inspect.signature(block).parameters
+    wrong = [name for name in options if not _takes(known, name)]
+    if wrong:
+        raise TypeError(f"{block.__name__} takes no option {', '.join(wrong)}")
+    if block in BLOCKS.values() and "out_chans" not in known:
+        return partial(_keeping, block, options)
+    return partial(block, **options)
+
+
+def _takes(known: Mapping[str, inspect.Parameter], name: str) -> bool:
+    return name in known or any(p.kind is p.VAR_KEYWORD for p in known.values())
+
+
+def _keeping(block: type[nn.Module], options: dict[str, Any], *channels: Any) -> nn.Module:
+    """A bridge, which keeps the channels and has no argument for others."""
+    if len(set(map(str, channels))) > 1:
+        raise ValueError(f"{block.__name__} keeps the channels, and they become {channels[1]}")
+    return block(channels[0], **options)
 
 
 def make_block(
@@ -42,11 +69,18 @@ def make_block(
 
     Raises:
         SurgeryError: If the block refuses these channels.
+        TypeError: If what is made is no module.
     """
     try:
         block = maker(*channels)
     except ValueError as error:
         raise SurgeryError(f"no block for {channels[0]} channels: {error}") from error
+    except Exception as error:
+        raise SurgeryError(f"no block for {channels[0]} channels: {told(error)}") from error
+    if not isinstance(block, nn.Module):
+        raise TypeError(f"the function for the block returned {_kind(block)}, not a module")
+    if any(block is module for module in model.modules()):
+        raise SurgeryError("the function returned a module of the network; make one per place")
     floating = [p for p in (*host.parameters(), *model.parameters()) if p.is_floating_point()]
     if floating:
         block = block.to(floating[0].device, floating[0].dtype)

@@ -1,34 +1,46 @@
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from torch import nn
 
 from skinseg.complexity.parameters import count_parameters
+from skinseg.surgery.example import make_example
 from skinseg.surgery.fit import (
     Maker,
     SurgeryError,
     block_maker,
-    feature_map,
     make_block,
     only_call,
     try_block,
 )
+from skinseg.surgery.layout import Layout, channels_of, check_layout
 from skinseg.surgery.operation import Operation
 from skinseg.surgery.report import Change, SurgeryReport
 from skinseg.surgery.select import Selector, as_selector, nothing_selected
-from skinseg.surgery.wrappers import BlockAfter, BlockBefore, Maps, get_maps
+from skinseg.surgery.trace import Use
+from skinseg.surgery.wrappers import (
+    BlockAfter,
+    BlockBefore,
+    Maps,
+    block_type,
+    get_maps,
+    laid_out,
+)
 
 
 def insert(
     model: nn.Module,
     block: str | Maker,
     *,
-    after: Selector | str | None = None,
-    before: Selector | str | None = None,
+    after: Selector | str | nn.Module | None = None,
+    before: Selector | str | nn.Module | None = None,
     argument: int | str = 0,
     maps: Maps | None = None,
-    example_input: Any,
+    example_input: Any = None,
+    example_kwargs: Mapping[str, Any] | None = None,
+    layout: Layout | None = None,
     inplace: bool = False,
+    check: bool = True,
     **options: Any,
 ) -> SurgeryReport:
     """Put blocks after or before modules of a network.
@@ -43,14 +55,19 @@ def insert(
 
     Args:
         model: Any torch module.
-        block: A name of :func:`skinseg.list_blocks`, or ``function(in_chans)`` that returns a
-            module which keeps shapes; with a sequence of maps ``in_chans`` is a list.
-        after: Behind which modules; a string is a name, see :func:`by_name`.
+        block: A name of :func:`skinseg.list_blocks`, or a class or function that makes from
+            ``(in_chans)`` a module which keeps shapes; with a sequence of maps ``in_chans`` is a
+            list.
+        after: Behind which modules; a string is a name, see :func:`by_name`, and a module of the
+            network stands for itself.
         before: Before which modules; give one of the two.
         argument: With ``before``: which argument of the module passes the block, by place or name.
         maps: Which maps of a list, tuple or dictionary pass the block.
         example_input: As in :func:`replace`.
+        example_kwargs: As in :func:`replace`.
+        layout: As in :func:`replace`.
         inplace: As in :func:`replace`.
+        check: As in :func:`replace`, with the same cost.
         **options: The block's options, with its name.
 
     Returns:
@@ -58,9 +75,9 @@ def insert(
 
     Raises:
         SurgeryError: If nothing is selected, or the block does not fit, as in :func:`replace`.
-        ValueError: If there is no block of that name.
-        TypeError: If the block does not take an option, or not one of ``after`` and ``before`` is
-            given.
+        ValueError: If there is no block or layout of that name.
+        TypeError: If the block does not take an option, an argument is of the wrong kind, or not
+            one of ``after`` and ``before`` is given.
 
     Example:
         >>> import torch
@@ -75,8 +92,10 @@ def insert(
     place = before if after is None else after
     if place is None or (after is not None and before is not None):
         raise TypeError("insert takes either after= or before=")
-    maker, selector = block_maker(block, options), as_selector(place)
-    with Operation(model, example_input, inplace) as operation:
+    check_layout(layout)
+    example = make_example(example_input, example_kwargs)
+    with Operation(model, example, inplace=inplace, check=check) as operation:
+        maker, selector = block_maker(block, options), as_selector(place, model)
         sites = selector(operation.before)
         if not sites:
             raise SurgeryError(nothing_selected(selector, operation.before))
@@ -86,26 +105,29 @@ def insert(
             name = site.parts[-1] if before is None else site.parts[0]
             try:
                 where = None if before is None else argument
-                changes.append(_insert(operation, name, maker, where, maps))
+                changes.append(_insert(operation, name, maker, where, maps, layout))
             except SurgeryError as error:
                 raise SurgeryError(f"no block fits at {name}: {error}") from error
         return operation.report(changes, [])
 
 
 def _insert(
-    operation: Operation, name: str, maker: Maker, argument: int | str | None, maps: Maps | None
+    operation: Operation,
+    name: str,
+    maker: Maker,
+    argument: int | str | None,
+    maps: Maps | None,
+    layout: Layout | None,
 ) -> Change:
     """Put a block before an argument of a module, or after the module where that is None."""
     host = operation.before.names[name]
-    call = only_call(operation.before, name)
-    flow = call.output if argument is None else _argument(call.args, call.kwargs, argument)
-    chosen = _chosen(flow, maps)
-    several = isinstance(chosen, list)
-    checked = [feature_map(value, "the map") for value in (chosen if several else [chosen])]
-    widths = [value.shape[1] for value in checked]
+    flows = [_flow(only_call(trace, name), argument, maps) for trace in operation.traces]
+    several = isinstance(flows[0], list)
+    at_sizes = zip(*flows, strict=True) if several else [tuple(flows)]
+    widths = [channels_of(flow, operation.traces, layout, "the map") for flow in at_sizes]
     channels = widths if several else widths[0]
-    block = make_block(maker, (channels,), host, operation.model)
-    try_block(block, chosen, chosen)
+    block = laid_out(make_block(maker, (channels,), host, operation.model), layout)
+    try_block(block, flows[0], flows[0])
     if argument is not None:
         operation.swap(name, BlockBefore(host, block, maps, argument))
     elif maps is None and type(host).forward is nn.Sequential.forward:
@@ -113,7 +135,13 @@ def _insert(
     else:
         operation.swap(name, BlockAfter(host, block, maps))
     operation.blocks.append((name, block))
-    return Change((name,), (), type(block).__name__, channels, channels, 0, _size(block))
+    return Change((name,), (), block_type(block), channels, channels, 0, _size(block))
+
+
+def _flow(call: Use, argument: int | str | None, maps: Maps | None) -> Any:
+    """The map or maps that pass the block."""
+    flow = call.output if argument is None else _argument(call.args, call.kwargs, argument)
+    return _chosen(flow, maps)
 
 
 def _chosen(flow: Any, maps: Maps | None) -> Any:
@@ -123,9 +151,12 @@ def _chosen(flow: Any, maps: Maps | None) -> Any:
         if maps is None:
             raise SurgeryError(f"what passes there is {held}: name the maps that are meant, maps=")
     try:
-        return get_maps(flow, maps)
+        chosen = get_maps(flow, maps)
     except (LookupError, TypeError) as error:
         raise SurgeryError(f"what passes there is {held}, without {maps!r}") from error
+    if isinstance(chosen, list) and len({id(value) for value in chosen}) < len(chosen):
+        raise SurgeryError(f"maps names one map twice: {maps!r}")
+    return chosen
 
 
 def _size(block: nn.Module) -> int:

@@ -1,30 +1,62 @@
 """A network under surgery: the copy, the swap, the check, and the way back."""
 
-import copy
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-import torch
 from torch import nn
 
 from skinseg.complexity.parameters import count_parameters
+from skinseg.surgery.check import check_training, copied
+from skinseg.surgery.example import Example
 from skinseg.surgery.fit import SurgeryError, shapes, told
+from skinseg.surgery.refuse import refuse_unfit
 from skinseg.surgery.report import Change, Refusal, SurgeryReport
-from skinseg.surgery.trace import Trace, trace
+from skinseg.surgery.trace import Trace
 
 
 class Operation:
     """A network on the table. Leaving the ``with`` by an exception undoes what was done."""
 
-    def __init__(self, model: nn.Module, example_input: Any, inplace: bool) -> None:
-        _refuse_compiled(model)
-        self.model = model if inplace else copy.deepcopy(model)
-        self.inputs = tuple(example_input) if _is_sequence(example_input) else (example_input,)
-        self.before = trace(self.model, self.inputs)
+    def __init__(
+        self, model: nn.Module, example: Example, *, inplace: bool, check: bool, copy: bool = True
+    ) -> None:
+        """Run a network as it is.
+
+        Args:
+            model: The network.
+            example: What to run it with.
+            inplace: Whether it is operated on itself.
+            check: Whether it is also run at a larger size, and the result checked.
+            copy: Whether an untouched copy is kept to compare with, where one is needed.
+        """
+        refuse_unfit(model)
+        self.example = example
+        self.model = model if inplace else copied(model)
+        self.untouched = copied(model) if inplace and check and copy else model
+        self.checks = check
+        try:
+            self.before = example.trace(self.model)
+        except Exception as error:
+            raise SurgeryError(
+                f"the network fails with the example: {told(error)}. A sequence stands for several "
+                "arguments, so that a list that is one argument goes into another: ([image],); "
+                "keyword arguments go into example_kwargs"
+            ) from error
+        if not inplace and self.before.parameters & {id(p) for p in model.parameters()}:
+            raise SurgeryError(
+                "the copy of the network uses weights of the original, through a function that "
+                "closes over a module of it; inplace=True operates on the network itself"
+            )
+        self.larger = _larger(self.model, self.before, example) if check else None
         self.parameters_before = count_parameters(self.model).total
         self.blocks: list[tuple[str, nn.Module]] = []
         self._undo: list[Callable[[], object]] = []
+
+    @property
+    def traces(self) -> list[Trace]:
+        """The recorded forward passes of the network as it was, one per size."""
+        return [self.before] if self.larger is None else [self.before, self.larger]
 
     def __enter__(self) -> "Operation":
         return self
@@ -56,29 +88,35 @@ class Operation:
         Raises:
             SurgeryError: If it does not.
         """
-        try:
-            after = trace(self.model, self.inputs)
-        except Exception as error:
-            raise SurgeryError(
-                f"with the blocks the network fails: {told(error)}. Its own code may use more of "
-                "a module that was replaced than calling it; select a module further out or in"
-            ) from error
-        self._check(after)
+        after = self._traced(self.example)
+        self._check(self.before, after)
+        notes = self._check_as_used() if self.checks else ["not checked: check=False"]
         return SurgeryReport(
             model=self.model,
             changes=tuple(changes),
             refused=tuple(refused),
-            input_shape=tuple(self.inputs[0].shape),
+            notes=tuple(notes),
+            input_shape=self.example.shape,
             parameters_before=self.parameters_before,
             parameters_after=count_parameters(self.model).total,
             macs_before=self.before.macs,
             macs_after=after.macs,
         )
 
-    def _check(self, after: Trace) -> None:
-        before, now = shapes(self.before.output), shapes(after.output)
-        if before != now:
-            raise SurgeryError(f"the network's output changed from {before} to {now}")
+    def _traced(self, example: Example) -> Trace:
+        try:
+            return example.trace(self.model)
+        except Exception as error:
+            raise SurgeryError(
+                f"with the blocks the network fails at {example.shape}: {told(error)}. Its own "
+                "code may use more of a module that was replaced than calling it; select a module "
+                "further out or in"
+            ) from error
+
+    def _check(self, before: Trace, after: Trace) -> None:
+        expected, now = shapes(before.output), shapes(after.output)
+        if expected != now:
+            raise SurgeryError(f"the network's output changed from {expected} to {now}")
         called = {id(after.names[name]) for name in after.calls}
         for place, block in self.blocks:
             if id(block) not in called:
@@ -87,17 +125,26 @@ class Operation:
                     "this module, or another method of it; select the module that it calls"
                 )
 
+    def _check_as_used(self) -> list[str]:
+        """Try the network at the larger size and in training; return what could not be tried."""
+        notes = []
+        if self.larger is None:
+            notes.append("not checked at a second size: the network takes this one only")
+        else:
+            self._check(self.larger, self._traced(self.example.larger()))
+        note = check_training(self.model, self.untouched, self.example, self.blocks)
+        return notes if note is None else [*notes, note]
 
-def _is_sequence(example_input: Any) -> bool:
-    return isinstance(example_input, Sequence) and not isinstance(example_input, str)
+
+def _larger(model: nn.Module, before: Trace, example: Example) -> Trace | None:
+    """The pass at a second size; None where the network takes only the first."""
+    try:
+        larger = example.larger().trace(model)
+    except Exception:
+        return None
+    # One that takes another path at another size cannot be compared.
+    return larger if _counts(larger) == _counts(before) else None
 
 
-def _refuse_compiled(model: nn.Module) -> None:
-    for name, module in model.named_modules():
-        if isinstance(module, torch.jit.ScriptModule):
-            raise SurgeryError(f"{name or 'the network'} is TorchScript; operate on its source")
-        if hasattr(module, "_orig_mod"):
-            raise SurgeryError(
-                f"{name or 'the network'} is compiled; operate on what torch.compile was given "
-                "(its _orig_mod), and compile the result"
-            )
+def _counts(trace: Trace) -> dict[str, int]:
+    return {name: len(calls) for name, calls in trace.calls.items()}

@@ -50,7 +50,8 @@ class SurgeryReport:
         model: The network with the blocks in it: a copy, or the one given with ``inplace=True``.
         changes: The blocks, in the order of the network's modules.
         refused: Selected places without a block; always empty unless they were to be skipped.
-        input_shape: Shape of the first example input.
+        notes: What could not be checked, and why.
+        input_shape: Shape of the first tensor of the example.
         parameters_before: Parameters of the network; a shared one counts once.
         parameters_after: The same, afterwards.
         macs_before: Multiply-accumulates for the example input, by ``complexity.COUNTERS["torch"]``
@@ -61,6 +62,7 @@ class SurgeryReport:
     model: nn.Module
     changes: tuple[Change, ...]
     refused: tuple[Refusal, ...]
+    notes: tuple[str, ...]
     input_shape: tuple[int, ...]
     parameters_before: int
     parameters_after: int
@@ -76,7 +78,7 @@ class SurgeryReport:
         return fields
 
     def __str__(self) -> str:
-        rows = [("place", "was", "is", "channels", "parameters")]
+        rows: list[tuple[str, ...]] = [("place", "was", "is", "channels", "parameters")]
         rows += [
             (
                 " + ".join(change.place),
@@ -87,14 +89,20 @@ class SurgeryReport:
             )
             for change in self.changes
         ]
-        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-        lines = [
-            "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
-            for row in rows
-        ]
+        lines = [table(rows)]
         lines += [f"left: {' + '.join(entry.place)}: {entry.reason}" for entry in self.refused]
+        lines += self.notes
         lines += [
             f"parameters: {self.parameters_before:,} -> {self.parameters_after:,}",
             f"MACs of an input {self.input_shape}: {self.macs_before:,} -> {self.macs_after:,}",
         ]
         return "\n".join(lines)
+
+
+def table(rows: list[tuple[str, ...]]) -> str:
+    """Rows of cells, the first a heading, with columns aligned."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return "\n".join(
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        for row in rows
+    )

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from torch import nn
 
 from skinseg.names import near_matches
-from skinseg.surgery.trace import Trace
+from skinseg.surgery.trace import Trace, childless
 
 
 @dataclasses.dataclass(frozen=True)
@@ -25,11 +25,23 @@ class Site:
         """Whether a module is in it."""
         return any(name == part or name.startswith(f"{part}.") for part in self.parts)
 
+    def covers(self, other: "Site") -> bool:
+        """Whether all of another place is in this one."""
+        return all(self.holds(part) for part in other.parts)
+
+    def touches(self, other: "Site") -> bool:
+        """Whether a module is in both."""
+        return any(map(self.holds, other.parts)) or any(map(other.holds, self.parts))
+
 
 class Selector:
     """Finds places in a network. ``a | b``: those of either; ``a & b``: those of a that b has, too.
 
-    Of two places one of which is in the other, the outer one counts.
+    A module is among those of ``b`` also if all of its innermost parts are: ``conv_run() &
+    by_name("bottleneck.**")`` has the row that fills ``bottleneck``.
+
+    Of two places one of which is in the other, the outer one counts; of two that overlap
+    otherwise, the first.
 
     Example:
         >>> by_type(nn.Conv2d) & by_name("decoder.**")
@@ -49,9 +61,11 @@ class Selector:
     def __call__(self, trace: Trace) -> list[Site]:
         """Return the places, none of them in another, in the order of the network's modules."""
         order = {name: index for index, name in enumerate(trace.names)}
+        sites = sorted(set(self.find(trace)), key=lambda site: order[site.parts[0]])
         chosen: list[Site] = []
-        for site in sorted(self.find(trace), key=lambda site: order[site.parts[0]]):
-            if not any(outer.holds(part) for outer in chosen for part in site.parts):
+        for site in sites:
+            inner = any(other != site and other.covers(site) for other in sites)
+            if not inner and not any(site.touches(other) for other in chosen):
                 chosen.append(site)
         return chosen
 
@@ -61,12 +75,26 @@ class Selector:
     def __and__(self, other: "Selector") -> "Selector":
         def find(trace: Trace) -> list[Site]:
             known = {part for site in other.find(trace) for part in site.parts}
-            return [site for site in self.find(trace) if known.issuperset(site.parts)]
+            return [
+                site
+                for site in self.find(trace)
+                if all(_is_among(part, known, trace) for part in site.parts)
+            ]
 
         return Selector(find, f"{self!r} & {other!r}")
 
     def __repr__(self) -> str:
         return self.description
+
+
+def _is_among(name: str, known: set[str], trace: Trace) -> bool:
+    """Whether a module is known, or all of its innermost parts are."""
+    inner = [
+        part
+        for part, module in trace.names.items()
+        if part.startswith(f"{name}.") and childless(module)
+    ]
+    return name in known or (bool(inner) and known.issuperset(inner))
 
 
 def by_name(*patterns: str) -> Selector:
@@ -107,9 +135,26 @@ def by_type(*types: type[nn.Module]) -> Selector:
     return Selector(find, f"by_type({', '.join(kind.__name__ for kind in types)})")
 
 
-def as_selector(where: Selector | str) -> Selector:
-    """A string is a name."""
-    return by_name(where) if isinstance(where, str) else where
+def as_selector(where: Selector | str | nn.Module, model: nn.Module) -> Selector:
+    """A string is a name, and a module of the network stands for its own.
+
+    Raises:
+        TypeError: If it is anything else.
+    """
+    if isinstance(where, Selector):
+        return where
+    if isinstance(where, str):
+        return by_name(where)
+    if isinstance(where, nn.Module):
+        names = [name for name, module in model.named_modules() if module is where and name]
+        if not names:
+            raise TypeError(f"this {type(where).__name__} is no module of the network")
+        return by_name(names[0])
+    if isinstance(where, type) and issubclass(where, nn.Module):
+        raise TypeError(
+            f"a place is a selector or a name; by_type({where.__name__}) selects a type"
+        )
+    raise TypeError(f"a place is a selector or a name, not {where!r}; by_name takes several names")
 
 
 def _regular_expression(pattern: str) -> str:

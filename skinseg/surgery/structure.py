@@ -3,15 +3,21 @@
 from collections import Counter
 
 from torch import nn
+from torch.utils._pytree import tree_leaves
 
 from skinseg.surgery.select import Selector, Site
-from skinseg.surgery.trace import Trace, Use, Value
+from skinseg.surgery.trace import Trace, Use, Value, childless
 
 # What may stand between and after the convolutions of a row.
 _NORMS = (nn.modules.batchnorm._NormBase, nn.GroupNorm, nn.LayerNorm, nn.LocalResponseNorm)
 _DROPOUTS = (nn.modules.dropout._DropoutNd, nn.Identity)
+# A sigmoid, a softmax and their like end a network or gate a map, and are no part of a row.
+_ACTIVATIONS = (
+    *(nn.ReLU, nn.ReLU6, nn.LeakyReLU, nn.PReLU, nn.RReLU, nn.ELU, nn.CELU, nn.SELU, nn.GELU),
+    *(nn.SiLU, nn.Mish, nn.Hardswish, nn.Softplus),
+)
 _FUNCTIONS = {"relu", "relu_", "relu6", "leaky_relu", "leaky_relu_", "elu", "elu_", "selu", "gelu"}
-_FUNCTIONS |= {"silu", "mish", "hardswish", "dropout", "dropout2d"}
+_FUNCTIONS |= {"celu", "prelu", "rrelu", "silu", "mish", "hardswish", "dropout", "dropout2d"}
 
 
 def conv_run(count: int = 2, *, kernel_size: int = 3) -> Selector:
@@ -19,11 +25,12 @@ def conv_run(count: int = 2, *, kernel_size: int = 3) -> Selector:
 
     The row is found in the data that flows, not in the names: the convolutions may be in one
     ``nn.Sequential``, in several, or be called one by one; what matters is that each result goes to
-    the next and nowhere else. A convolution counts if it keeps height and width and has one group.
-    Normalisation, activation and dropout after a convolution belong to it, the last one's
-    included; an activation that the network calls as a function, or one module of it several
-    times, cannot be taken out and stays, after the block. Three convolutions in a row hold one
-    pair: the third is left.
+    the next and nowhere else: a row with a result that is written to, kept in an attribute or seen
+    by a hook is none. A convolution counts if it keeps height and width and has one group.
+    Normalisation, activation (ReLU and its relatives; no sigmoid or softmax) and dropout after a
+    convolution belong to it, the last one's included; an activation that the network calls as a
+    function, or one module of it several times, cannot be taken out and stays, after the block.
+    Three convolutions in a row hold one pair: the third is left.
 
     Two of size 3 are what ECDF stands in for (LMSAUNet; Sci Rep 15, 34327, 2025).
 
@@ -69,7 +76,7 @@ class _Row:
         self.first = first
         self.members = [first.name]
         self.followed = Counter([first.name])
-        self.passed = {first.output.number}
+        self.passed = [first.output.number]
 
     def grow(self, count: int, taken: set[str]) -> bool:
         """Follow the data over ``count`` convolutions and what belongs to the last one."""
@@ -82,13 +89,26 @@ class _Row:
             elif not _belongs(use):
                 break
             value = use.output
-            self.passed.add(value.number)
+            self.passed.append(value.number)
             self.followed[use.name] += 1
             if self._movable(use):
                 self.members.append(use.name)
         while isinstance(self.trace.names[self.members[-1]], nn.Identity):
             self.members.pop()
-        return convolutions == count
+        return convolutions == count and not self._watched()
+
+    def _watched(self) -> bool:
+        """Whether something outside of the row has a value from within it, or a module's hook."""
+        within = set(self.passed[:-1])
+        watchers = [use for name in self.trace.hooked for use in self.trace.calls.get(name, ())]
+        seen = {
+            value.number
+            for use in watchers
+            for value in tree_leaves((use.args, use.kwargs, use.output))
+            if isinstance(value, Value)
+        }
+        hooked = self.trace.hooked.intersection(self.members)
+        return bool(hooked or within & (self.trace.kept | seen))
 
     def _only_use(self, value: Value) -> Use | None:
         uses = self.trace.uses[value.number]
@@ -123,7 +143,9 @@ class _Row:
         inside = [
             name
             for name, module in self.trace.names.items()
-            if name.startswith(f"{outer}.") and next(module.children(), None) is None
+            if name.startswith(f"{outer}.")
+            and childless(module)
+            and ".parametrizations." not in name
         ]
         return (
             begins in {self.first.inputs()[0].number, *self.passed}
@@ -139,6 +161,7 @@ def _fits(use: Use, kernel_size: int) -> bool:
         isinstance(conv, nn.Conv2d)
         and conv.kernel_size == (kernel_size, kernel_size)
         and conv.groups == 1
+        and conv.stride == (1, 1)
         and use.inputs()[0].shape[2:] == use.output.shape[2:]
     )
 
@@ -146,5 +169,4 @@ def _fits(use: Use, kernel_size: int) -> bool:
 def _belongs(use: Use) -> bool:
     if use.module is None:
         return use.name in _FUNCTIONS
-    activation = type(use.module).__module__ == "torch.nn.modules.activation"
-    return activation or isinstance(use.module, (*_NORMS, *_DROPOUTS))
+    return isinstance(use.module, (*_ACTIVATIONS, *_NORMS, *_DROPOUTS))

@@ -1,8 +1,11 @@
 """A module of a host network together with the block beside it."""
 
+import copy
 from collections.abc import Sequence
 from typing import Any
 
+import torch
+from einops import rearrange
 from torch import nn
 
 Maps = int | str | Sequence[int | str]
@@ -20,10 +23,61 @@ def set_maps(flow: Any, maps: Maps | None, results: Any) -> Any:
     if maps is None:
         return results
     pairs = [(maps, results)] if isinstance(maps, (int, str)) else zip(maps, results, strict=True)
-    changed: Any = dict(flow) if isinstance(flow, dict) else list(flow)
+    changed: Any = list(flow) if type(flow) is list or isinstance(flow, tuple) else _copied(flow)
     for index, result in pairs:
         changed[index] = result
-    return tuple(changed) if isinstance(flow, tuple) else changed
+    if not isinstance(flow, tuple):
+        return changed
+    # A named tuple takes its fields one by one.
+    return type(flow)(*changed) if hasattr(flow, "_fields") else tuple(changed)
+
+
+def _copied(flow: Any) -> Any:
+    # torch.compile follows dict(), and not copy(), which keeps an ordered or a library's own type.
+    return dict(flow) if type(flow) is dict else copy.copy(flow)
+
+
+class ChannelsLast(nn.Module):
+    """A block in a network whose maps are (B, H, W, C)."""
+
+    def __init__(self, block: nn.Module) -> None:
+        super().__init__()
+        self.block = block
+        self.training = block.training
+
+    def forward(self, maps: Any) -> Any:
+        """Return what the block gives for one or several maps (B, H, W, C), in that layout."""
+        if isinstance(maps, torch.Tensor):
+            return channels_last(self.block(channels_first(maps)))
+        return [channels_last(result) for result in self.block([channels_first(m) for m in maps])]
+
+
+def laid_out(block: nn.Module, layout: str | None) -> nn.Module:
+    """A block for maps of a layout."""
+    return ChannelsLast(block) if layout == "NHWC" else block
+
+
+def block_type(block: nn.Module) -> str:
+    """The type of a block, laid out or not."""
+    return type(block.block if isinstance(block, ChannelsLast) else block).__name__
+
+
+def channels_first(x: torch.Tensor) -> torch.Tensor:
+    """From (B, H, W, C) to (B, C, H, W)."""
+    return rearrange(x, "b h w c -> b c h w")
+
+
+def channels_last(x: torch.Tensor) -> torch.Tensor:
+    """From (B, C, H, W) to (B, H, W, C)."""
+    return rearrange(x, "b c h w -> b h w c")
+
+
+class Copy(nn.Module):
+    """Stand in for a removed module where the network would write over an earlier result."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Return a copy of ``x``."""
+        return x.clone()
 
 
 class _Placed(nn.Module):
@@ -40,7 +94,8 @@ class _Placed(nn.Module):
         try:
             return super().__getattr__(name)
         except AttributeError:
-            if name == "host":  # not there yet while a copy is being made
+            # Not there yet while a copy is being made; and what copies the host alone.
+            if name == "host" or name.startswith("__"):
                 raise
             return getattr(self.host, name)
 

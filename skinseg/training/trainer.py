@@ -11,6 +11,7 @@ from skinseg import hub
 from skinseg.allocator import keep_freed_memory
 from skinseg.complexity import count_parameters
 from skinseg.data.datasets import SegmentationDataset
+from skinseg.formatting import counted
 from skinseg.models.base import SegmentationModel
 from skinseg.pretrained import PretrainedCfg
 from skinseg.progress import progress_bar
@@ -110,6 +111,9 @@ class Trainer:
             self.device, memory_format=self.layout
         ).train()
         self.loadable = _loadable(model)
+        # Before anything is learned: no later look at the network could tell.
+        self.begins_with = hub.weights_held(self.loadable) if self.loadable else None
+        self.training_data: dict[str, Any] = {}
         self.step = Step(self.model, recipe, self.processes)
         self.settings = {"model": _model_settings(model), "recipe": recipe.to_dict()}
 
@@ -128,6 +132,13 @@ class Trainer:
         if state:
             self.step.load_state_dict(state["step"])
             log = state["log"]
+            # An earlier version did not note it; the network that it goes on with tells, then.
+            self.begins_with = state.get("begins_with", self.begins_with)
+        self.training_data = {
+            "begins_with": self.begins_with,
+            "images": len(data),
+            "epoch_chosen_by": _chosen_by(self.recipe, val_data),
+        }
         steps = self._steps_per_epoch(data)
         with progress_bar(shown=progress) as bar:
             total, done = steps * self.recipe.epochs, steps * len(log)
@@ -223,7 +234,13 @@ class Trainer:
     def _save(self, folder: RunFolder, log: list[dict[str, Any]]) -> None:
         if _best(log, self.recipe.keep) == len(log):
             folder.save_kept(self.step.kept.state_dict(), self._record(log[-1]))
-        folder.save({"settings": self.settings, "step": self.step.state_dict(), "log": log})
+        state = {"settings": self.settings, "step": self.step.state_dict(), "log": log}
+        folder.save({**state, "begins_with": self.begins_with})
+
+    def _scored_images(self) -> str:
+        kind = "test" if self.recipe.select_on_test else "validation"
+        chose = "" if self.recipe.keep == "last" else ", which chose the epoch"
+        return f"{kind} images of the run{chose}"
 
     def _record(self, entry: dict[str, Any]) -> PretrainedCfg | None:
         """Return the record of the weights after an epoch, if it can build the network again."""
@@ -232,16 +249,26 @@ class Trainer:
             return None
         metrics = []
         if "validation" in entry:
-            metrics = [{"data": "validation images of the run", **entry["validation"]}]
+            scores = {name: value for name, value in entry["validation"].items() if name != "loss"}
+            metrics = [{"data": self._scored_images(), **scores}]
         return PretrainedCfg(
             architecture=network.architecture,
             model_args=network.config,
             num_params=count_parameters(network).total,
             input_size=(network.in_chans, self.recipe.size, self.recipe.size),
             normalization=self.recipe.normalization.to_dict(),
+            training_data=self.training_data,
             recipe={**self.recipe.to_dict(), "epoch": entry["epoch"]},
             metrics=metrics,
         )
+
+
+def _chosen_by(recipe: Recipe, chooses: MemoryDataset | None) -> str:
+    """Say in words what chose the epoch whose weights are kept."""
+    if recipe.keep == "last" or chooses is None:
+        return "nothing; the last one is kept"
+    kind = "test" if recipe.select_on_test else "validation"
+    return counted(len(chooses), f"{kind} image")
 
 
 def _best(log: list[dict[str, Any]], keep: str) -> int:

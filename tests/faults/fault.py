@@ -20,6 +20,7 @@ class Fault:
         slow_tests: Slow tests to run where those pass, in the same way.
         chosen_after: Whether it was chosen with the tests in view; the others were chosen from the
             package's code alone, before anyone looked at what tests there are.
+        remark: Why it may survive.
     """
 
     name: str
@@ -30,6 +31,7 @@ class Fault:
     tests: tuple[str, ...]
     slow_tests: tuple[str, ...] = ()
     chosen_after: bool = False
+    remark: str = ""
 
     @property
     def room(self) -> str:

@@ -54,6 +54,7 @@ def record(results: dict[str, Any], fault: Fault, killed_by: str | None, commit:
         "replacement": fault.replacement,
         "sentence": fault.sentence,
         "chosen_after": fault.chosen_after,
+        "remark": fault.remark,
         "first_run": first,
         "last_run": found,
     }
@@ -97,7 +98,8 @@ def _survivors(entries: Iterable[Mapping[str, Any]], run: str) -> int:
 def _row(entry: Mapping[str, Any]) -> str:
     first = "survived" if entry["first_run"]["killed_by"] is None else "killed"
     test = entry["last_run"]["killed_by"]
-    killed = "**survived**" if test is None else f"`{_short(test)}`"
+    remark = f": {entry['remark']}" if entry["remark"] else ""
+    killed = f"**survived**{remark}" if test is None else f"`{_short(test)}`"
     return f"| {entry['room']} | {entry['sentence']} | {first} | {killed} |"
 
 

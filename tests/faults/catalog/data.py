@@ -70,8 +70,8 @@ FAULTS = [
     Fault(
         "saturation_inverted",
         "skinseg/data/augmentation.py",
-        "torch.lerp(luma, images, saturation)",
-        "torch.lerp(images, luma, saturation)",
+        "torch.lerp(red + green + blue, images, saturation)",
+        "torch.lerp(images, red + green + blue, saturation)",
         "A saturation of 1 makes images grey.",
         tests=("transforms",),
     ),

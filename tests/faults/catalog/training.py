@@ -97,10 +97,12 @@ FAULTS = [
         """\
         if _best(log, self.recipe.keep) == len(log):
             folder.save_kept(self.step.kept.state_dict(), self._record(log[-1]))
-        folder.save({"settings": self.settings, "step": self.step.state_dict(), "log": log})
+        state = {"settings": self.settings, "step": self.step.state_dict(), "log": log}
+        folder.save({**state, "begins_with": self.begins_with})
 """,
         """\
-        folder.save({"settings": self.settings, "step": self.step.state_dict(), "log": log})
+        state = {"settings": self.settings, "step": self.step.state_dict(), "log": log}
+        folder.save({**state, "begins_with": self.begins_with})
         if _best(log, self.recipe.keep) == len(log):
             folder.save_kept(self.step.kept.state_dict(), self._record(log[-1]))
 """,
@@ -231,7 +233,7 @@ FAULTS = [
         '"epoch": entry["epoch"]',
         '"epoch": self.recipe.epochs',
         "The record names the last epoch, not the one whose weights were kept.",
-        tests=("training", "train_cli", "records"),
+        tests=("training",),
         chosen_after=True,
     ),
     Fault(

@@ -29,7 +29,7 @@ FAULTS = [
     ),
     Fault(
         "adapted_channels_not_rescaled",
-        "skinseg/factory.py",
+        "skinseg/checkpoint.py",
         " * (trained / in_chans)",
         "",
         "With more channels the first convolution's output grows.",
@@ -38,8 +38,8 @@ FAULTS = [
     Fault(
         "arguments_of_record_win",
         "skinseg/factory.py",
-        "{**(cfg.model_args if cfg and pretrained else {}), **kwargs}",
-        "{**kwargs, **(cfg.model_args if cfg and pretrained else {})}",
+        "{**(weights.model_args if weights else {}), **kwargs}",
+        "{**kwargs, **(weights.model_args if weights else {})}",
         "The record's arguments win over those that were passed.",
         tests=("pretrained", "registry"),
     ),
@@ -133,8 +133,8 @@ FAULTS = [
     Fault(
         "changed_network_saved",
         "skinseg/hub/save.py",
-        "    _refuse_unloadable(model)\n",
-        "",
+        "    if differences:\n        raise TypeError",
+        "    if not network:\n        raise TypeError",
         "A network that was changed is saved, and then cannot be loaded.",
         tests=("save_pretrained",),
         chosen_after=True,

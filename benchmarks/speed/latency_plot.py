@@ -1,0 +1,45 @@
+"""The plot of latency.py as SVG: score of the weights that ship over the time of one pass."""
+
+import json
+from typing import Any
+
+from benchmarks.protocol.networks_plot import HEIGHT, STYLE, WIDTH, Panel
+from benchmarks.results import FOLDER
+
+WAYS = ("published", "optimized")
+SETTING = "1,1,128"
+RIGHT_MARGIN = 24
+
+
+def plot(data: dict[str, Any]) -> str:
+    """Pooled IoU over milliseconds, of each network as published and optimized."""
+    recorded = json.loads((FOLDER / "validation_scores.json").read_text(encoding="utf-8"))
+    ious = {
+        name.partition(".")[0]: 100 * scores[0]["pooled_iou"]
+        for name, scores in recorded["scores"].items()
+    }
+    times = {name: data["latency"][SETTING][name] for name in sorted(ious)}
+    medians = {(name, way): times[name][way]["median"] for name in times for way in WAYS}
+    panel = Panel(list(medians.values()), int(min(ious.values())) - 1, int(max(ious.values())) + 2)
+    parts = [
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" '
+        f'width="{WIDTH}" height="{HEIGHT}" role="img">',
+        f"<title>Pooled IoU over latency</title><style>{STYLE}</style>",
+        *panel.axes("milliseconds per 128x128 image, one thread"),
+    ]
+    for name, iou in sorted(ious.items()):
+        y = panel.y(iou)
+        slow, fast = (panel.x(medians[name, way]) for way in WAYS)
+        parts += [
+            f'<line class="range" x1="{fast}" x2="{slow}" y1="{y}" y2="{y}"/>',
+            f'<circle class="network" cx="{slow}" cy="{y}" r="4"/>',
+            f'<circle class="best" cx="{fast}" cy="{y}" r="4"/>',
+            f'<text x="{fast - 8}" y="{y + 4}" text-anchor="end">{name}</text>',
+        ]
+    legend = '<text x="{x}" y="{y}" text-anchor="end">{words}</text>'
+    parts += [
+        legend.format(x=WIDTH - RIGHT_MARGIN, y=44, words="blue: published"),
+        legend.format(x=WIDTH - RIGHT_MARGIN, y=60, words="orange: optimized"),
+        "</svg>",
+    ]
+    return "\n".join(parts) + "\n"

@@ -1,0 +1,53 @@
+"""The time that a network would take if arithmetic or memory alone counted."""
+
+import statistics
+import time
+from collections.abc import Callable
+
+import torch
+
+import skinseg
+from skinseg.models import CATALOG
+from skinseg.optimization import derive
+
+_SIDE, _COPIED = 1024, 2**26
+
+
+def machine_peaks() -> dict[str, float]:
+    """Measure one thread's multiply-accumulates and copied bytes per second, in billions."""
+    a, b = torch.rand(_SIDE, _SIDE), torch.rand(_SIDE, _SIDE)
+    product = torch.empty(_SIDE, _SIDE)
+    source, target = torch.rand(_COPIED // 4), torch.empty(_COPIED // 4)
+    multiplying = _seconds(lambda: torch.mm(a, b, out=product))
+    copying = _seconds(lambda: target.copy_(source))
+    return {
+        "gmacs_per_second": _SIDE**3 / multiplying / 1e9,
+        # A copy reads and writes.
+        "gbytes_per_second": 2 * _COPIED / copying / 1e9,
+    }
+
+
+def limit(name: str, size: int, peaks: dict[str, float]) -> dict[str, float]:
+    """Return the milliseconds of a network's arithmetic and of its maps, each alone."""
+    macs = int(CATALOG[name]["macs"]) * (size / 256) ** 2
+    graph = derive(skinseg.create_model(name).eval(), (size, size)).graph
+    # Shapes are those of any batch; one image is what is asked.
+    values = sum(
+        torch.Size(int(side) for side in node.meta["val"].shape[1:]).numel()
+        for node in graph.nodes
+        if node.op == "call_function" and isinstance(node.meta.get("val"), torch.Tensor)
+        if node.meta["val"].ndim == 4
+    )
+    return {
+        "arithmetic_ms": macs / peaks["gmacs_per_second"] / 1e6,
+        "memory_ms": 2 * 4 * values / peaks["gbytes_per_second"] / 1e6,
+    }
+
+
+def _seconds(call: Callable[[], object], rounds: int = 15) -> float:
+    times = []
+    for _ in range(rounds):
+        started = time.perf_counter()
+        call()
+        times.append(time.perf_counter() - started)
+    return statistics.median(times[2:])

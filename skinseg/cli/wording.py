@@ -1,0 +1,48 @@
+"""The library's messages in the words of the command line: options, not arguments of Python."""
+
+import re
+
+# Arguments that are options by the same name, at the beginning of a message.
+_ARGUMENT = re.compile(
+    r"^(batch_size|bootstrap|early_stop|epochs|labels|learning_rate|seed|size|threshold|tolerance|"
+    r"val_fraction|workers)(?= must )"
+)
+_PHRASES = [
+    (r"; in Python, MappedLabels\(.*?\}\)", ""),
+    (r"--any-label, or AnyLabel\(dataset\),", "--any-label,"),
+    (r"labels and any_label exclude", "--labels and --any-label exclude"),
+    (r"and labels names ([\d, ]+) only", r"and --labels names \1 only"),
+    (r"^labels (?=')", "--labels "),
+    (r"only without `strict` is it", "only without --strict is it"),
+    (r", or two folders FolderDataset\(images, masks\)", ""),
+    (r", or leave the (samples|image) out with `subset`", ""),
+    (r"max_pixels=([\d,]+)\. Scale the image down, or raise max_pixels", r"\1. Scale it down"),
+    (
+        r"Pass skinseg\.create_model\(.*?\), or a folder that has (.*) as local-dir:FOLDER\.",
+        r"Name a folder that has \1 as local-dir:FOLDER; `skinseg convert` makes one of a .pth "
+        "file of a network's authors.",
+    ),
+    (r"; see skinseg\.list_pretrained\(\)", "; see `skinseg list --pretrained`"),
+    (
+        r"pass pretrained_cfg_overlay=dict\(file=\.\.\.\) if you have them",
+        "put them into a folder that SKINSEG_WEIGHTS names if you have them",
+    ),
+    (r"of this network; begin from scratch$", "of this network; leave --pretrained out"),
+    (r"validation images of its own; give them again$", "its own --val; give it again"),
+    (
+        r"validation images from the data; give none$",
+        "validation images from --data; leave --val out",
+    ),
+]
+
+
+def in_options(text: str) -> str:
+    """Say what to do in terms of options.
+
+    Example:
+        >>> in_options("batch_size must be 1 or more, not 0")
+        '--batch-size must be 1 or more, not 0'
+    """
+    for pattern, replacement in _PHRASES:
+        text = re.sub(pattern, replacement, text)
+    return _ARGUMENT.sub(lambda found: "--" + found[1].replace("_", "-"), text)
