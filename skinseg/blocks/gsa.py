@@ -1,7 +1,7 @@
 import torch
 from torch import nn
 
-from skinseg.blocks.channels import split_widths
+from skinseg.blocks.channels import output_channels, split_widths
 from skinseg.blocks.ghpa import PlaneWeights
 from skinseg.blocks.layer_norm import LayerNorm2d
 
@@ -41,6 +41,7 @@ class GroupShuffleAttention(nn.Module):
         self, in_chans: int, out_chans: int | None = None, *, tensor_size: int = 8
     ) -> None:
         super().__init__()
+        out_chans = output_channels(in_chans, out_chans)
         self.widths = split_widths(in_chans, 4)
         self.norm_in = LayerNorm2d(in_chans)
         self.planes = nn.ModuleList(PlaneWeights(width, tensor_size) for width in self.widths)
@@ -48,7 +49,7 @@ class GroupShuffleAttention(nn.Module):
         self.project = nn.Sequential(
             nn.Conv2d(in_chans, in_chans, 3, padding=1, groups=in_chans),
             nn.GELU(),
-            nn.Conv2d(in_chans, out_chans or in_chans, 1),
+            nn.Conv2d(in_chans, out_chans, 1),
         )
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:

@@ -4,6 +4,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from skinseg.blocks.channels import output_channels
 from skinseg.blocks.layer_norm import LayerNorm2d
 from skinseg.blocks.mamba import Mamba
 from skinseg.blocks.ucm import Mixing
@@ -59,7 +60,7 @@ class MambaUCMBlock(nn.Module):
         state_size: int = 4,
     ) -> None:
         super().__init__()
-        out_chans = out_chans or in_chans
+        out_chans = output_channels(in_chans, out_chans)
         self.norm = LayerNorm2d(in_chans, eps=1e-5)
         self.first = Mixing(in_chans)
         self.second = Mixing(in_chans)

@@ -8,6 +8,7 @@ from torch import nn
 
 from skinseg.checkpoint import StateDict
 from skinseg.models.base import init_conv
+from skinseg.models.citation import Citation
 from skinseg.models.keymap import SIX_STAGE_RULES, Rule, numbered, rename
 from skinseg.models.six_stage import CHANNELS, SixStageUNet, block, conv3x3
 from skinseg.registry import register_model
@@ -95,6 +96,13 @@ class LBUNet(SixStageUNet):
     """
 
     num_aux = 5
+    paper = Citation(
+        key="xu2024lbunet",
+        title="LB-UNet: A Lightweight Boundary-Assisted UNet for Skin Lesion Segmentation",
+        authors=("Jiahao Xu", "Lyuyang Tong"),
+        venue="Medical Image Computing and Computer-Assisted Intervention (MICCAI)",
+        year=2024,
+    )
 
     def __init__(
         self, *, in_chans: int = 3, num_classes: int = 1, channels: Sequence[int] = CHANNELS

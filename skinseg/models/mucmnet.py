@@ -9,6 +9,7 @@ import torch
 
 from skinseg.blocks import create_block
 from skinseg.checkpoint import StateDict
+from skinseg.models.citation import Citation
 from skinseg.models.keymap import MAMBA_RULES, Rule, mamba_weight, rename
 from skinseg.models.six_stage import CHANNELS
 from skinseg.models.ucmnet import UCMUNet
@@ -44,6 +45,19 @@ class MUCMNet(UCMUNet):
         >>> logits.shape, len(aux), aux[0].shape
         (torch.Size([1, 1, 64, 50]), 5, torch.Size([1, 1, 64, 50]))
     """
+
+    paper = Citation(
+        key="yuan2024mucmnet",
+        title="MUCM-Net: a Mamba powered UCM-Net for skin lesion segmentation",
+        authors=("Chunyu Yuan", "Dongfang Zhao", "Sos S. Agaian"),
+        year=2024,
+        venue="Exploration of Medicine",
+        journal=True,
+        volume="5",
+        pages="694--708",
+        doi="10.37349/emed.2024.00250",
+        arxiv="2405.15925",
+    )
 
     def __init__(
         self,
