@@ -56,7 +56,7 @@ protocol: .venv/installed-dev
 networks: .venv/installed-dev
 	$(BIN)/python benchmarks/protocol/networks.py --data $(DATA) --runs runs/protocol --device $(DEVICE)
 
-# Quarter of an hour on an idle machine.
+# Five minutes on an idle machine.
 bench: .venv/installed-dev
 	$(BIN)/python benchmarks/speed/latency.py
 

@@ -15,12 +15,20 @@ from benchmarks.protocol import networks, networks_plot
 from benchmarks.recipes import recipe_trials, trial_scores
 from benchmarks.results import FOLDER, write_text
 from benchmarks.robustness import robustness, robustness_plot
-from benchmarks.speed import captured_step, latency, latency_plot, photograph, training_speed
+from benchmarks.speed import (
+    captured_step,
+    export_matrix,
+    latency,
+    latency_plot,
+    photograph,
+    training_speed,
+)
 from benchmarks.weights import collect_runs
 
 PAGES: dict[str, Callable[[Any], str]] = {
     "blocks_in_hosts.md": blocks_in_hosts.page,
     "captured_step.md": captured_step.page,
+    "export_matrix.md": export_matrix.page,
     "ecdf_hosts.md": ecdf_hosts.page,
     "latency.md": latency.page,
     "latency.svg": latency_plot.plot,

@@ -11,6 +11,9 @@ from . import (
     evaluation as evaluation,
 )
 from . import (
+    exporting as exporting,
+)
+from . import (
     hub as hub,
 )
 from . import (
@@ -38,6 +41,9 @@ from . import (
     reports as reports,
 )
 from . import (
+    runtimes as runtimes,
+)
+from . import (
     surgery as surgery,
 )
 from . import (
@@ -49,6 +55,9 @@ from .checkpoint import load_checkpoint as load_checkpoint
 from .convert import convert_checkpoint as convert_checkpoint
 from .errors import CheckpointError as CheckpointError
 from .errors import OptimizationError as OptimizationError
+from .exporting import ExportError as ExportError
+from .exporting import ExportReport as ExportReport
+from .exporting import export as export
 from .factory import create_model as create_model
 from .hub import HubError as HubError
 from .hub import push_to_hub as push_to_hub

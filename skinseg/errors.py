@@ -7,3 +7,7 @@ class CheckpointError(ValueError):
 
 class OptimizationError(RuntimeError):
     """A network's fast form differs from the network by more than rounding."""
+
+
+class MissingPackageError(ModuleNotFoundError):
+    """A package that an optional feature needs is not installed; the message says what to do."""

@@ -480,7 +480,12 @@ def spoil(root: Path, fault: str) -> None:
         ("grey edge", "not_binary", False, "b.png"),
         ("grey all over", "not_binary", True, "b.png"),
         ("empty_mask", "empty_mask", False, "b.png"),
-        ("labels 0 and 2", "unknown_values", True, "--labels 0=background,2=lesion"),
+        (
+            "labels 0 and 2",
+            "unknown_values",
+            True,
+            "MappedLabels(dataset, {0: 'background', 2: 'lesion'})",
+        ),
         ("duplicate", "duplicate", False, "a, b"),
     ],
 )

@@ -433,15 +433,40 @@ def test_16_bit_mask(tmp_path, levels, expected):
 
 
 UNKNOWN = [
-    ([0, 2, 2], np.uint8, "holds 0 and 2,", "--labels 0=background,2=lesion;"),
-    ([1, 2, 2], np.uint8, "holds 1 and 2,", "--labels 1=background,2=lesion;"),
-    ([0, 127, 0], np.uint8, "holds 0 and 127,", "--any-label"),
-    ([0, 1, 2], np.uint8, "holds 0, 1 and 2,", "--labels 0=background,1=lesion,2=lesion;"),
-    ([2, 2, 2], np.uint8, "holds 2,", "--labels 0=background,2=lesion;"),
+    (
+        [0, 2, 2],
+        np.uint8,
+        "holds 0 and 2,",
+        "MappedLabels(dataset, {0: 'background', 2: 'lesion'})",
+    ),
+    (
+        [1, 2, 2],
+        np.uint8,
+        "holds 1 and 2,",
+        "MappedLabels(dataset, {1: 'background', 2: 'lesion'})",
+    ),
+    ([0, 127, 0], np.uint8, "holds 0 and 127,", "AnyLabel(dataset)"),
+    (
+        [0, 1, 2],
+        np.uint8,
+        "holds 0, 1 and 2,",
+        "MappedLabels(dataset, {0: 'background', 1: 'lesion', 2: 'lesion'})",
+    ),
+    ([2, 2, 2], np.uint8, "holds 2,", "MappedLabels(dataset, {0: 'background', 2: 'lesion'})"),
     # Read by their full range, these would be black.
-    ([0, 2, 2], np.uint16, "holds 0 and 2,", "--labels 0=background,2=lesion;"),
-    ([300, 32600, 300], np.uint16, "holds 300 and 32600,", "--labels 300=background"),
-    ([0, 1, 2, 3, 4, 5], np.uint8, "holds 0, 1, 2, ..., 5,", "--any-label"),
+    (
+        [0, 2, 2],
+        np.uint16,
+        "holds 0 and 2,",
+        "MappedLabels(dataset, {0: 'background', 2: 'lesion'})",
+    ),
+    (
+        [300, 32600, 300],
+        np.uint16,
+        "holds 300 and 32600,",
+        "MappedLabels(dataset, {300: 'background'",
+    ),
+    ([0, 1, 2, 3, 4, 5], np.uint8, "holds 0, 1, 2, ..., 5,", "AnyLabel(dataset)"),
 ]
 
 

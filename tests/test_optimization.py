@@ -50,7 +50,8 @@ def test_shipped_networks_give_equal_logits_for_any_batch_and_size(name):
 def test_every_network_has_a_fast_form(name):
     if name == "segnet":
         pytest.skip("its unpooling follows the place of a maximum, which rounding may move")
-    optimize(fill(skinseg.create_model(name)).eval(), (64, 96))  # compares, and raises
+    torch.manual_seed(0)
+    optimize(skinseg.create_model(name), (64, 96))  # compares, and raises
 
 
 @torch.no_grad()

@@ -29,14 +29,13 @@ from skinseg.complexity.latency import time_alternately
 from skinseg.models import SegmentationModel
 
 RESULTS = FOLDER / "latency"
-NETWORKS = ("malunet", "egeunet", "basic_unet", "lmsaunet", "lmsaunet_n8", "unext_s", "unet")
-SETTINGS = ((1, 1, 256), (1, 1, 128), (2, 1, 256), (1, 8, 128))
+NETWORKS = ("malunet", "egeunet", "basic_unet", "lmsaunet")
+SETTINGS = ((1, 1, 256), (1, 1, 128))
 BASE = "published"
 AIMS = {
     "malunet": (0.5, 0.25),
     "egeunet": (0.5, 0.25),
     "lmsaunet": (0.15, 0.10),
-    "lmsaunet_n8": (0.15, 0.10),
 }
 
 

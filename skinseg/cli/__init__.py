@@ -9,6 +9,7 @@ from skinseg.cli.bench import bench
 from skinseg.cli.convert import convert
 from skinseg.cli.datasets import check, synth
 from skinseg.cli.evaluate import evaluate
+from skinseg.cli.export import export
 from skinseg.cli.interrupts import interrupt
 from skinseg.cli.models import info, list_networks
 from skinseg.cli.predict import predict
@@ -50,6 +51,7 @@ app.command()(train)
 app.command()(evaluate)
 app.command()(check)
 app.command()(synth)
+app.command()(export)
 app.command()(push)
 app.command()(convert)
 app.command()(bench)

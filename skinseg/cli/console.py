@@ -12,7 +12,7 @@ from rich.console import Console
 
 from skinseg.cli.wording import in_options
 from skinseg.data.pairs import BrokenDatasetError
-from skinseg.errors import CheckpointError
+from skinseg.errors import CheckpointError, MissingPackageError
 
 WRONG_USE = 2
 FAILURE = 1
@@ -91,6 +91,8 @@ def errors_reported() -> Iterator[None]:
         stop(str(error), FAILURE)
     except (ValueError, TypeError) as error:
         stop(str(error), WRONG_USE)
+    except ModuleNotFoundError as error:
+        stop(_missing(error), FAILURE)
     except OSError as error:
         named = error.filename and error.strerror
         stop(f"{error.filename}: {error.strerror}" if named else str(error), FAILURE)
@@ -101,3 +103,13 @@ def errors_reported() -> Iterator[None]:
         if type(error).__name__ != "OutOfMemoryError":
             raise
         stop("the device has no memory left; lower --batch-size.", FAILURE)
+
+
+def _missing(error: ModuleNotFoundError) -> str:
+    """What to install; an error of ours says it, one of Python only names the module."""
+    if isinstance(error, MissingPackageError):
+        return str(error)
+    return (
+        f"this needs {error.name}, which is not installed; `pip install skinseg-zoo` installs all "
+        "that skinseg uses."
+    )

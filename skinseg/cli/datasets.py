@@ -16,6 +16,7 @@ from skinseg.cli.console import (
     stop,
 )
 from skinseg.cli.options import AnyLabel, Labels, parsed_labels
+from skinseg.cli.wording import in_options
 from skinseg.progress import progress_bar
 
 
@@ -44,7 +45,7 @@ def check(
         report, refusal = skinseg.planning.check_for_training(
             dataset, strict=strict, progress=not quiet
         )
-    say(report.summary())
+    say(in_options(report.summary()))
     if refusal is not None:
         stop(f"skinseg train would refuse this. {refusal}", FAILURE)
     if not report.ok:

@@ -24,6 +24,7 @@ from skinseg.cli.options import (
     Device,
     Labels,
     Model,
+    Runtime,
     Threshold,
     Tta,
     parsed_labels,
@@ -74,6 +75,7 @@ def evaluate(
     ] = None,
     tta: Tta = False,
     batch_size: BatchSize = 8,
+    runtime: Runtime = None,
     device: Device = "cpu",
     bootstrap: Annotated[
         int, typer.Option(min=0, help="Resamples that 95 % intervals come from; 0 for none.")
@@ -103,7 +105,12 @@ def evaluate(
             any_label=any_label,
         )
         predictor = skinseg.inference.Predictor(
-            model, threshold=threshold, tta=tta, batch_size=batch_size, device=device
+            model,
+            threshold=threshold,
+            tta=tta,
+            batch_size=batch_size,
+            runtime=runtime,
+            device=device,
         )
         try:
             result = skinseg.evaluation.evaluate(

@@ -1,5 +1,6 @@
 """``skinseg list`` and ``skinseg info``: which networks there are, and what each of them is."""
 
+import dataclasses
 import inspect
 import json
 from typing import TYPE_CHECKING, Annotated, Any
@@ -86,6 +87,9 @@ def info(
     as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
 ) -> None:
     """Describe a network, its weights and its costs."""
+    if skinseg.runtimes.is_exported_path(name):
+        _describe_file(name, as_json=as_json)
+        return
     with errors_reported():
         # A folder or a repository is known by its files alone, and comes with its weights.
         record = None if ":" in name else skinseg.get_pretrained_cfg(name)
@@ -95,6 +99,28 @@ def info(
         say(json.dumps(facts, indent=2, ensure_ascii=False))
     else:
         _print_facts(facts)
+
+
+def _describe_file(path: str, *, as_json: bool) -> None:
+    """Print what an exported file says of itself; its costs are those of its network."""
+    with errors_reported():
+        metadata = skinseg.runtimes.read_metadata(path)
+    if as_json:
+        facts = {**dataclasses.asdict(metadata), "record": metadata.record.to_dict()}
+        say(json.dumps({"file": path, **facts}, indent=2, ensure_ascii=False))
+        return
+    size = "any size" if metadata.size is None else "{} x {}".format(*metadata.size)
+    _print_lines(
+        [
+            ("file", path),
+            ("network", metadata.record.name),
+            ("takes", f"{size}, {metadata.in_chans} channels, {metadata.input}"),
+            ("returns", f"{metadata.output}, {metadata.num_classes} classes"),
+            ("weights", f"{metadata.precision}, sha256 {metadata.weights_sha256}"),
+            *_record_lines(metadata.record.to_dict()),
+            ("written by", f"skinseg {metadata.version}"),
+        ]
+    )
 
 
 def _facts(name: str, network: "SegmentationModel", size: int | None) -> dict[str, Any]:
@@ -115,13 +141,17 @@ def _facts(name: str, network: "SegmentationModel", size: int | None) -> dict[st
     }
 
 
-def _print_facts(facts: dict[str, Any]) -> None:
+def _print_lines(lines: list[tuple[str, str]]) -> None:
     table = Table.grid(padding=(0, 2))
     table.add_column(style="bold", no_wrap=True)
     table.add_column(overflow="fold")
-    for label, value in _lines(facts):
+    for label, value in lines:
         table.add_row(label, value)
     stdout.print(table, markup=False, highlight=False)
+
+
+def _print_facts(facts: dict[str, Any]) -> None:
+    _print_lines(_lines(facts))
     stdout.print(_costs(facts["cost"]), markup=False, highlight=False)
     stdout.print(_block_costs(facts["cost"]), markup=False, highlight=False)
 
@@ -163,17 +193,23 @@ def _lines(facts: dict[str, Any]) -> list[tuple[str, str]]:
     record = facts["weights"]
     if record is None:
         return [*lines, ("weights", "none")]
-    channels, height, width = record["input_size"]
     return [
         *lines,
+        *_record_lines(record),
+        ("code commit", record["commit"] or NOT_TOLD),
+        ("file sha256", record["sha256"] or NOT_TOLD),
+    ]
+
+
+def _record_lines(record: dict[str, Any]) -> list[tuple[str, str]]:
+    channels, height, width = record["input_size"]
+    return [
         ("input", f"{height} x {width}, {channels} channels, {_pairs(record['normalization'])}"),
         ("threshold", str(record["threshold"])),
         ("trained on", _training_data(record["training_data"])),
         *(("scores" if i == 0 else "", _scores(m)) for i, m in enumerate(record["metrics"])),
         ("licence", record["license"] or NOT_TOLD),
         ("limitations", record["limitations"] or NOT_TOLD),
-        ("code commit", record["commit"] or NOT_TOLD),
-        ("file sha256", record["sha256"] or NOT_TOLD),
     ]
 
 

@@ -7,7 +7,8 @@ import typer
 import skinseg
 from skinseg.cli.completion import complete_weights
 
-SOURCES = "arch, arch.tag, local-dir:FOLDER or hf-hub:ORG/NAME"
+NETWORKS = "arch, arch.tag, local-dir:FOLDER or hf-hub:ORG/NAME"
+SOURCES = f"{NETWORKS}, or an exported file such as malunet.onnx"
 
 Model = Annotated[
     str,
@@ -29,6 +30,13 @@ Labels = Annotated[
     typer.Option(help="What the values of the masks mean, as 0=background,2=lesion."),
 ]
 Device = Annotated[str, typer.Option(help="cpu, cuda, cuda:1, mps, ...")]
+Runtime = Annotated[
+    str | None,
+    typer.Option(
+        help="torch, compile, onnxruntime, openvino or executorch; torch if absent, and what a "
+        "file is for."
+    ),
+]
 
 
 def parsed_labels(text: str | None) -> dict[int, str] | None:

@@ -23,7 +23,7 @@ from skinseg.cli.console import (
     warnings_as_notes,
 )
 from skinseg.cli.images import Inputs, find_images, name_clashes
-from skinseg.cli.options import BatchSize, Device, Model, Threshold, Tta
+from skinseg.cli.options import BatchSize, Device, Model, Runtime, Threshold, Tta
 from skinseg.cli.results import OutputError, ResultFolder, Row, TableFormat
 from skinseg.inference.prefetch import prefetch_map
 from skinseg.progress import progress_bar
@@ -41,6 +41,7 @@ def predict(
     threshold: Threshold = None,
     tta: Tta = False,
     batch_size: BatchSize = 8,
+    runtime: Runtime = None,
     device: Device = "cpu",
     overlay: Annotated[
         bool, typer.Option("--overlay", help="Also write the image with the lesion outlined.")
@@ -75,7 +76,7 @@ def predict(
     """
     inputs = find_images(images, recursive=recursive, leave_out=output)
     _refuse(inputs, output)
-    predictor = _predictor(model, threshold, tta, batch_size, device, workers)
+    predictor = _predictor(model, threshold, tta, batch_size, runtime, device, workers)
     folder = ResultFolder(output, overlay=overlay, probability=probability)
     rows = folder.rows_done(inputs.files, table) if skip_existing else {}
     left = [file for file in inputs.files if file not in rows]
@@ -118,6 +119,7 @@ def _predictor(
     threshold: float | None,
     tta: bool,
     batch_size: int,
+    runtime: str | None,
     device: str,
     workers: int | None,
 ) -> "Predictor":
@@ -128,6 +130,7 @@ def _predictor(
             threshold=threshold,
             tta=tta,
             batch_size=batch_size,
+            runtime=runtime,
             device=device,
             workers=workers,
         )

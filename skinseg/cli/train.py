@@ -9,7 +9,7 @@ import typer
 import skinseg
 from skinseg.cli.completion import complete_model, complete_recipe
 from skinseg.cli.console import INTERRUPTED, errors_reported, make_output_folder, say, stop
-from skinseg.cli.options import SOURCES, AnyLabel, Labels, parsed_labels
+from skinseg.cli.options import NETWORKS, AnyLabel, Labels, parsed_labels
 from skinseg.cli.training import (
     EpochLines,
     open_parts,
@@ -42,7 +42,7 @@ def train(
         typer.Option(
             "--model",
             "-m",
-            help=f"Network: {SOURCES}. That of the paper with its recipe, malunet otherwise.",
+            help=f"Network: {NETWORKS}. That of the paper with its recipe, malunet otherwise.",
             autocompletion=complete_model,
         ),
     ] = None,

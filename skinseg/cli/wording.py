@@ -1,15 +1,23 @@
 """The library's messages in the words of the command line: options, not arguments of Python."""
 
 import re
+from collections.abc import Callable
 
 # Arguments that are options by the same name, at the beginning of a message.
 _ARGUMENT = re.compile(
     r"^(batch_size|bootstrap|early_stop|epochs|labels|learning_rate|seed|size|threshold|tolerance|"
     r"val_fraction|workers)(?= must )"
 )
-_PHRASES = [
-    (r"; in Python, MappedLabels\(.*?\}\)", ""),
-    (r"--any-label, or AnyLabel\(dataset\),", "--any-label,"),
+
+
+def _labels(found: re.Match[str]) -> str:
+    """Write ``{0: 'background', 2: 'lesion'}`` as ``--labels 0=background,2=lesion``."""
+    return f"--labels {found[1].replace(', ', ',').replace(': ', '=')}".replace("'", "")
+
+
+_PHRASES: list[tuple[str, str | Callable[[re.Match[str]], str]]] = [
+    (r"MappedLabels\(dataset, \{(.*?)\}\)", _labels),
+    (r"AnyLabel\(dataset\),", "--any-label,"),
     (r"labels and any_label exclude", "--labels and --any-label exclude"),
     (r"and labels names ([\d, ]+) only", r"and --labels names \1 only"),
     (r"^labels (?=')", "--labels "),

@@ -44,8 +44,7 @@ def _remedy(values: Sequence[int]) -> str:
     remedies = []
     if len(lesions) < _SHOWN:
         names = {background: "background", **dict.fromkeys(lesions, "lesion")}
-        written = ",".join(f"{value}={name}" for value, name in names.items())
-        remedies.append(f"--labels {written}; in Python, MappedLabels(dataset, {names})")
+        remedies.append(f"MappedLabels(dataset, {names})")
     if background == 0:
-        remedies.append("--any-label, or AnyLabel(dataset), if all values but 0 are lesion")
+        remedies.append("AnyLabel(dataset), if all values but 0 are lesion")
     return f"Say what the values mean: {'. Or '.join(remedies or ['save 0 and 255'])}."

@@ -15,7 +15,6 @@ from skinseg.evaluation.result import EvaluationResult
 from skinseg.evaluation.summary import by_lesion_size, summarise
 from skinseg.inference import Prediction, Predictor
 from skinseg.inference.prefetch import prefetch_map
-from skinseg.pretrained import PretrainedCfg
 from skinseg.progress import progress_bar
 
 SIZES = ("own", "model")
@@ -76,7 +75,7 @@ def evaluate(
                 cases[size].append(case)
     resampling = {"bootstrap": bootstrap, "seed": seed}
     return EvaluationResult(
-        model=model or type(predictor.model).__name__,
+        model=model or _model_name(predictor),
         data=data or repr(dataset),
         images=len(dataset),
         settings={
@@ -95,10 +94,14 @@ def evaluate(
     )
 
 
+def _model_name(predictor: Predictor) -> str:
+    model = predictor.model
+    return str(model) if isinstance(model, str | os.PathLike) else type(model).__name__
+
+
 def _weights_hash(predictor: Predictor) -> str | None:
-    # Networks of other libraries may keep something else under that name.
-    record = getattr(predictor.model, "pretrained_cfg", None)
-    return record.sha256 if isinstance(record, PretrainedCfg) else None
+    record = predictor.runtime.record
+    return None if record is None else record.sha256
 
 
 class _Job(NamedTuple):

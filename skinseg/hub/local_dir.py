@@ -1,6 +1,7 @@
 """A network in a folder: its record as ``config.json``, its weights as ``model.safetensors``."""
 
 import dataclasses
+import hashlib
 import json
 import os
 from pathlib import Path
@@ -69,6 +70,14 @@ def write_local_dir(
 
 def write_weights(folder: Path, state: StateDict) -> None:
     """Write ``model.safetensors`` into an existing folder, from weights by name."""
+    write_atomically(folder / WEIGHTS_NAME, lambda path: path.write_bytes(_serialized(state)))
+
+
+def weights_hash(state: StateDict) -> str:
+    """Return the sha256 that the file of :func:`write_weights` would have."""
+    return hashlib.sha256(_serialized(state)).hexdigest()
+
+
+def _serialized(state: StateDict) -> bytes:
     # Copies, since safetensors refuses tensors that share memory.
-    weights = {key: value.detach().cpu().contiguous().clone() for key, value in state.items()}
-    write_atomically(folder / WEIGHTS_NAME, lambda path: path.write_bytes(save(weights)))
+    return save({key: value.detach().cpu().contiguous().clone() for key, value in state.items()})

@@ -14,7 +14,7 @@ from skinseg.complexity import count_parameters
 from skinseg.errors import CheckpointError
 from skinseg.files import write_atomically
 from skinseg.hub.card import model_card
-from skinseg.hub.local_dir import WEIGHTS_NAME, read_local_dir, write_local_dir
+from skinseg.hub.local_dir import WEIGHTS_NAME, read_local_dir, weights_hash, write_local_dir
 from skinseg.pretrained import PretrainedCfg, file_hash
 from skinseg.registry import model_entrypoint
 
@@ -162,6 +162,28 @@ def weights_held(model: Rebuildable) -> str:
     data = cfg.training_data.get("name")
     trained_on = f", trained on {data}" if data else ""
     return f"{cfg.name}, sha256 {cfg.sha256 or file_hash(cfg.file)}{trained_on}"
+
+
+def record_of(model: nn.Module) -> tuple[PretrainedCfg, str]:
+    """Return what may be said of a network's weights, and the hash of their safetensors file.
+
+    Weights that are those of no file have the hash that :func:`save_pretrained` would record.
+    A module that is none of this package's networks is known by the name of its class.
+    """
+    known = getattr(model, "pretrained_cfg", None)
+    known = known if isinstance(known, PretrainedCfg) else None
+    if not getattr(model, "architecture", "") or not hasattr(model, "config"):
+        cfg = known or PretrainedCfg(architecture=type(model).__name__)
+        return cfg, weights_hash(model.state_dict())
+    network = cast(Rebuildable, model)
+    unchanged = known is not None and _file_of_weights(network, known) is not None
+    cfg = dataclasses.replace(
+        _record(network, known, unchanged),
+        architecture=network.architecture,
+        model_args=network.config,
+        num_params=count_parameters(model).total,
+    )
+    return cfg, (unchanged and cfg.sha256) or weights_hash(network.state_dict())
 
 
 def _file_of_weights(model: Rebuildable, cfg: PretrainedCfg) -> str | None:

@@ -14,6 +14,7 @@ from PIL import Image
 from skinseg.data.decoding import ImageError
 from skinseg.data.normalization import Normalization
 from skinseg.data.resizing import enough_for, resize_image
+from skinseg.inference.opening import open_model
 from skinseg.inference.pixels import CHANNEL_ORDERS, ImageLike, as_reduced_image, is_array
 from skinseg.inference.prediction import Prediction
 from skinseg.inference.prefetch import prefetch_map
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
     from torch import nn
 
     from skinseg.runtimes import Runtime
-    from skinseg.runtimes.torch_runtime import TorchRuntime
 
 # Which of height (2) and width (3) each pass of test-time augmentation turns over.
 _FLIPS: tuple[tuple[int, ...], ...] = ((), (3,), (2,), (2, 3))
@@ -56,11 +56,15 @@ class Predictor:
         model: Name for :func:`skinseg.create_model`, which loads its weights; or a network with
             one output (lesion) or two (skin, lesion) that maps (B, C, h, w) to logits
             (B, 1 or 2, h, w). It predicts in evaluation mode and is left as it was: it may be
-            trained between two predictions, which use its weights as they are then.
+            trained between two predictions, which use its weights as they are then. Or a file of
+            :func:`skinseg.export`, such as ``"malunet.onnx"``, which needs no torch.
         threshold: Probability from which a pixel is lesion; above 0, below 1.
         tta: Test-time augmentation: average the probabilities over the four flips, at four times
             the cost.
         batch_size: Images that go through the network at once.
+        runtime: What runs the network: ``"torch"``; ``"compile"``, which is torch.compile;
+            ``"onnxruntime"``, ``"openvino"`` or ``"executorch"``, for which a network is exported
+            first, as it is now. None for torch, and for a file what its format is for.
         device: Where the network runs. None is the CPU for a name, and for a network where it is;
             a network that is elsewhere is not moved, but copied as it is now.
         input_size: (height, width) that the network sees, each 32 or more; an int for a square.
@@ -73,8 +77,8 @@ class Predictor:
     None, and are 0.5, (256, 256) and ``Normalization()`` for a network without a record.
 
     Attributes:
-        model: The network.
-        runtime: What runs it.
+        model: The network; or, of an exported file, its path.
+        runtime: What runs it, which is called with normalized batches.
         threshold, tta, batch_size, device, input_size, normalization, channel_order, workers: As
             used.
 
@@ -82,8 +86,10 @@ class Predictor:
         ValueError: If the model is unknown or has no weights, an argument is out of range, the
             device is not there, or the network has other outputs or takes neither 3 channels nor 1
             (images are then converted to grey).
-        TypeError: If ``model`` is neither a name nor a module, or ``threshold`` or ``input_size``
-            is no number.
+        TypeError: If ``model`` is neither a name nor a file nor a module, or ``threshold`` or
+            ``input_size`` is no number.
+        OSError: If an exported file is not there.
+        ModuleNotFoundError: If the runtime is not installed.
 
     Example:
         >>> import skinseg
@@ -96,30 +102,37 @@ class Predictor:
 
     def __init__(
         self,
-        model: str | nn.Module = "egeunet",
+        model: str | os.PathLike[str] | nn.Module = "egeunet",
         *,
         threshold: float | None = None,
         tta: bool = False,
         batch_size: int = 8,
+        runtime: str | None = None,
         device: str | torch.device | None = None,
         input_size: int | tuple[int, int] | None = None,
         normalization: Normalization | None = None,
         channel_order: Literal["rgb", "bgr"] = "rgb",
         workers: int | None = None,
     ) -> None:
-        runtime = _torch_runtime(model, device)
-        self.runtime: Runtime = runtime
-        self.model = runtime.network
-        self.device = runtime.device
-        record = runtime.record or PretrainedCfg(architecture="")
+        size = None if input_size is None else _checked_size(input_size)
+        opened = open_model(model, runtime, device, size)
+        self.runtime: Runtime = opened
+        self.model: Any = getattr(opened, "network", model)
+        self.device = opened.device
+        record = opened.record or PretrainedCfg(architecture="")
         self.threshold = record.threshold if threshold is None else threshold
-        self.input_size = _checked_size(record.input_size[1:] if input_size is None else input_size)
+        self.input_size = size or _checked_size(record.input_size[1:])
         self.normalization = normalization or Normalization.from_dict(record.normalization)
         self.tta = tta
         self.batch_size = batch_size
         self.channel_order = channel_order
         self.workers = os.cpu_count() or 1 if workers is None else workers
         _check_network(self.runtime, self.normalization)
+        if opened.size not in (None, self.input_size):
+            raise ValueError(
+                f"the exported network takes images of {opened.size} alone, not {self.input_size}; "
+                "leave input_size out, or export it for another size"
+            )
         _check_settings(self.threshold, self.batch_size, self.channel_order, self.workers)
 
     @overload
@@ -245,20 +258,6 @@ class Predictor:
                 f"(B, 2, h, w) with B = {len(pixels)} were expected"
             )
         return lesion_logits(output)
-
-
-def _torch_runtime(model: str | nn.Module, device: str | torch.device | None) -> TorchRuntime:
-    from skinseg.factory import create_model
-    from skinseg.inference.device import usable_device
-    from skinseg.runtimes.torch_runtime import TorchRuntime
-
-    place = None if device is None else usable_device(device)
-    if isinstance(model, str | os.PathLike):
-        # A path is no name; the error says what to write instead.
-        network: nn.Module = create_model(os.fspath(model), pretrained=True)
-    else:
-        network = model
-    return TorchRuntime(network, place)
 
 
 def _check_network(runtime: Runtime, normalization: Normalization) -> None:

@@ -1,7 +1,7 @@
 """From a network to its fast form, by rules."""
 
 import copy
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from torch import fx, nn
 
@@ -15,7 +15,9 @@ from skinseg.optimization.rules.narrowing import narrow_before_enlarging
 from skinseg.optimization.rules.pooling import pool_before_norm
 
 # In this order: what is folded first leaves plain convolutions for the rules that follow.
-RULES: list[Callable[[fx.GraphModule], None]] = [
+Rule = Callable[[fx.GraphModule], None]
+
+RULES: list[Rule] = [
     fold_constants,
     fold_batch_norms,
     fold_affine,
@@ -26,13 +28,20 @@ RULES: list[Callable[[fx.GraphModule], None]] = [
 ]
 
 
-def derive(model: nn.Module, size: tuple[int, int], in_chans: int = 3) -> fx.GraphModule:
+def derive(
+    model: nn.Module,
+    size: tuple[int, int],
+    in_chans: int = 3,
+    *,
+    rules: Sequence[Rule] = RULES,
+) -> fx.GraphModule:
     """Return the fast form of a network for images of one size.
 
     Args:
         model: Network that maps (B, in_chans, H, W) to one tensor; it is not changed.
         size: Height and width of the images, in pixels.
         in_chans: Channels of the images.
+        rules: What is rewritten, in order.
 
     Returns:
         A graph of ATen operators on the CPU, in evaluation mode, for any batch.
@@ -40,7 +49,7 @@ def derive(model: nn.Module, size: tuple[int, int], in_chans: int = 3) -> fx.Gra
     published = copy.deepcopy(model).cpu().eval()
     use_forms(published)
     module = trace(published, size, in_chans)
-    for rule in RULES:
+    for rule in rules:
         rule(module)
     remove_unused(module)
     module.graph.lint()

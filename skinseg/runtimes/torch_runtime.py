@@ -29,7 +29,7 @@ class TorchRuntime:
 
     Attributes:
         network: The module, or its copy on the device.
-        record, in_chans, num_classes, device: As :class:`~skinseg.runtimes.Runtime` has them.
+        record, in_chans, num_classes, size, device: As :class:`~skinseg.runtimes.Runtime` has them.
 
     Raises:
         TypeError: If ``network`` is no module.
@@ -59,6 +59,7 @@ class TorchRuntime:
         self.record = record if isinstance(record, PretrainedCfg) else None
         self.in_chans: int = getattr(network, "in_chans", 3)
         self.num_classes: int | None = getattr(network, "num_classes", None)
+        self.size: tuple[int, int] | None = None
 
     def __call__(self, batch: np.ndarray) -> np.ndarray:
         """Return the logits of a batch; both are float32 (B, C, h, w)."""

@@ -88,9 +88,9 @@ def _reason(model: nn.Module, example: Example, training: bool) -> str:
 
 def _failed(error: Exception) -> str:
     hint = ""
-    if "inplace operation" in str(error):
+    if isinstance(error, RuntimeError):  # What torch raises for maps that are written over.
         hint = (
-            ". The network writes over what a block gave and needs for its gradient: turn "
+            ". If the network writes over what a block gave and needs for its gradient, turn "
             "inplace=True of the activation after it off, or select that activation as well"
         )
     return f"with the blocks the network fails in training: {told(error)}{hint}"

@@ -88,8 +88,8 @@ FAULTS = [
     Fault(
         "kept_weights_not_atomic",
         "skinseg/hub/local_dir.py",
-        "write_atomically(folder / WEIGHTS_NAME, lambda path: path.write_bytes(save(weights)))",
-        "(folder / WEIGHTS_NAME).write_bytes(save(weights))",
+        "write_atomically(folder / WEIGHTS_NAME, lambda path: path.write_bytes(_serialized(state)))",
+        "(folder / WEIGHTS_NAME).write_bytes(_serialized(state))",
         "A run killed while it writes its kept weights has half of them.",
         tests=("wiring",),
     ),
@@ -155,6 +155,15 @@ FAULTS = [
         "if cfg.tag and arch == cfg.architecture:",
         "A record that a training run wrote does not get the tag of its file.",
         tests=("records",),
+        chosen_after=True,
+    ),
+    Fault(
+        "exported_files_checked_alone",
+        "skinseg/exporting/checks.py",
+        "count = max(_BATCHES)",
+        "count = 1",
+        "An exported file is compared with the network for one image only.",
+        tests=("exporting",),
         chosen_after=True,
     ),
 ]

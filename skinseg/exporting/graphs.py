@@ -1,0 +1,88 @@
+"""The graph that is written into a file: the fast form of a network, in operators of ATen."""
+
+import copy
+import dataclasses
+from typing import Any
+
+import torch
+from torch import fx, nn
+
+from skinseg.exporting.rules import (
+    average_row_by_row,
+    bicubic_as_products,
+    conv1d_as_conv2d,
+    infer_batch_of_reshapes,
+    split_group_norms,
+)
+from skinseg.optimization.derive import RULES, Rule, derive
+from skinseg.optimization.rules.affine import fold_affine
+from skinseg.optimization.rules.constants import fold_constants
+from skinseg.optimization.rules.pooling import pool_before_norm
+
+# Of the rules of the fast form, all but one: runtimes add up a map's values one after the other,
+# and the variance that is the difference of two means then lacks digits.
+_DERIVING = [rule for rule in RULES if rule is not pool_before_norm]
+
+_RULES: tuple[Rule, ...] = (
+    infer_batch_of_reshapes,
+    bicubic_as_products,
+    conv1d_as_conv2d,
+    split_group_norms,
+    fold_affine,
+)
+
+
+def fast_graph(
+    model: nn.Module, size: tuple[int, int], in_chans: int, *rules: Rule
+) -> fx.GraphModule:
+    """Return the fast form of a network for one size, as runtimes other than torch like it.
+
+    Args:
+        model: Network; it is not changed.
+        size: Height and width of the images.
+        in_chans: Channels of the images.
+        *rules: What else to rewrite.
+
+    Returns:
+        Module that maps (B, in_chans, *size), for any B, to logits; its constants are buffers.
+    """
+    graph = derive(model, size, in_chans, rules=_DERIVING)
+    for rule in (*_RULES, *rules, average_row_by_row, fold_constants):
+        rule(graph)
+    return _compact(graph)
+
+
+def _compact(module: fx.GraphModule) -> fx.GraphModule:
+    """Copy a graph with the constants that it reads, and no others."""
+    constants = nn.Module()
+    for node in module.graph.nodes:
+        if node.op == "get_attr":
+            constants.register_buffer(str(node.target), getattr(module, str(node.target)).detach())
+    graph = fx.Graph()
+    graph.output(graph.graph_copy(module.graph, {}))
+    return fx.GraphModule(constants, graph)
+
+
+def published(model: nn.Module) -> nn.Module:
+    """Return a copy of a network in evaluation mode, on the CPU and in single precision."""
+    return copy.deepcopy(model).cpu().float().eval()
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Source:
+    """What is written into a file.
+
+    Attributes:
+        module: Of one input and one output, in evaluation mode.
+        example: An input.
+        dynamic: Dimensions of the input that may have any size, as ``torch.export`` has them.
+    """
+
+    module: nn.Module
+    example: torch.Tensor
+    dynamic: dict[int, Any]
+
+    def program(self) -> torch.export.ExportedProgram:
+        """Return the module as an exported program."""
+        with torch.no_grad():
+            return torch.export.export(self.module, (self.example,), dynamic_shapes=(self.dynamic,))

@@ -1,0 +1,436 @@
+"""Exported files: verified against the network, self-describing, and the same masks everywhere."""
+
+import importlib
+import json
+from importlib.util import find_spec
+
+import numpy as np
+import pytest
+import torch
+from filling import fill
+from torch import nn
+from typer.testing import CliRunner
+
+import skinseg
+from skinseg.cli import app
+from skinseg.data.normalization import Normalization
+from skinseg.data.transforms import resize_images
+from skinseg.exporting import FORMATS, ExportError
+from skinseg.exporting.checks import check_file
+from skinseg.exporting.graphs import fast_graph
+from skinseg.exporting.preprocessing import Preprocessed
+from skinseg.exporting.rules import bicubic_as_products, spell_out_group_norms
+from skinseg.optimization.graph import trace
+from skinseg.pretrained import PretrainedCfg, get_pretrained_cfg
+from skinseg.runtimes import ExportedFileError, ExportMetadata, open_file, read_metadata
+from skinseg.runtimes.base import FileRuntime
+
+
+def installed(format):
+    return all(find_spec(package) for package in FORMATS[format].packages)
+
+
+FORMATS_HERE = [format for format in FORMATS if installed(format)]
+needs_onnx = pytest.mark.skipif(not installed("onnx"), reason="needs the packages of ONNX")
+
+
+@pytest.fixture(scope="module")
+def image():
+    return skinseg.data.synthetic_lesion(3, size=200)[0][:180]
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory):
+    """BasicUNet in every format, made when first asked for."""
+    folder = tmp_path_factory.mktemp("exported")
+    made = {}
+
+    def file(format, **options):
+        key = (format, *sorted(options.items()))
+        if key not in made:
+            path = folder / f"{len(made)}{FORMATS[format].suffix}"
+            made[key] = skinseg.export("basic_unet", path, format=format, **options)
+        return made[key]
+
+    return file
+
+
+@pytest.mark.parametrize("format", FORMATS_HERE)
+def test_a_file_gives_the_networks_masks(files, format, image):
+    report = files(format, size=64)
+    assert {(check.images, check.batch) for check in report.checks} == {
+        (kind, batch) for kind in ("random", "synthetic") for batch in (1, 3)
+    }
+    assert all(check.passed for check in report.checks)
+    assert report.largest_difference < report.tolerance
+    expected = skinseg.Predictor("basic_unet", input_size=(64, 64))([image, image[:100]])
+    found = skinseg.Predictor(report.path)([image, image[:100]])
+    for prediction, reference in zip(found, expected, strict=True):
+        assert np.array_equal(prediction.mask, reference.mask)
+        np.testing.assert_allclose(prediction.probability, reference.probability, atol=1e-4)
+
+
+@pytest.mark.parametrize("format", FORMATS_HERE)
+def test_a_file_says_what_it_is(files, format):
+    metadata = read_metadata(files(format, size=64).path)
+    record = get_pretrained_cfg("basic_unet")
+    assert metadata.weights_sha256 == record.sha256
+    assert metadata.record.to_dict() == record.to_dict()
+    assert (metadata.size, metadata.in_chans, metadata.num_classes) == ((64, 64), 3, 1)
+    assert metadata.version == skinseg.__version__
+
+
+@needs_onnx
+def test_other_programs_find_the_facts_in_an_onnx_file(files):
+    import onnx
+
+    model = onnx.load(files("onnx", size=64).path)
+    facts = {entry.key: entry.value for entry in model.metadata_props}
+    assert facts["skinseg.model"] == "basic_unet.isic2017"
+    assert json.loads(facts["skinseg.normalization"]) == {"kind": "minmax", "scale": 255.0}
+    assert json.loads(facts["skinseg.threshold"]) == 0.5
+    assert "CC" in facts["skinseg.license"] or facts["skinseg.license"]
+    assert [value.name for value in model.graph.input] == ["images"]
+
+
+@needs_onnx
+def test_the_graph_has_few_nodes_and_no_transposes(files):
+    import onnx
+
+    kinds = [node.op_type for node in onnx.load(files("onnx", size=64).path).graph.node]
+    assert len(kinds) < 100
+    assert not {"Transpose", "Cast", "CastLike", "GroupNormalization", "BatchNormalization"} & set(
+        kinds
+    )
+
+
+@needs_onnx
+@pytest.mark.slow
+def test_a_constant_of_a_billionth_is_kept(tmp_path):
+    """External attention divides by a sum plus 1e-9, which an optimizer takes for nothing."""
+    report = skinseg.export("malunet", tmp_path / "malunet.onnx", size=128)
+    assert report.largest_difference < 1e-5
+
+
+@pytest.mark.parametrize("format", ["onnx", "pt2", "torchscript"])
+@pytest.mark.skipif(not installed("onnx"), reason="needs the packages of ONNX")
+def test_dynamic_files_take_any_size(files, format):
+    report = files(format, size="dynamic")
+    assert len({check.size for check in report.checks}) == 2
+    runtime = open_file(report.path)
+    assert runtime.size is None
+    assert runtime(np.zeros((2, 3, 50, 70), np.float32)).shape == (2, 1, 50, 70)
+
+
+@pytest.mark.parametrize("format", ["onnx", "openvino", "torchscript", "pt2"])
+@pytest.mark.parametrize("result", ["probability", "mask"])
+def test_images_of_any_size_go_in_and_masks_come_out(files, format, result, image):
+    if not installed(format):
+        pytest.skip(f"needs the packages of {format}")
+    report = files(format, size=64, with_preprocessing=True, result=result)
+    found = open_file(report.path)(np.stack([image, image[::-1]]))
+    assert found.shape == (2, 1, *image.shape[:2])
+    expected = skinseg.Predictor("basic_unet", input_size=(64, 64))([image, image[::-1].copy()])
+    for one, prediction in zip(found[:, 0], expected, strict=True):
+        if result == "mask":
+            assert set(np.unique(one)) <= {0, 255}
+            assert np.mean((one == 255) != prediction.mask) < 2e-3
+        else:
+            np.testing.assert_allclose(one, prediction.probability, atol=0.02)
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("size", [(40, 300), (64, 64), (200, 33)])
+def test_resizing_by_products_is_resizing_with_antialiasing(size):
+    image = torch.randint(0, 256, (1, *size, 3), dtype=torch.uint8)
+    record = PretrainedCfg(architecture="x", normalization={"kind": "minmax", "scale": 255.0})
+    metadata = ExportMetadata(record=record, size=(64, 48), input="rgb", output="probability")
+    seen = []
+
+    class Network(nn.Module):
+        def forward(self, x):
+            seen.append(x)
+            return x[:, :1]
+
+    for by_products in (False, True):
+        Preprocessed(Network(), metadata, by_products=by_products)(image)
+    resized = resize_images(image.permute(0, 3, 1, 2), (64, 48))
+    torch.testing.assert_close(seen[0], Normalization()(resized))
+    # A product may round a pixel that is half way between two levels to the other one.
+    assert (seen[0] - seen[1]).abs().max() < 2
+
+
+@torch.no_grad()
+def test_grey_networks_see_the_luma_of_pillow():
+    from PIL import Image
+
+    image = np.random.default_rng(0).integers(0, 256, (48, 48, 3), np.uint8)
+    metadata = ExportMetadata(
+        record=PretrainedCfg(
+            architecture="x", normalization={"kind": "mean_std", "mean": [0.0], "std": [1.0]}
+        ),
+        in_chans=1,
+        size=(48, 48),
+        input="rgb",
+        output="probability",
+    )
+    found = Preprocessed(nn.Identity(), metadata)(torch.from_numpy(image)[None])
+    expected = np.asarray(Image.fromarray(image).convert("L")) / np.float32(255)
+    np.testing.assert_allclose(found[0, 0].logit(), expected, atol=1e-5)
+
+
+@needs_onnx
+def test_half_precision_halves_the_file(files, image):
+    whole, half = files("onnx", size=64), files("onnx", size=64, half=True)
+    assert half.bytes < 0.65 * whole.bytes
+    masks = [skinseg.Predictor(report.path)(image).mask for report in (whole, half)]
+    assert np.mean(masks[0] != masks[1]) < 2e-3
+
+
+class OneClass(nn.Module):
+    """A network that is none of the package's, with a constant that fits no verification."""
+
+    num_classes, in_chans = 1, 3
+
+    def __init__(self):
+        super().__init__()
+        self.conv = nn.Conv2d(3, 1, 3, padding=1)
+
+    def forward(self, x):
+        return self.conv(x / 255)
+
+
+def test_users_networks_can_be_exported(tmp_path, image):
+    network = OneClass().eval()
+    path = tmp_path / "own.pt2"
+    skinseg.export(network, path, format="pt2", size=(64, 96))
+    metadata = read_metadata(path)
+    assert metadata.record.architecture == "OneClass"
+    assert metadata.size == (64, 96)
+    assert len(metadata.weights_sha256) == 64
+    predictor = skinseg.Predictor(path)
+    expected = skinseg.Predictor(network, input_size=(64, 96))(image).probability
+    np.testing.assert_allclose(predictor(image).probability, expected, atol=1e-5)
+
+
+def test_changed_weights_have_another_hash_and_no_claims(tmp_path):
+    network = skinseg.create_model("basic_unet", pretrained=True)
+    with torch.no_grad():
+        network.head.bias += 1
+    skinseg.export(network, tmp_path / "x.pt2", format="pt2", size=64)
+    metadata = read_metadata(tmp_path / "x.pt2")
+    assert metadata.record.metrics == []
+    assert metadata.weights_sha256 not in ("", get_pretrained_cfg("basic_unet").sha256)
+    network.save_pretrained(tmp_path / "saved")
+    assert skinseg.create_model(f"local-dir:{tmp_path / 'saved'}").pretrained_cfg.sha256 == (
+        metadata.weights_sha256
+    )
+
+
+def test_a_file_that_differs_is_refused(monkeypatch):
+    network = skinseg.create_model("basic_unet").eval()
+    metadata = ExportMetadata(record=PretrainedCfg(architecture="basic_unet"), size=(64, 64))
+
+    class Wrong(FileRuntime):
+        offset = np.float32(0.01)
+
+        def run(self, batch):
+            with torch.no_grad():
+                return network(torch.from_numpy(batch)).numpy() + self.offset
+
+    with pytest.raises(ExportError, match=r"(?s)something else.*random.*FAILED"):
+        check_file(Wrong(metadata, "a file"), network, ((64, 64),))
+    monkeypatch.setattr(Wrong, "offset", np.float32(0))
+    assert len(check_file(Wrong(metadata, "a file"), network, ((64, 64),))) == 4
+
+
+def test_nothing_is_left_when_a_check_fails(tmp_path, monkeypatch):
+    path = tmp_path / "x.pt2"
+    path.write_bytes(b"the file of yesterday")
+
+    def failing(*_):
+        raise ExportError("it differs")
+
+    module = importlib.import_module("skinseg.exporting.export")
+    monkeypatch.setattr(module, "check_file", failing)
+    with pytest.raises(ExportError, match="it differs"):
+        skinseg.export("basic_unet", path, format="pt2", size=64)
+    assert [file.name for file in tmp_path.iterdir()] == ["x.pt2"]
+    assert path.read_bytes() == b"the file of yesterday"
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("align_corners", [True, False])
+@pytest.mark.parametrize("scale", [2, 1.7, 0.6])
+def test_bicubic_products(align_corners, scale):
+    class Bicubic(nn.Module):
+        def forward(self, x):
+            size = (int(x.shape[2] * scale), int(x.shape[3] * 2))
+            return nn.functional.interpolate(
+                x, size=size, mode="bicubic", align_corners=align_corners
+            )
+
+    module = trace(Bicubic().eval(), (20, 30), 3)
+    bicubic_as_products(module)
+    module.recompile()
+    x = torch.randn(2, 3, 20, 30)
+    torch.testing.assert_close(module(x), Bicubic()(x), atol=1e-5, rtol=0)
+
+
+@torch.no_grad()
+def test_spelled_out_group_norms():
+    norm = fill(nn.Sequential(nn.Conv2d(3, 8, 1), nn.GroupNorm(4, 8))).eval()
+    module = trace(norm, (16, 20), 3)
+    spell_out_group_norms(module)
+    module.recompile()
+    x = torch.randn(2, 3, 16, 20)
+    torch.testing.assert_close(module(x), norm(x), atol=1e-5, rtol=0)
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("name", ["malunet", "egeunet", "lmsaunet"])
+def test_the_graph_that_is_written_is_the_network(name):
+    network = skinseg.create_model(name, pretrained=True).eval()
+    graph = fast_graph(network, (64, 96), 3)
+    x = torch.rand(3, 3, 64, 96)
+    torch.testing.assert_close(graph(x), network(x), atol=2e-5, rtol=1e-5)
+    assert not any("conv1d" in str(node.target) for node in graph.graph.nodes)
+
+
+WRONG = {
+    "format": (dict(format="onxx"), "there is no format 'onxx'; did you mean onnx"),
+    "size": (dict(size="big"), "size must be a number"),
+    "small": (dict(size=16), "32 pixels or more"),
+    "result": (dict(result="mask"), "only with preprocessing"),
+    "half": (dict(format="pt2", half=True), "cannot keep its weights in half precision"),
+    "both": (dict(size="dynamic", with_preprocessing=True), "resized to one size"),
+    "suffix": (dict(output="x.onnx", format="pt2"), r"end in \.pt2"),
+}
+
+
+@pytest.mark.parametrize("case", WRONG)
+@needs_onnx
+def test_wrong_arguments_are_explained(case):
+    options, message = WRONG[case]
+    with pytest.raises(ValueError, match=message):
+        skinseg.export("basic_unet", **options)
+
+
+def test_networks_of_three_classes_have_no_mask(tmp_path):
+    network = skinseg.create_model("basic_unet", num_classes=3)
+    with pytest.raises(ValueError, match="3 classes"):
+        skinseg.export(network, tmp_path / "x.pt2", format="pt2", with_preprocessing=True)
+    report = skinseg.export(network, tmp_path / "x.pt2", format="pt2", size=64)
+    assert read_metadata(report.path).num_classes == 3
+
+
+def test_missing_packages_are_named(monkeypatch, tmp_path):
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(ModuleNotFoundError, match="pip install executorch"):
+        skinseg.export("basic_unet", tmp_path / "x.pte", format="executorch")
+
+
+def test_files_of_other_origin_are_refused(tmp_path):
+    scripted = torch.jit.script(nn.Identity())
+    torch.jit.save(scripted, tmp_path / "x.torchscript")
+    (tmp_path / "x.pt2").write_bytes(b"no zip")
+    with pytest.raises(ExportedFileError, match="does not say what it is"):
+        open_file(tmp_path / "x.torchscript")
+    with pytest.raises(ExportedFileError, match="cannot be opened"):
+        open_file(tmp_path / "x.pt2")
+    with pytest.raises(FileNotFoundError):
+        open_file(tmp_path / "y.pt2")
+    with pytest.raises(ExportedFileError, match="runs in torch, not in 'openvino'"):
+        open_file(tmp_path / "x.pt2", "openvino")
+
+
+def test_metadata_survives_as_text():
+    record = get_pretrained_cfg("egeunet")
+    metadata = ExportMetadata(record=record, size=(96, 128), batch=1, weights_sha256="0f")
+    again = ExportMetadata.from_strings({**metadata.to_strings(), "other": "x"}, "it")
+    assert again.record.to_dict() == record.to_dict()
+    assert (again.size, again.batch) == ((96, 128), 1)
+    with pytest.raises(ExportedFileError, match=r"'skinseg\.size' is missing"):
+        strings = metadata.to_strings()
+        del strings["skinseg.size"]
+        ExportMetadata.from_strings(strings, "it")
+
+
+def test_predictors_of_files_refuse_what_they_cannot(files, image):
+    path = files("pt2", size=64).path
+    with pytest.raises(ValueError, match=r"takes images of \(64, 64\) alone"):
+        skinseg.Predictor(path, input_size=(96, 96))
+    with pytest.raises(ValueError, match="runs on the CPU"):
+        skinseg.Predictor(path, device="cuda")
+    with pytest.raises(ValueError, match="there is no runtime 'onyx'"):
+        skinseg.Predictor("basic_unet", runtime="onyx")
+    rgb = files("pt2", size=64, with_preprocessing=True, result="mask").path
+    with pytest.raises(ExportedFileError, match="prepares images itself"):
+        skinseg.Predictor(rgb)
+
+
+@pytest.mark.parametrize(
+    "runtime",
+    [
+        "torch",
+        pytest.param("onnxruntime", marks=needs_onnx),
+        pytest.param("openvino", marks=needs_onnx),
+        pytest.param("compile", marks=pytest.mark.slow),
+    ],
+)
+def test_every_runtime_gives_the_same_masks(runtime, image):
+    network = skinseg.create_model("basic_unet", pretrained=True)
+    expected = skinseg.Predictor(network, input_size=(64, 64))(image)
+    found = skinseg.Predictor(network, input_size=(64, 64), runtime=runtime)(image)
+    assert np.array_equal(found.mask, expected.mask)
+
+
+def test_the_command_writes_describes_and_uses_a_file(tmp_path, image):
+    def run(*arguments):
+        return CliRunner().invoke(app, [str(argument) for argument in arguments])
+
+    path = tmp_path / "net.pt2"
+    done = run("export", "basic_unet", "--format", "pt2", "--output", path, "--size", "64x96")
+    assert done.exit_code == 0, done.output
+    assert done.stdout.count("passed") == 4
+    described = run("info", path, "--json")
+    facts = json.loads(described.stdout)
+    assert facts["record"]["architecture"] == "basic_unet"
+    assert facts["size"] == [64, 96]
+    assert "basic_unet.isic2017" in run("info", path).stdout
+    skinseg.data.write_png(tmp_path / "x.png", image)
+    done = run("predict", tmp_path / "x.png", "--model", path, "--output", tmp_path / "masks")
+    assert done.exit_code == 0, done.output
+    mask = skinseg.data.read_mask(tmp_path / "masks" / "x_mask.png")
+    assert np.array_equal(mask, skinseg.Predictor(path)(image).mask)
+
+
+def test_the_command_explains_what_is_wrong(tmp_path):
+    def run(*arguments):
+        return CliRunner().invoke(app, [str(argument) for argument in arguments])
+
+    assert run("export", "malunett").exit_code == 2
+    assert "--size must be" in run("export", "malunet", "--size", "1x2x3").stderr
+    assert run("predict", "x.png", "--model", "y.onnx", "--output", tmp_path).exit_code != 0
+
+
+def test_a_file_can_be_evaluated(files, tmp_path):
+    for seed in range(2):
+        image, mask = skinseg.data.synthetic_lesion(seed, size=80)
+        for name, array in (("images", image), ("masks", mask)):
+            (tmp_path / name).mkdir(exist_ok=True)
+            skinseg.data.write_png(tmp_path / name / f"{seed}.png", array)
+    path = files("pt2", size=64).path
+    results = [
+        skinseg.evaluation.evaluate(
+            skinseg.Predictor(model, **options),
+            skinseg.data.FolderDataset(tmp_path),
+            bootstrap=0,
+            progress=False,
+        )
+        for model, options in ((path, {}), ("basic_unet", {"input_size": (64, 64)}))
+    ]
+    for size in ("own", "model"):
+        # Through both runtimes the masks are equal but for a pixel on the outline.
+        ious = [result.summaries[size].scores["pooled_iou"].value for result in results]
+        assert ious[0] == pytest.approx(ious[1], abs=2e-3)
