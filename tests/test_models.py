@@ -16,7 +16,7 @@ NETWORKS = skinseg.list_models()
 ABLATIONS = skinseg.list_models(module="ablations")
 FAMILIES = [name for name in NETWORKS if name not in ABLATIONS]
 # These differ from another network in a block; exporters need not see each of them every time.
-VARIANTS = {*ABLATIONS, "cmunext", "cmunext_l", "mkunet", "mkunet_s"}
+VARIANTS = {*ABLATIONS, "cmunext", "cmunext_l", "mkunet", "mkunet_s", "mucmnet_2", "mucmnet_4"}
 VARIANTS |= {"segnet_ecdf", "transunet_small_ecdf", "utnetv2_small"}
 EXPORTED = [
     pytest.param(name, marks=pytest.mark.slow if name in VARIANTS else ()) for name in NETWORKS

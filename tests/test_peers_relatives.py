@@ -1,4 +1,4 @@
-"""UCM-Net, a relative of EGE-UNet, is its authors' network."""
+"""UCM-Net, MUCM-Net and LB-UNet, relatives of EGE-UNet, are their authors' networks."""
 
 import pytest
 import torch
@@ -7,8 +7,15 @@ from authors_case import assert_same, load_case
 import skinseg
 
 # The authors' outputs, coarsest first, the last one the network's; all before the sigmoid.
-CASES = {"ucmnet": [f"output_{index}" for index in range(6)]}
-PARAMETERS = {"ucmnet": 47_436}
+CASES = {name: [f"output_{index}" for index in range(6)] for name in ("mucmnet_8", "ucmnet")}
+PARAMETERS = {
+    "lbunet": 55_865,
+    "mucmnet": 138_652,
+    "mucmnet_2": 99_868,
+    "mucmnet_4": 80_508,
+    "mucmnet_8": 71_148,
+    "ucmnet": 47_436,
+}
 
 
 @torch.no_grad()
@@ -18,6 +25,16 @@ def test_outputs_are_the_authors(name, shared_dir, tmp_path):
     logits, aux = network(x, return_aux=True)
     for key, output in zip(CASES[name], [*aux, logits], strict=True):
         assert_same(output, expected[key])
+
+
+@torch.no_grad()
+def test_outputs_of_lbunet_are_the_authors(shared_dir, tmp_path):
+    """All are probabilities; a boundary's logits are not enlarged, but its probabilities are."""
+    network, x, expected = load_case(shared_dir, tmp_path, "lbunet", "lbunet")
+    logits, aux = network(x, return_aux=True)
+    outputs = [output.sigmoid() for output in aux] + network.predict_boundaries(x)
+    for index, output in enumerate([*outputs, logits.sigmoid()]):
+        assert_same(output, expected[f"output_{index}"])
 
 
 @pytest.mark.parametrize("name", PARAMETERS)
@@ -43,7 +60,13 @@ def test_ucmnet_ignores_the_weights_that_its_authors_do_not_apply():
 
 
 @pytest.mark.parametrize(
-    ("name", "arguments", "says"), [("ucmnet", {"channels": (8, 16)}, "six widths")]
+    ("name", "arguments", "says"),
+    [
+        ("lbunet", {"channels": (8, 16)}, "six widths"),
+        ("mucmnet", {"channels": (8, 16)}, "six widths"),
+        ("mucmnet", {"groups": 0}, "at least 1, not 0"),
+        ("ucmnet", {"channels": (8, 16)}, "six widths"),
+    ],
 )
 def test_impossible_arguments(name, arguments, says):
     with pytest.raises(ValueError, match=says):

@@ -152,7 +152,8 @@ def test_channels_last_is_trained(lesions):
         assert weight.is_contiguous(memory_format=layout) == channels_last
 
 
-def test_auxiliary_weights_reach_the_loss(monkeypatch):
+@pytest.mark.parametrize(("name", "count"), [("egeunet", 5), ("mkunet_t", 3)])
+def test_auxiliary_weights_reach_the_loss(name, count, monkeypatch):
     given = []
 
     def watched(logits, aux, target, weights, **options):
@@ -162,9 +163,9 @@ def test_auxiliary_weights_reach_the_loss(monkeypatch):
     monkeypatch.setattr(step_module, "deep_supervision_loss", watched)
     weights = (0.1, 0.2, 0.3, 0.4, 0.5)
     recipe = Recipe(**SMALL, aux_weights=weights, loss="ce_iou", dice_per_image=False)
-    step = Step(network("egeunet"), recipe, Distributed(torch.device("cpu")))
+    step = Step(skinseg.create_model(name), recipe, Distributed(torch.device("cpu")))
     step.plain(torch.randn(2, 3, 48, 48), torch.zeros(2, 1, 48, 48))
-    assert given == [(5, weights, "ce_iou", False)]
+    assert given == [(count, weights[-count:], "ce_iou", False)]
 
 
 def test_the_record_prepares_images_as_training_did(lesions, tmp_path):

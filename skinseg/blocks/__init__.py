@@ -13,9 +13,11 @@ from skinseg.blocks.ea import ExternalAttention
 from skinseg.blocks.ecdf import ECDF
 from skinseg.blocks.gab import GroupAggregationBridge
 from skinseg.blocks.ghpa import GroupedHadamardProductAttention
+from skinseg.blocks.gsa import GroupShuffleAttention
 from skinseg.blocks.iea import InvertedExternalAttention
 from skinseg.blocks.mamba import Mamba
 from skinseg.blocks.mkir import MultiKernelInvertedResidual
+from skinseg.blocks.mucm import MambaUCMBlock
 from skinseg.blocks.pvm import ParallelVisionMamba
 from skinseg.blocks.sab import SpatialAttentionBridge
 from skinseg.blocks.scab import ChannelSpatialAttentionBridge
@@ -32,9 +34,11 @@ BLOCKS: dict[str, type[nn.Module]] = {
     "ecdf": ECDF,
     "gab": GroupAggregationBridge,
     "ghpa": GroupedHadamardProductAttention,
+    "gsa": GroupShuffleAttention,
     "iea": InvertedExternalAttention,
     "mamba": Mamba,
     "mkir": MultiKernelInvertedResidual,
+    "mucm": MambaUCMBlock,
     "pvm": ParallelVisionMamba,
     "sab": SpatialAttentionBridge,
     "scab": ChannelSpatialAttentionBridge,
@@ -96,8 +100,10 @@ __all__ = [
     "ExternalAttention",
     "GroupAggregationBridge",
     "GroupedHadamardProductAttention",
+    "GroupShuffleAttention",
     "InvertedExternalAttention",
     "Mamba",
+    "MambaUCMBlock",
     "MultiKernelInvertedResidual",
     "ParallelVisionMamba",
     "SpatialAttentionBridge",

@@ -5,11 +5,13 @@ from .bisenet import BiSeNet as BiSeNet
 from .cmunext import CMUNeXt as CMUNeXt
 from .deeplabv3 import DeepLabV3 as DeepLabV3
 from .egeunet import EGEUNet as EGEUNet
+from .lbunet import LBUNet as LBUNet
 from .lmsaunet import LMSAUNet as LMSAUNet
 from .malunet import MALUNet as MALUNet
 from .mkunet import MKUNet as MKUNet
 from .mobilenetv3 import MobileNetV3 as MobileNetV3
 from .mobilevitv2 import MobileViTv2 as MobileViTv2
+from .mucmnet import MUCMNet as MUCMNet
 from .sanet import SANet as SANet
 from .segnet import SegNet as SegNet
 from .tinyunet import TinyUNet as TinyUNet

@@ -3,6 +3,8 @@
 import re
 from collections.abc import Callable, Sequence
 
+import torch
+
 from skinseg.checkpoint import StateDict
 
 Rule = tuple[str, str | Callable[[re.Match[str]], str]]
@@ -59,3 +61,18 @@ MAMBA_RULES: list[Rule] = [
     (r"\.mamba\.dt_proj\.", ".mamba.step."),
     (r"\.mamba\.out_proj\.", ".mamba.leave."),
 ]
+
+
+def mamba_weight(key: str, value: torch.Tensor) -> torch.Tensor:
+    """Return a weight of the Mamba package's layer as :class:`skinseg.blocks.mamba.Mamba` has it.
+
+    Its linear layers are 1-D convolutions of kernel 1 here, and its rates of decay have a
+    dimension for groups.
+
+    Args:
+        key: The weight's name after :data:`MAMBA_RULES`.
+        value: The weight.
+    """
+    if key.endswith(".log_rates"):
+        return value[None]
+    return value[:, :, None] if value.ndim == 2 else value

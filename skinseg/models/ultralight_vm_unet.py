@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
+import torch
 from torch import nn
 
 from skinseg.blocks import create_block
@@ -11,7 +12,14 @@ from skinseg.checkpoint import StateDict
 from skinseg.models.authors import MINMAX_255, AuthorsCode
 from skinseg.models.base import init_conv
 from skinseg.models.citation import Citation
-from skinseg.models.keymap import MAMBA_RULES, SCAB_RULES, SIX_STAGE_RULES, Rule, rename
+from skinseg.models.keymap import (
+    MAMBA_RULES,
+    SCAB_RULES,
+    SIX_STAGE_RULES,
+    Rule,
+    mamba_weight,
+    rename,
+)
 from skinseg.models.six_stage import CHANNELS, SixStageUNet, block, six_stage_arguments
 from skinseg.registry import register_model
 
@@ -55,7 +63,6 @@ class UltraLightVMUNet(SixStageUNet):
         ValueError: If an argument is out of range.
 
     Example:
-        >>> import torch
         >>> UltraLightVMUNet()(torch.randn(1, 3, 64, 50)).shape
         torch.Size([1, 1, 64, 50])
     """
@@ -91,13 +98,10 @@ class UltraLightVMUNet(SixStageUNet):
         return {key: _reshape(key, value) for key, value in rename(state, AUTHORS_NAMES).items()}
 
 
-def _reshape(key: str, value: Any) -> Any:
-    # The authors' linear layers are 1x1 convolutions here, those of the Mamba layer 1-D ones, and
-    # its rates of decay have a dimension for groups.
-    if key.endswith(".mamba.log_rates"):
-        return value[None]
-    if ".mamba." in key and value.ndim == 2:
-        return value[:, :, None]
+def _reshape(key: str, value: torch.Tensor) -> torch.Tensor:
+    if ".mamba." in key:
+        return mamba_weight(key, value)
+    # The authors' linear layer is a 1x1 convolution here.
     return value[:, :, None, None] if ".project." in key and value.ndim == 2 else value
 
 

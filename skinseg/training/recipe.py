@@ -32,7 +32,8 @@ class Recipe:
         loss: ``"bce_dice"`` or ``"ce_iou"``; see :func:`skinseg.losses.segmentation_loss`.
         dice_per_image: Whether Dice (or IoU) is of each image, as in the papers, or of the batch,
             which weighs large lesions as pooled scores do.
-        aux_weights: Weights of the auxiliary outputs, coarsest first.
+        aux_weights: Weights of the auxiliary outputs, coarsest first; the last ones for a network
+            with fewer.
         augmentation: Random changes of the training images.
         normalization: How pixels become the input.
         small_scale: Factor of ``size`` in the first epochs, 0.5..1. Small images cost less, and

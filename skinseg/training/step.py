@@ -51,7 +51,8 @@ class ModelWithLoss(nn.Module):
             logits,
             aux,
             target,
-            self.recipe.aux_weights,
+            # The weights are those of five outputs, coarsest first: fewer are the finest of them.
+            self.recipe.aux_weights[-self.num_aux :],
             kind=self.recipe.loss,
             per_image=self.recipe.dice_per_image,
             across=self.across,
