@@ -19,6 +19,7 @@ class Citation:
         pages: Pages, or the number of the article.
         doi: Digital object identifier.
         arxiv: Number on arXiv.
+        link: Address in the proceedings, where neither of these is known.
 
     Example:
         >>> paper = Citation(key="net2026", title="A Net", authors=("A. Author",), year=2026)
@@ -41,13 +42,14 @@ class Citation:
     pages: str = ""
     doi: str = ""
     arxiv: str = ""
+    link: str = ""
 
     @property
     def url(self) -> str:
-        """Address of the paper: on arXiv, where everybody can read it, or by its DOI."""
+        """Address of the paper: on arXiv, where everybody can read it, or by its DOI or link."""
         if self.arxiv:
             return f"https://arxiv.org/abs/{self.arxiv}"
-        return f"https://doi.org/{self.doi}" if self.doi else ""
+        return f"https://doi.org/{self.doi}" if self.doi else self.link
 
     def bibtex(self) -> str:
         """Return the BibTeX entry."""
@@ -62,6 +64,7 @@ class Citation:
             "pages": self.pages,
             "year": str(self.year),
             "doi": self.doi,
+            "url": self.link,
             "eprint": self.arxiv,
             "archivePrefix": "arXiv" if self.arxiv else "",
         }

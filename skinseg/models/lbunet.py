@@ -102,6 +102,7 @@ class LBUNet(SixStageUNet):
         authors=("Jiahao Xu", "Lyuyang Tong"),
         venue="Medical Image Computing and Computer-Assisted Intervention (MICCAI)",
         year=2024,
+        link="https://papers.miccai.org/miccai-2024/446-Paper2135.html",
     )
 
     def __init__(

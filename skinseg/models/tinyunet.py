@@ -46,8 +46,9 @@ class TinyUNet(FourLevelUNet):
             "Liangyin Chen",
         ),
         venue="Medical Image Computing and Computer-Assisted Intervention (MICCAI)",
+        pages="626--635",
         year=2024,
-        doi="10.1007/978-3-031-72114-4_60",
+        link="https://papers.miccai.org/miccai-2024/774-Paper2191.html",
     )
 
     def __init__(

@@ -30,7 +30,7 @@ FAULTS = [
     Fault(
         "aux_weights_dropped",
         "skinseg/training/step.py",
-        "            self.recipe.aux_weights,\n",
+        "            self.recipe.aux_weights[-self.num_aux :],\n",
         "",
         "The loss keeps its default weights of auxiliary outputs.",
         tests=("wiring",),
