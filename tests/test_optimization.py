@@ -10,6 +10,7 @@ from torch import nn
 import skinseg
 from skinseg.blocks.ecdf import ECDF
 from skinseg.blocks.gab import GroupAggregationBridge
+from skinseg.blocks.instance_norm import InstanceNorm2d
 from skinseg.blocks.layer_norm import LayerNorm2d
 from skinseg.errors import OptimizationError
 from skinseg.optimization import derive, optimize
@@ -63,6 +64,7 @@ def test_every_network_has_a_fast_form(name):
         (GroupAggregationBridge(12, 10), [(2, 12, 4, 5), (2, 10, 9, 9), (2, 1, 9, 9)]),
         (GroupAggregationBridge(8, mask=False), [(1, 8, 5, 5), (1, 8, 9, 9)]),
         (LayerNorm2d(5), [(2, 5, 4, 3)]),
+        (InstanceNorm2d(4), [(2, 4, 6, 5)]),
     ],
 )
 def test_a_form_is_the_block(block, inputs):

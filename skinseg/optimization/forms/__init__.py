@@ -1,4 +1,4 @@
-"""Blocks in another form: the same function of the same weights, in fewer passes over the map."""
+"""Blocks in another form: equal outputs of the same weights, in fewer passes or with less rounding."""
 
 from collections.abc import Callable
 from typing import Any
@@ -7,13 +7,16 @@ from torch import nn
 
 from skinseg.blocks.ecdf import ECDF
 from skinseg.blocks.gab import GroupAggregationBridge
+from skinseg.blocks.instance_norm import InstanceNorm2d
 from skinseg.blocks.layer_norm import LayerNorm2d
 from skinseg.optimization.forms.ecdf import InterleavedECDF
 from skinseg.optimization.forms.gab import MergedGroupAggregationBridge
+from skinseg.optimization.forms.instance_norm import CenteredInstanceNorm
 from skinseg.optimization.forms.layer_norm import ConvolutionalLayerNorm
 
 FORMS: dict[type[nn.Module], Callable[[Any], nn.Module]] = {
     ECDF: InterleavedECDF,
+    InstanceNorm2d: CenteredInstanceNorm,
     GroupAggregationBridge: MergedGroupAggregationBridge,
     LayerNorm2d: ConvolutionalLayerNorm,
 }
