@@ -178,6 +178,15 @@ def test_workers_change_nothing(images, tmp_path, workers):
             assert float(row["area_fraction"]) == pytest.approx(mask.mean(), abs=1e-6)
 
 
+@pytest.fixture
+def interruptible():
+    """A shell lets processes in the background ignore Ctrl-C, and their children inherit that."""
+    handler = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, handler)
+
+
+@pytest.mark.usefixtures("interruptible")
 @pytest.mark.parametrize("format", ["csv", "json"])
 def test_interrupted_run_keeps_its_table_and_goes_on(images, tmp_path, monkeypatch, format):
     for seed in range(30):

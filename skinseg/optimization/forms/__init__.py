@@ -1,4 +1,4 @@
-"""Blocks in another form: equal outputs of the same weights, in fewer passes or with less rounding."""
+"""Blocks in another form: the same function of the same weights, faster or with less rounding."""
 
 from collections.abc import Callable
 from typing import Any
