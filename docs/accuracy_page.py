@@ -22,7 +22,7 @@ KINDS = {
     "skinseg": "`skinseg`",
     "longer": "`skinseg`, twice as long",
     "300": "`skinseg`, 300 epochs",
-    "changes": "tried: strong changes of size, colour and light",
+    "changes": "tried: strong changes of size, color and light",
     "larger": "tried: the same, 128 then 192 pixels",
     "batch_dice": "tried: Dice loss of the batch",
     "taught": "tried: the same, with soft masks of teachers",

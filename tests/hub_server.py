@@ -66,7 +66,7 @@ class Hub:
 
     Attributes:
         lfs: Whether weights go by LFS; otherwise they travel in the commit.
-        writable: Organisations that the token may write to.
+        writable: Organizations that the token may write to.
         requests: (method, path, whether it bore the token) of every request, in order.
     """
 
@@ -240,11 +240,11 @@ class _Handler(BaseHTTPRequestHandler):
 
     # --- writing ----------------------------------------------------------------------------------
 
-    def may_write(self, organisation):
+    def may_write(self, organization):
         if not self.may:
             self.refuse(401)
-        elif organisation not in self.hub.writable:
-            self.refuse(403, message=f"You don't have the rights to write to {organisation}")
+        elif organization not in self.hub.writable:
+            self.refuse(403, message=f"You don't have the rights to write to {organization}")
         else:
             return True
         return False

@@ -331,7 +331,7 @@ def test_broken_files_are_reported_and_the_rest_is_done(images, tmp_path):
 
 
 def test_note_of_an_animated_image_comes_once(images, tmp_path):
-    frames = [Image.new("RGB", (40, 40), colour) for colour in ("red", "blue")]
+    frames = [Image.new("RGB", (40, 40), color) for color in ("red", "blue")]
     frames[0].save(images / "d.gif", save_all=True, append_images=frames[1:])
     result = predict(images, "-o", tmp_path / "out", "--overlay")
     assert result.exit_code == 0

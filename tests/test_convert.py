@@ -50,7 +50,7 @@ def reference(request, shared_dir):
 @torch.no_grad()
 def test_the_authors_checkpoints(reference, checkpoint, tmp_path):
     tensors, weights, (name, size, normalization) = reference
-    # As their training scripts leave it: numpy's numbers and an optimiser beside the weights.
+    # As their training scripts leave it: numpy's numbers and an optimizer beside the weights.
     latest = {
         "epoch": 3,
         "min_loss": np.float64(0.5),

@@ -14,7 +14,7 @@ from benchmarks.robustness import robustness
 from skinseg import Predictor, create_model
 from skinseg.data import Sample, synthetic_lesion
 from skinseg.data.corruptions import SEVERITIES, corrupt, list_corruptions
-from skinseg.data.synthetic.skin import skin_colour
+from skinseg.data.synthetic.skin import skin_color
 
 SIZE = 128
 SCRIPT = Path(__file__).parents[1] / "benchmarks" / "robustness" / "robustness.py"
@@ -101,7 +101,7 @@ def test_blur_keeps_a_plain_picture_and_the_light():
         assert difference(corrupt(plain, kind, 5), plain) < 0.6
         spread = (corrupt((255 * point).astype(np.uint8), kind, 4) / 255.0) ** 2.2
         assert spread.sum() == pytest.approx(3, rel=0.15)
-        # Light stays where it was: the point's centre does not move.
+        # Light stays where it was: the point's center does not move.
         rows = (spread.sum(axis=(1, 2)) * np.arange(64)).sum() / spread.sum()
         assert rows == pytest.approx(32, abs=0.5)
 
@@ -112,12 +112,12 @@ def test_exposure_goes_both_ways_and_skin_tone_only_down(image):
     assert all(corrupt(image, "skin_tone", 3, s).mean() < image.mean() - 5 for s in range(6))
 
 
-def test_skin_tone_turns_the_colour_of_skin_towards_darker_skin():
-    fair, dark = (np.round(255 * skin_colour(tone, 0.5)) for tone in (50, -35))
+def test_skin_tone_turns_the_color_of_skin_towards_darker_skin():
+    fair, dark = (np.round(255 * skin_color(tone, 0.5)) for tone in (50, -35))
     picture = np.tile(fair.astype(np.uint8), (40, 40, 1))
     result = corrupt(picture, "skin_tone", 5, 0)[0, 0].astype(float)
     want = dark / 255
-    # Brightness apart, which the camera corrects in part, it is the colour of dark skin.
+    # Brightness apart, which the camera corrects in part, it is the color of dark skin.
     ratio = (result / 255) ** 2.2 / want**2.2
     assert ratio.max() / ratio.min() < 1.25
     assert (result < fair).all()

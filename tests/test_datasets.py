@@ -434,7 +434,7 @@ def test_sound_dataset(tmp_path):
     report.raise_if_broken()
 
 
-def grey_steps(path: Path, share: float) -> None:
+def gray_steps(path: Path, share: float) -> None:
     levels = np.zeros(SIZE, np.uint8)
     levels[6:] = 255
     levels.flat[: int(levels.size * share)] = 100
@@ -456,10 +456,10 @@ def spoil(root: Path, fault: str) -> None:
         shutil.copy(image, mask)
     elif fault == "size_mismatch":
         put_mask(mask, (20, 24))
-    elif fault == "grey edge":
-        grey_steps(mask, 0.05)
-    elif fault == "grey all over":
-        grey_steps(mask, 0.4)
+    elif fault == "gray edge":
+        gray_steps(mask, 0.05)
+    elif fault == "gray all over":
+        gray_steps(mask, 0.4)
     elif fault == "empty_mask":
         Image.new("L", SIZE[::-1]).save(mask)
     elif fault == "labels 0 and 2":
@@ -477,8 +477,8 @@ def spoil(root: Path, fault: str) -> None:
         ("mask is text", "unreadable", True, "b.png"),
         ("mask is a photograph", "unreadable", True, "b.png"),
         ("size_mismatch", "size_mismatch", True, "24 x 20"),
-        ("grey edge", "not_binary", False, "b.png"),
-        ("grey all over", "not_binary", True, "b.png"),
+        ("gray edge", "not_binary", False, "b.png"),
+        ("gray all over", "not_binary", True, "b.png"),
         ("empty_mask", "empty_mask", False, "b.png"),
         (
             "labels 0 and 2",
@@ -523,8 +523,8 @@ def test_long_reports_are_cut(tmp_path):
     report = check_dataset(FolderDataset(tmp_path), progress=False)
     assert len(report.findings) == 12
     assert "... and 2 more" in report.summary()
-    with pytest.raises(ValueError, match="Unknown kind 'greys'"):
-        report.of_kind("greys")
+    with pytest.raises(ValueError, match="Unknown kind 'grays'"):
+        report.of_kind("grays")
 
 
 def test_progress_goes_to_standard_error_or_nowhere(tmp_path, capsys):

@@ -35,7 +35,7 @@ from skinseg.evaluation import (
     EvaluationResult,
     evaluate,
     score_case,
-    summarise,
+    summarize,
 )
 from skinseg.files import write_json
 from skinseg.inference import Predictor
@@ -48,7 +48,7 @@ from skinseg.reports import (
     evaluation_tables,
     write_evaluation_report,
 )
-from skinseg.reports.gallery import PREDICTED_COLOUR, TRUE_COLOUR, choose
+from skinseg.reports.gallery import PREDICTED_COLOR, TRUE_COLOR, choose
 from skinseg.training import validate
 from skinseg.training.memory_dataset import MemoryDataset
 
@@ -252,12 +252,12 @@ def test_mean_intervals_average_each_resample(report):
 
 def test_intervals_follow_the_seed(report):
     cases = report.cases["own"]
-    assert summarise(cases, bootstrap=200, seed=0) == report.summaries["own"]
-    other = summarise(cases, bootstrap=200, seed=1).scores["mean_dice"]
+    assert summarize(cases, bootstrap=200, seed=0) == report.summaries["own"]
+    other = summarize(cases, bootstrap=200, seed=1).scores["mean_dice"]
     score = report.summaries["own"].scores["mean_dice"]
     assert other.value == score.value
     assert (other.low, other.high) != (score.low, score.high)
-    bare = summarise(cases, bootstrap=0).scores["mean_dice"]
+    bare = summarize(cases, bootstrap=0).scores["mean_dice"]
     assert (bare.value, bare.low, bare.high) == (score.value, None, None)
 
 
@@ -284,7 +284,7 @@ def test_groups_share_out_the_images(report):
         assert sum(group.images for group in groups.values()) == len(SIZES)
         for name, group in groups.items():
             cases = [case for case in report.cases[size] if case.lesion_size == name]
-            assert group == summarise(cases, bootstrap=200, seed=0)
+            assert group == summarize(cases, bootstrap=200, seed=0)
     # A lesion belongs to one group, whichever size it is scored at.
     own, model = ([c.lesion_fraction for c in report.cases[s]] for s in ("own", "model"))
     assert own == model
@@ -376,12 +376,12 @@ def test_pictures_have_both_outlines_in_their_places(folder, predictor):
     drawn = np.asarray(Image.open(io.BytesIO(picture.outlined)), float)
     plain = np.asarray(Image.open(io.BytesIO(picture.plain)), float)
     assert drawn.shape == plain.shape == (picture.size[1], picture.size[0], 3)
-    masks = {TRUE_COLOUR: dataset[0].mask, PREDICTED_COLOUR: predictor(dataset[0].image).mask}
+    masks = {TRUE_COLOR: dataset[0].mask, PREDICTED_COLOR: predictor(dataset[0].image).mask}
     scale = picture.size[0] / dataset[0].mask.shape[1]
-    for colour, mask in masks.items():
-        coloured = np.abs(drawn - colour).max(2) < 60
-        assert coloured.sum() > 100
-        rows, columns = np.nonzero(coloured)
+    for color, mask in masks.items():
+        colored = np.abs(drawn - color).max(2) < 60
+        assert colored.sum() > 100
+        rows, columns = np.nonzero(colored)
         small = mask[
             np.minimum((rows / scale).astype(int), mask.shape[0] - 1),
             np.minimum((columns / scale).astype(int), mask.shape[1] - 1),

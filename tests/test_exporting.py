@@ -161,7 +161,7 @@ def test_resizing_by_products_is_resizing_with_antialiasing(size):
 
 
 @torch.no_grad()
-def test_grey_networks_see_the_luma_of_pillow():
+def test_gray_networks_see_the_luma_of_pillow():
     from PIL import Image
 
     image = np.random.default_rng(0).integers(0, 256, (48, 48, 3), np.uint8)

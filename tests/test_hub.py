@@ -391,7 +391,7 @@ def test_push_without_a_token(hub, egeunet):
     assert not hub.repositories
 
 
-def test_push_to_somebody_elses_organisation(hub, token, egeunet):
+def test_push_to_somebody_elses_organization(hub, token, egeunet):
     hub.writable.clear()
     assert "access is forbidden; set HF_TOKEN to a token that may do this" in push_failure(egeunet)
 
@@ -419,7 +419,7 @@ def test_push_while_offline(hub, token, monkeypatch, egeunet):
 
 
 @pytest.mark.parametrize("name", ["net", "/net", "org/", "a/b/c", ""])
-def test_push_needs_an_organisation_and_a_name(hub, egeunet, name):
+def test_push_needs_an_organization_and_a_name(hub, egeunet, name):
     with pytest.raises(ValueError, match="is not org/name"):
         skinseg.push_to_hub(egeunet, name)
     assert not hub.requests

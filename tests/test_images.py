@@ -29,7 +29,7 @@ SIXTEEN_BIT = (0, 128, 255, 257, 32768, 65535)
 SIXTEEN_BIT_AS_8 = [0, 0, 1, 1, 128, 255]
 
 
-def png_bytes(width: int, height: int, bits: int, colour_type: int, rows: bytes) -> bytes:
+def png_bytes(width: int, height: int, bits: int, color_type: int, rows: bytes) -> bytes:
     """A PNG file made by hand, for kinds that Pillow does not write."""
 
     def chunk(kind: bytes, data: bytes) -> bytes:
@@ -37,7 +37,7 @@ def png_bytes(width: int, height: int, bits: int, colour_type: int, rows: bytes)
             struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
         )
 
-    header = struct.pack(">IIBBBBB", width, height, bits, colour_type, 0, 0, 0)
+    header = struct.pack(">IIBBBBB", width, height, bits, color_type, 0, 0, 0)
     body = chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
     return b"\x89PNG\r\n\x1a\n" + body
 
@@ -64,7 +64,7 @@ def test_lossless_formats_keep_every_pixel(tmp_path, suffix):
 
 
 @pytest.mark.parametrize(
-    ("mode", "colour", "expected"),
+    ("mode", "color", "expected"),
     [
         ("1", 1, WHITE),
         ("L", 77, (77, 77, 77)),
@@ -78,8 +78,8 @@ def test_lossless_formats_keep_every_pixel(tmp_path, suffix):
         ("La", (40, 255), (40, 40, 40)),
     ],
 )
-def test_any_mode_becomes_rgb(mode, colour, expected):
-    image = Image.new(mode, (5, 4), colour)
+def test_any_mode_becomes_rgb(mode, color, expected):
+    image = Image.new(mode, (5, 4), color)
     if mode == "P":
         image.putpalette(RED)
     assert np.abs(read_image(image).astype(int) - expected).max() <= 1
@@ -99,7 +99,7 @@ def test_palette_with_transparency_lies_over_white(tmp_path):
     assert read_image(path).tolist() == [[[255, 0, 0], [255, 255, 255]]]
 
 
-def test_16_bit_grey_png_is_scaled_not_clipped(tmp_path):
+def test_16_bit_gray_png_is_scaled_not_clipped(tmp_path):
     rows = b"\0" + struct.pack(">6H", *SIXTEEN_BIT)
     path = tmp_path / "x.png"
     path.write_bytes(png_bytes(6, 1, 16, 0, rows))
@@ -108,7 +108,7 @@ def test_16_bit_grey_png_is_scaled_not_clipped(tmp_path):
     assert (image == image[:, :, :1]).all()
 
 
-def test_16_bit_grey_elsewhere(tmp_path):
+def test_16_bit_gray_elsewhere(tmp_path):
     tiff = saved(tmp_path / "x.tif", Image.fromarray(np.array([SIXTEEN_BIT], np.uint16)))
     assert read_image(tiff)[0, :, 0].tolist() == SIXTEEN_BIT_AS_8
     (tmp_path / "x.pgm").write_bytes(b"P5 6 1 65535\n" + struct.pack(">6H", *SIXTEEN_BIT))
@@ -116,19 +116,19 @@ def test_16_bit_grey_elsewhere(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("colour_type", "pixel"),
+    ("color_type", "pixel"),
     [(2, [40000] * 3), (6, [40000] * 3 + [65535]), (4, [40000, 65535])],
     ids=["RGB", "RGBA", "LA"],
 )
-def test_16_bit_colour_png(tmp_path, colour_type, pixel):
+def test_16_bit_color_png(tmp_path, color_type, pixel):
     path = tmp_path / "x.png"
     rows = b"\0" + struct.pack(f">{len(pixel)}H", *pixel)
-    path.write_bytes(png_bytes(1, 1, 16, colour_type, rows))
+    path.write_bytes(png_bytes(1, 1, 16, color_type, rows))
     assert read_image(path).tolist() == [[[156, 156, 156]]]
 
 
 @pytest.mark.parametrize("kind", [np.int32, np.float32])
-def test_grey_without_a_known_range_is_refused(tmp_path, kind):
+def test_gray_without_a_known_range_is_refused(tmp_path, kind):
     path = saved(tmp_path / "x.tif", Image.fromarray(np.ones((4, 4), kind)))
     with pytest.raises(ImageError, match=r"x\.tif.*32-bit.*Convert it to 8 or 16 bits"):
         read_image(path)
@@ -223,7 +223,7 @@ def test_damaged_exif_does_not_spoil_the_pixels(tmp_path):
 
 @pytest.mark.parametrize("suffix", ["gif", "png", "webp", "tif"])
 def test_first_frame_of_several_with_a_warning(tmp_path, suffix):
-    frames = [Image.new("RGB", (8, 8), colour) for colour in (RED, (0, 0, 255))]
+    frames = [Image.new("RGB", (8, 8), color) for color in (RED, (0, 0, 255))]
     path = saved(tmp_path / f"x.{suffix}", frames[0], save_all=True, append_images=frames[1:])
     with pytest.warns(UserWarning, match=rf"x\.{suffix}.*several frames; the first is used") as got:
         image = read_image(path)
@@ -232,7 +232,7 @@ def test_first_frame_of_several_with_a_warning(tmp_path, suffix):
 
 
 def test_phone_photograph_with_previews_is_no_animation(tmp_path):
-    frames = [Image.new("RGB", (8, 8), colour) for colour in (RED, (0, 0, 255))]
+    frames = [Image.new("RGB", (8, 8), color) for color in (RED, (0, 0, 255))]
     options = {"format": "MPO", "save_all": True, "append_images": frames[1:], "quality": 95}
     path = saved(tmp_path / "x.jpg", frames[0], **options)
     with warnings.catch_warnings():
@@ -356,7 +356,7 @@ def test_limit_is_a_number_of_pixels(tmp_path):
 # --- masks ---------------------------------------------------------------------------------------
 
 
-def grey(levels: list[int], mode: str = "L") -> Image.Image:
+def gray(levels: list[int], mode: str = "L") -> Image.Image:
     image = Image.new(mode, (len(levels), 1))
     image.putdata(levels)
     return image
@@ -373,14 +373,14 @@ def grey(levels: list[int], mode: str = "L") -> Image.Image:
         ([1, 1, 1], [1, 1, 1]),
     ],
 )
-def test_grey_mask(tmp_path, levels, expected):
-    mask = read_mask(saved(tmp_path / "m.png", grey(levels)))
+def test_gray_mask(tmp_path, levels, expected):
+    mask = read_mask(saved(tmp_path / "m.png", gray(levels)))
     assert mask.dtype == np.bool_
     assert mask.tolist() == [[bool(value) for value in expected]]
 
 
 def test_bit_mask(tmp_path):
-    path = saved(tmp_path / "m.png", grey([0, 1, 1, 0], "1"))
+    path = saved(tmp_path / "m.png", gray([0, 1, 1, 0], "1"))
     assert read_mask(path).tolist() == [[False, True, True, False]]
 
 
@@ -391,22 +391,22 @@ def test_black_noise_of_a_jpeg_is_no_lesion(tmp_path):
 
 
 @pytest.mark.parametrize("lesion", [(255, 255, 255), (128, 0, 0), (0, 255, 0), (1, 1, 1)])
-def test_palette_mask_of_two_colours(tmp_path, lesion):
-    image = grey([0, 1, 1], "P")
+def test_palette_mask_of_two_colors(tmp_path, lesion):
+    image = gray([0, 1, 1], "P")
     image.putpalette([0, 0, 0, *lesion])
     path = saved(tmp_path / "m.png", image)
     assert read_mask(path).tolist() == [[False, True, True]]
 
 
 def test_palette_order_is_not_what_counts(tmp_path):
-    image = grey([0, 1, 1], "P")
+    image = gray([0, 1, 1], "P")
     image.putpalette([255, 255, 255, 0, 0, 0])
     assert read_mask(saved(tmp_path / "m.png", image)).tolist() == [[True, False, False]]
 
 
 @pytest.mark.parametrize("mode", ["RGB", "RGBA", "LA"])
 def test_mask_with_more_channels_than_one(tmp_path, mode):
-    path = saved(tmp_path / "m.png", grey([0, 100, 255]).convert(mode))
+    path = saved(tmp_path / "m.png", gray([0, 100, 255]).convert(mode))
     assert read_mask(path).tolist() == [[False, False, True]]
     assert read_mask_levels(path).tolist() == [[0, 100, 255]]
 
@@ -417,9 +417,9 @@ def test_transparent_is_background():
     assert read_mask(mask).tolist() == [[False, True]]
 
 
-def test_colour_picture_is_no_mask(tmp_path):
+def test_color_picture_is_no_mask(tmp_path):
     path = saved(tmp_path / "m.png", Image.fromarray(noise()))
-    with pytest.raises(ImageError, match=r"m\.png.*more colours.*greyscale PNG"):
+    with pytest.raises(ImageError, match=r"m\.png.*more colors.*grayscale PNG"):
         read_mask(path)
 
 
@@ -482,9 +482,9 @@ def test_values_that_mean_nothing_are_refused(tmp_path, values, dtype, what, rem
 def test_noise_of_a_jpeg_file_is_no_value(tmp_path):
     Image.fromarray(np.full((16, 16), 9, np.uint8)).save(tmp_path / "black.jpg")
     assert not read_mask(tmp_path / "black.jpg").any()
-    Image.fromarray(np.full((16, 16), 60, np.uint8)).save(tmp_path / "grey.jpg")
-    with pytest.raises(MaskValuesError, match=r"grey\.jpg' holds 60,"):
-        read_mask(tmp_path / "grey.jpg")
+    Image.fromarray(np.full((16, 16), 60, np.uint8)).save(tmp_path / "gray.jpg")
+    with pytest.raises(MaskValuesError, match=r"gray\.jpg' holds 60,"):
+        read_mask(tmp_path / "gray.jpg")
 
 
 # --- writing -------------------------------------------------------------------------------------

@@ -147,16 +147,16 @@ def test_two_outputs_are_skin_and_lesion():
     np.testing.assert_allclose(got, expected, atol=1e-6)
 
 
-def test_one_channel_networks_see_the_image_in_grey():
+def test_one_channel_networks_see_the_image_in_gray():
     image, _ = spot(64, 64)
     seen = []
     network = skinseg.create_model("basic_unet", in_chans=1)
     network.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
     flat = Normalization(kind="mean_std", mean=(0.0,), std=(1 / 255,))
     Predictor(network, input_size=(64, 64), normalization=flat)(image)
-    grey = np.asarray(Image.fromarray(image).convert("L"))
+    gray = np.asarray(Image.fromarray(image).convert("L"))
     assert seen[0].shape == (1, 1, 64, 64)
-    np.testing.assert_allclose(seen[0][0, 0], grey, atol=1e-3)
+    np.testing.assert_allclose(seen[0][0, 0], gray, atol=1e-3)
 
 
 def test_shared_images_end_to_end(shared_dir):
@@ -197,22 +197,22 @@ def test_every_form_of_an_image_gives_the_same_result(form):
     np.testing.assert_array_equal(predictor(FORMS[form](image)).probability, expected)
 
 
-GREY_FORMS = {
-    "(H, W)": lambda grey: grey,
-    "(H, W, 1)": lambda grey: grey[:, :, None],
-    "float (H, W)": lambda grey: grey / 255,
+GRAY_FORMS = {
+    "(H, W)": lambda gray: gray,
+    "(H, W, 1)": lambda gray: gray[:, :, None],
+    "float (H, W)": lambda gray: gray / 255,
     "tensor (H, W)": torch.from_numpy,
-    "tensor (1, H, W)": lambda grey: torch.from_numpy(grey)[None],
+    "tensor (1, H, W)": lambda gray: torch.from_numpy(gray)[None],
     "Pillow L": Image.fromarray,
 }
 
 
-@pytest.mark.parametrize("form", GREY_FORMS)
-def test_grey_images_are_seen_as_colour(form):
-    grey = spot()[0][:, :, 0].copy()
+@pytest.mark.parametrize("form", GRAY_FORMS)
+def test_gray_images_are_seen_as_color(form):
+    gray = spot()[0][:, :, 0].copy()
     predictor = darkness()
-    expected = predictor(np.dstack([grey] * 3)).probability
-    np.testing.assert_array_equal(predictor(GREY_FORMS[form](grey)).probability, expected)
+    expected = predictor(np.dstack([gray] * 3)).probability
+    np.testing.assert_array_equal(predictor(GRAY_FORMS[form](gray)).probability, expected)
 
 
 @pytest.mark.parametrize("kind", ["png", "palette", "cmyk", "16-bit", "exif", "animated"])
@@ -777,8 +777,8 @@ def test_overlay_marks_the_border_and_leaves_the_rest(size):
     changed = (drawn != image).any(2)
     top, left = (int(v) for v in np.argwhere(mask)[0])
     assert changed[top, left]
-    centre = tuple(np.argwhere(mask).mean(0).astype(int))
-    assert not changed[centre]
+    center = tuple(np.argwhere(mask).mean(0).astype(int))
+    assert not changed[center]
     assert not changed[-1].any()
     assert 0.001 < changed.mean() < 0.2
 

@@ -58,8 +58,8 @@ def test_whole_classifiers_of_timm_load(timm, name, width, tmp_path):
     network = skinseg.create_model(name, width=width, in_chans=1)
     network.load_encoder_weights(tmp_path / "classifier.pth")
     (first,) = network.first_weights
-    grey = next(iter(theirs.state_dict().values())).sum(1, keepdim=True)
-    torch.testing.assert_close(network.state_dict()[first], grey)
+    gray = next(iter(theirs.state_dict().values())).sum(1, keepdim=True)
+    torch.testing.assert_close(network.state_dict()[first], gray)
 
 
 @pytest.mark.parametrize("name", ["mobilenetv3", "mobilevitv2"])

@@ -72,10 +72,10 @@ def test_other_classes_get_a_new_head_and_keep_the_rest(weights):
 def test_other_input_channels_adapt_the_first_convolution(weights, in_chans):
     network, _ = weights
     loaded = skinseg.create_model("basic_unet.mine", pretrained=True, in_chans=in_chans)
-    grey = torch.rand(1, 1, 32, 32)
+    gray = torch.rand(1, 1, 32, 32)
     if in_chans % 3 == 0 or in_chans == 1:
-        expected = network.eval()(grey.expand(-1, 3, -1, -1))
-        torch.testing.assert_close(loaded.eval()(grey.expand(-1, in_chans, -1, -1)), expected)
+        expected = network.eval()(gray.expand(-1, 3, -1, -1))
+        torch.testing.assert_close(loaded.eval()(gray.expand(-1, in_chans, -1, -1)), expected)
     assert same(loaded.decoder, network.decoder)
 
 

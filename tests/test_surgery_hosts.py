@@ -211,7 +211,7 @@ def conv_head():
 
 
 class ChannelsLastStage(nn.Module):
-    """Normalisation and a perceptron over the last dimension, as in Swin."""
+    """Normalization and a perceptron over the last dimension, as in Swin."""
 
     def __init__(self, channels):
         super().__init__()

@@ -15,7 +15,7 @@ from skinseg.data import (
 )
 from skinseg.data.synthetic.lesion import draw_outline
 from skinseg.data.synthetic.noise import cell_noise, value_noise
-from skinseg.data.synthetic.skin import skin_colour
+from skinseg.data.synthetic.skin import skin_color
 
 PLAIN = {"hairs": 0, "bubbles": 0, "ruler": False, "vignette": False}
 
@@ -95,8 +95,8 @@ def test_outline_of_the_pigment_is_the_mask():
     on, off = [], []
     for seed in range(30):
         image, mask = synthetic_lesion(seed, 128, **PLAIN)
-        grey = image.astype(float).mean(axis=2)
-        steps = np.abs(np.diff(grey, axis=1))
+        gray = image.astype(float).mean(axis=2)
+        steps = np.abs(np.diff(gray, axis=1))
         edge = mask[:, 1:] != mask[:, :-1]
         on.append(steps[edge].mean())
         off.append(steps[~mask[:, 1:] & ~edge].mean())
@@ -123,8 +123,8 @@ def test_skin_tones_run_from_fair_to_dark():
 
 @pytest.mark.parametrize("tone", [-50, -20, 10, 35, 60])
 @pytest.mark.parametrize("redness", [0, 1])
-def test_skin_colour_has_the_angle_asked_for(tone, redness):
-    srgb = skin_colour(tone, redness).astype(float)
+def test_skin_color_has_the_angle_asked_for(tone, redness):
+    srgb = skin_color(tone, redness).astype(float)
     linear = np.where(srgb > 0.04045, ((srgb + 0.055) / 1.055) ** 2.4, srgb / 12.92)
     xyz_of_rgb = [
         [0.4124564, 0.3575761, 0.1804375],

@@ -103,7 +103,7 @@ def test_plan_is_the_same_again_and_survives_its_file(tmp_path):
         TrainingPlan.read(tmp_path)
 
 
-def test_weights_bring_their_normalisation_and_size():
+def test_weights_bring_their_normalization_and_size():
     plan = plan_training(SyntheticDermoscopy(8, 160), "egeunet.isic2017", progress=False)
     record = plan.network().pretrained_cfg
     assert plan.weights == "egeunet.isic2017"
@@ -253,7 +253,7 @@ def test_the_estimate_is_of_the_whole_run(scale, passes, monkeypatch):
 # --- labels and curves ---------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("kind", ["16 bit", "palette", "colour"])
+@pytest.mark.parametrize("kind", ["16 bit", "palette", "color"])
 def test_any_label_of_any_kind_of_mask(tmp_path, kind):
     labels = np.zeros((20, 30), np.uint8)
     labels[2:6], labels[10:15, 5:] = 1, 2
@@ -263,8 +263,8 @@ def test_any_label_of_any_kind_of_mask(tmp_path, kind):
         picture = Image.fromarray(labels, "P")
         picture.putpalette([0, 0, 0, 0, 128, 0, 128, 0, 0])
     else:
-        colours = np.array([[0, 0, 0], [0, 5, 0], [200, 0, 90]], np.uint8)
-        picture = Image.fromarray(colours[labels])
+        colors = np.array([[0, 0, 0], [0, 5, 0], [200, 0, 90]], np.uint8)
+        picture = Image.fromarray(colors[labels])
     picture.save(tmp_path / "x_mask.png")
     write_png(tmp_path / "x.png", np.zeros((20, 30, 3), np.uint8))
     mask = AnyLabel(FolderDataset(tmp_path))[0].mask

@@ -80,26 +80,26 @@ def test_a_smaller_result_shows_the_same():
     torch.testing.assert_close(small, expected, atol=1e-2, rtol=0)
 
 
-def test_white_balance_changes_colours_and_not_shapes():
+def test_white_balance_changes_colors_and_not_shapes():
     images = torch.full((4, 3, 8, 8), 100.0)
     generator = torch.Generator().manual_seed(0)
-    changed = Augmentation(white_balance=0.2).draw(4, generator).recolour(images)
+    changed = Augmentation(white_balance=0.2).draw(4, generator).recolor(images)
     assert (changed >= 80).all() and (changed <= 120).all()
     assert changed.min() < 95 and changed.max() > 105
     assert len(changed[:, :, 0, 0].unique()) == 12
     assert (changed.amax((2, 3)) == changed.amin((2, 3))).all()
 
 
-def test_saturation_moves_colours_to_grey_and_light_keeps_black_and_white():
+def test_saturation_moves_colors_to_gray_and_light_keeps_black_and_white():
     generator = torch.Generator().manual_seed(0)
     images = torch.tensor([200.0, 100.0, 50.0]).view(1, 3, 1, 1).repeat(4, 1, 2, 2)
     changes = Augmentation(saturation=0.9).draw(4, generator)
-    changed = changes.recolour(images)
+    changed = changes.recolor(images)
     spread = changed.amax(1, keepdim=True) - changed.amin(1, keepdim=True)
     torch.testing.assert_close(spread, 150 * changes.saturation.expand_as(spread))
     assert len(spread[:, 0, 0, 0].unique()) == 4
     ends = torch.tensor([0.0, 128.0, 255.0]).view(1, 1, 1, 3).repeat(4, 3, 1, 1)
-    changed = Augmentation(gamma=(0.5, 2.0)).draw(4, generator).recolour(ends)
+    changed = Augmentation(gamma=(0.5, 2.0)).draw(4, generator).recolor(ends)
     torch.testing.assert_close(changed[..., 0::2], ends[..., 0::2])
     assert (changed[..., 1] != 128).all()
 

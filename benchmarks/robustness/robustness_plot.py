@@ -3,9 +3,9 @@
 from typing import Any
 from xml.sax.saxutils import escape
 
-# Nearly Okabe and Ito's colours, which colour-blind readers can distinguish, made for white and
+# Nearly Okabe and Ito's colors, which color-blind readers can distinguish, made for white and
 # black alike; past six networks they begin again with another dash.
-COLOURS = ("#1f83c4", "#d55e00", "#009e73", "#cc79a7", "#b8860b", "#56b4e9")
+COLORS = ("#1f83c4", "#d55e00", "#009e73", "#cc79a7", "#b8860b", "#56b4e9")
 DASHES = ("", "6 3", "2 3")
 COLUMNS, WIDTH, HEIGHT = 4, 215, 165
 LEFT, RIGHT, TOP, BOTTOM = 38, 12, 26, 26
@@ -76,5 +76,5 @@ def _point(severity: int, value: float, low: float, high: float) -> tuple[float,
 
 
 def _stroke(number: int) -> str:
-    dash = DASHES[number // len(COLOURS) % len(DASHES)]
-    return f'stroke="{COLOURS[number % len(COLOURS)]}" stroke-dasharray="{dash or "none"}"'
+    dash = DASHES[number // len(COLORS) % len(DASHES)]
+    return f'stroke="{COLORS[number % len(COLORS)]}" stroke-dasharray="{dash or "none"}"'

@@ -46,7 +46,7 @@ STRONG_AUGMENTATION = Augmentation(
     rotate=1.0, zoom=(0.7, 1.6), white_balance=0.15, saturation=0.3, gamma=(0.7, 1.4)
 )
 FIXED = Normalization(kind="mean_std", mean=(0.5,) * 3, std=(0.25,) * 3)
-# What `skinseg` was before: strong changes of size, colour and light, and one scale of brightness.
+# What `skinseg` was before: strong changes of size, color and light, and one scale of brightness.
 STRONG = Recipe(
     epochs=60,
     size=128,

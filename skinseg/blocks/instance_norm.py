@@ -3,7 +3,7 @@ from torch import nn
 
 
 class InstanceNorm2d(nn.GroupNorm):
-    """Instance normalisation: each channel of each image over its positions, then scaled.
+    """Instance normalization: each channel of each image over its positions, then scaled.
 
     Unlike :class:`torch.nn.InstanceNorm2d` it takes maps of a single position, which it turns
     into the bias.
@@ -27,6 +27,6 @@ class InstanceNorm2d(nn.GroupNorm):
         super().__init__(num_channels, num_channels, eps)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Normalise ``x`` (B, C, H, W) over H and W."""
+        """Normalize ``x`` (B, C, H, W) over H and W."""
         # Not functional.group_norm, which refuses a single position of a single image.
         return torch.group_norm(x, self.num_groups, self.weight, self.bias, self.eps)

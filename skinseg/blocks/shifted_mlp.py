@@ -47,7 +47,7 @@ class TokenizedShiftedMLP(nn.Module):
     shifted along the width and pass a second layer onto a residual.
 
     Source: UNeXt (MICCAI 2022, arXiv 2203.04967), Section 2, equations (1) to (4). As in the
-    authors' code, followed here, the height comes before the width, layer normalisation before
+    authors' code, followed here, the height comes before the width, layer normalization before
     the block instead of after it, and GELU between the convolution and the second shift.
 
     Args:

@@ -10,7 +10,7 @@ from skinseg.blocks.layer_norm import LayerNorm2d
 
 
 class Mixing(nn.Sequential):
-    """1x1 convolution, instance normalisation, 3x3 depthwise convolution; keeps (B, C, H, W)."""
+    """1x1 convolution, instance normalization, 3x3 depthwise convolution; keeps (B, C, H, W)."""
 
     def __init__(self, channels: int) -> None:
         pointwise = nn.Conv2d(channels, channels, 1)
@@ -26,12 +26,12 @@ class Mixing(nn.Sequential):
 class UCMBlock(nn.Module):
     """UCM-Net block: a perceptron over channels whose layers also look at neighbors.
 
-    ``y = 2 * (n + g(gelu(f(n))))`` with ``n`` the normalised map, ``f`` and ``g`` each a 1x1
-    convolution, instance normalisation and a 3x3 depthwise convolution.
+    ``y = 2 * (n + g(gelu(f(n))))`` with ``n`` the normalized map, ``f`` and ``g`` each a 1x1
+    convolution, instance normalization and a 3x3 depthwise convolution.
 
     Source: UCM-Net (arXiv 2310.09457), Section 3. As in the authors' code, the residual is the
-    normalised map, no gradient flows through it, and the sum is doubled. Their instance
-    normalisation has a weight and a bias per channel that it never applies; here they are
+    normalized map, no gradient flows through it, and the sum is doubled. Their instance
+    normalization has a weight and a bias per channel that it never applies; here they are
     applied, and begin as 1 and 0, so that the parameters are as many and the function is theirs.
 
     Args:

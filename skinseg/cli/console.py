@@ -24,7 +24,7 @@ stderr = Console(stderr=True)
 
 
 def say(text: str, console: Console = stdout) -> None:
-    """Print text as it is: no markup, no colours, no line breaks of our own."""
+    """Print text as it is: no markup, no colors, no line breaks of our own."""
     console.print(printable(text), markup=False, highlight=False, soft_wrap=True)
 
 

@@ -78,6 +78,6 @@ COUNTERS: dict[str, Callable[[nn.Module, torch.Tensor], int]] = {
 
 ``torch``: matrix products and convolutions, from torch's own ``FlopCounterMode``, halved.
 ``thop``: what the papers used: also BatchNorm, not GroupNorm; a 2x2 transposed convolution of
-stride 2 four times too high. ``ptflops-pytorch``: also normalisation, activations, pooling and
+stride 2 four times too high. ``ptflops-pytorch``: also normalization, activations, pooling and
 interpolation, by module; ``ptflops-aten``: the same by operator.
 """

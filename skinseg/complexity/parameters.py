@@ -15,7 +15,7 @@ class Parameters:
         trainable: Those that require a gradient.
         convolution: Weights and biases of convolutions, transposed ones included.
         linear: Weights and biases of fully connected layers.
-        normalization: Weights and biases of batch, group, instance and layer normalisation.
+        normalization: Weights and biases of batch, group, instance and layer normalization.
         bare: Tensors that a module of one's own holds directly, which some counters overlook.
         other: Those of other layers of torch.
     """

@@ -9,7 +9,7 @@ from skinseg.data.pairs import Pair
 
 
 class AnyLabel(PairDataset):
-    """The pairs of a data set with all labels but 0 (in colour: but black) taken for lesion.
+    """The pairs of a data set with all labels but 0 (in color: but black) taken for lesion.
 
     Args:
         dataset: Where the files come from.
@@ -30,8 +30,8 @@ class AnyLabel(PairDataset):
     def mask_levels(self, index: int) -> np.ndarray:
         """The mask of a sample as `uint8` `(H, W)`: 255 where there is a label, else 0."""
         with decoded(self._existing_mask(index), MAX_PIXELS) as (image, *_):
-            grey = image.mode in ("1", "L", "I", "F") or image.mode.startswith("I;16")
-            values = np.asarray(image if grey else image.convert("RGB"))
+            gray = image.mode in ("1", "L", "I", "F") or image.mode.startswith("I;16")
+            values = np.asarray(image if gray else image.convert("RGB"))
             lossy = image.format in ("JPEG", "MPO")
-        values = values if grey else values.max(axis=2)
+        values = values if gray else values.max(axis=2)
         return (values >= (BLACK_NOISE if lossy else 1)) * np.uint8(255)

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import torch
 from torch.nn import functional as F
 
-# Luma of an RGB pixel (ITU-R BT.601), between which and the colour the saturation moves.
+# Luma of an RGB pixel (ITU-R BT.601), between which and the color the saturation moves.
 _LUMA = (0.299, 0.587, 0.114)
 
 
@@ -17,9 +17,9 @@ class AugmentationParams(NamedTuple):
 
     Attributes:
         matrices: (B, 2, 3), affine, in the units of ``affine_grid``, where sides are 2 long.
-        gains: (B, C, 1, 1), factor of each colour channel.
+        gains: (B, C, 1, 1), factor of each color channel.
         gamma: (B, 1, 1, 1), exponent of the brightness.
-        saturation: (B, 1, 1, 1), 0 is grey, 1 leaves colours as they are.
+        saturation: (B, 1, 1, 1), 0 is gray, 1 leaves colors as they are.
     """
 
     matrices: torch.Tensor
@@ -63,10 +63,10 @@ class AugmentationParams(NamedTuple):
         move = partial(F.grid_sample, grid=grid, padding_mode="reflection", align_corners=False)
         moved = move(images.float(), mode="bilinear")
         moved_masks = move(masks.float(), mode="bilinear" if soft else "nearest") / 255
-        return self.recolour(moved), moved_masks if soft else (moved_masks > 0.5).float()
+        return self.recolor(moved), moved_masks if soft else (moved_masks > 0.5).float()
 
-    def recolour(self, images: torch.Tensor) -> torch.Tensor:
-        """Change colour and light only, of float images (B, C, H, W)."""
+    def recolor(self, images: torch.Tensor) -> torch.Tensor:
+        """Change color and light only, of float images (B, C, H, W)."""
         # What changes nothing is left out; looked at on the CPU, where waiting costs nothing.
         gains, gamma, saturation = (
             None if bool((values == 1).all()) else values.to(images.device, non_blocking=True)
@@ -84,16 +84,16 @@ class AugmentationParams(NamedTuple):
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Augmentation:
-    """Flips, rotation, zoom, colour and light, each sample its own; reflection fills the frame.
+    """Flips, rotation, zoom, color and light, each sample its own; reflection fills the frame.
 
     Attributes:
         flip: Probability of each of the two flips.
         rotate: Probability of a rotation by any angle.
         rotate_by: Angle in degrees that every rotation has; None draws it afresh for each sample.
         zoom: Range of the factor by which lesions grow, drawn evenly on a logarithmic scale.
-        white_balance: Each colour channel is multiplied by a factor of its own, in
+        white_balance: Each color channel is multiplied by a factor of its own, in
             ``1 - white_balance .. 1 + white_balance``.
-        saturation: As ``white_balance``, for the distance of colours from grey.
+        saturation: As ``white_balance``, for the distance of colors from gray.
         gamma: Range of the exponent of the brightness, even on a logarithmic scale; 1 changes
             nothing, less is brighter.
 

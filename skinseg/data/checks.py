@@ -30,11 +30,11 @@ _HEADINGS = {
     "mask_without_image": "masks without an image",
 }
 
-# Levels within this distance of black and white are rounding or compression, not grey.
+# Levels within this distance of black and white are rounding or compression, not gray.
 _NEAR = 16
-# Interpolated edges make a few per cent of a mask grey; more is another kind of picture.
-_GREY_SHARE = 0.1
-# Edges are lines: grey pixels with four neighbours of their own level are an area, a label.
+# Interpolated edges make a few per cent of a mask gray; more is another kind of picture.
+_GRAY_FRACTION = 0.1
+# Edges are lines: gray pixels with four neighbors of their own level are an area, a label.
 _AREA = 9
 _LISTED = 10
 
@@ -247,7 +247,7 @@ def _mask_findings(name: str, mask: str, levels: np.ndarray) -> list[Finding]:
     if np.count_nonzero(counts) > 2:
         share = counts[_NEAR : 256 - _NEAR].sum() / levels.size
         message = (
-            f"{mask} has {np.count_nonzero(counts)} levels, {share:.1%} of its pixels are grey; "
+            f"{mask} has {np.count_nonzero(counts)} levels, {share:.1%} of its pixels are gray; "
             "lesion is above 127"
         )
         labels = _labels(levels)
@@ -256,7 +256,7 @@ def _mask_findings(name: str, mask: str, levels: np.ndarray) -> list[Finding]:
                 f"{mask} has several labels ({', '.join(map(str, labels))}) where skin and lesion "
                 "are expected; save it with 0 for skin and 255 for lesion"
             )
-        broken = len(labels) > 2 or bool(share > _GREY_SHARE)
+        broken = len(labels) > 2 or bool(share > _GRAY_FRACTION)
         findings.append(Finding("not_binary", (name,), message, broken=broken))
     if levels.max() <= 127:
         message = f"{mask} marks no pixel; its highest level is {levels.max()} of 255"
@@ -268,7 +268,7 @@ def _labels(levels: np.ndarray) -> list[int]:
     """Levels that fill areas; those near black and white count as these, unless all are dark."""
     if levels.max() >= _NEAR:
         levels = np.where(levels < _NEAR, 0, np.where(levels >= 256 - _NEAR, 255, levels))
-    centre = levels[1:-1, 1:-1]
-    inside = (centre == levels[:-2, 1:-1]) & (centre == levels[2:, 1:-1])
-    inside &= (centre == levels[1:-1, :-2]) & (centre == levels[1:-1, 2:])
-    return np.flatnonzero(np.bincount(centre[inside], minlength=256) >= _AREA).tolist()
+    center = levels[1:-1, 1:-1]
+    inside = (center == levels[:-2, 1:-1]) & (center == levels[2:, 1:-1])
+    inside &= (center == levels[1:-1, :-2]) & (center == levels[1:-1, 2:])
+    return np.flatnonzero(np.bincount(center[inside], minlength=256) >= _AREA).tolist()

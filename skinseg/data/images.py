@@ -23,8 +23,8 @@ IMAGE_SUFFIXES = frozenset(
 
 _CONVERTIBLE_TO_RGB = frozenset({"1", "L", "P", "RGB", "RGBX", "CMYK", "YCbCr", "HSV"})
 
-# JPEG noise moves the three channels of a grey mask apart by a few levels.
-_GREY_TOLERANCE = 16
+# JPEG noise moves the three channels of a gray mask apart by a few levels.
+_GRAY_TOLERANCE = 16
 
 # JPEG noise moves the black of a mask by fewer levels.
 BLACK_NOISE = 16
@@ -35,10 +35,10 @@ def read_image(
 ) -> np.ndarray:
     """Read an image as 8-bit RGB, upright as its EXIF orientation says.
 
-    Greyscale, palette, 1-bit and CMYK images are converted to RGB. Transparency is laid over
-    white. 16-bit greyscale is scaled by its full range (65535 becomes 255); of 16-bit colour the
-    upper byte is kept. 32-bit and floating-point greyscale has no known range and is refused.
-    Embedded colour profiles are not applied. Of a file with several frames (animated GIF, WebP or
+    Grayscale, palette, 1-bit and CMYK images are converted to RGB. Transparency is laid over
+    white. 16-bit grayscale is scaled by its full range (65535 becomes 255); of 16-bit color the
+    upper byte is kept. 32-bit and floating-point grayscale has no known range and is refused.
+    Embedded color profiles are not applied. Of a file with several frames (animated GIF, WebP or
     PNG, multi-page TIFF) the first is read and a `UserWarning` names the file; of an open
     `PIL.Image.Image` it is the frame the image stands at.
 
@@ -121,10 +121,10 @@ def read_mask(
 ) -> np.ndarray:
     """Read a lesion mask: `True` is lesion. Nothing is resized or interpolated.
 
-    Grey values above 127 (of 255) are lesion; in a mask that holds nothing but 0 and 1, the ones
+    Gray values above 127 (of 255) are lesion; in a mask that holds nothing but 0 and 1, the ones
     are. 1-bit masks need no threshold. 16-bit masks are read by their full range, except that
-    one with no values but 0 and 255 is read as an 8-bit mask. In a palette or colour mask of
-    black and one other colour, the other colour is lesion. Transparent pixels are background.
+    one with no values but 0 and 255 is read as an 8-bit mask. In a palette or color mask of
+    black and one other color, the other color is lesion. Transparent pixels are background.
     EXIF orientation is followed as in `read_image`, so that image and mask stay aligned.
 
     A mask of other values, none of which means lesion (0 and 2, or 0 and 127), is refused: it holds
@@ -139,7 +139,7 @@ def read_mask(
 
     Raises:
         MaskValuesError: Some values are not 0, and none of them means lesion.
-        ImageError: As `read_image`; also for a colour picture, which is no mask.
+        ImageError: As `read_image`; also for a color picture, which is no mask.
         TypeError: `source` is neither a path nor a Pillow image.
 
     Example:
@@ -156,7 +156,7 @@ def read_mask(
 def read_mask_levels(
     source: str | os.PathLike[str] | Image.Image, *, max_pixels: int = MAX_PIXELS
 ) -> np.ndarray:
-    """Read a mask as grey levels, before the threshold at 127 that `read_mask` applies.
+    """Read a mask as gray levels, before the threshold at 127 that `read_mask` applies.
 
     Args:
         source: A file, or an open Pillow image.
@@ -309,17 +309,17 @@ def _to_rgb(image: Image.Image, name: str) -> Image.Image:
 
 
 def _to_rgba(image: Image.Image) -> Image.Image:
-    # Pillow turns premultiplied grey into nothing but grey with alpha.
+    # Pillow turns premultiplied gray into nothing but gray with alpha.
     return (image.convert("LA") if image.mode == "La" else image).convert("RGBA")
 
 
 def _wide_values(image: Image.Image, name: str) -> np.ndarray:
-    """Grey values of 16 bits; Pillow clips them at 255 where it converts by itself."""
+    """Gray values of 16 bits; Pillow clips them at 255 where it converts by itself."""
     # Pillow holds 16-bit PGM files, and before version 11 16-bit PNG files, as 32-bit integers.
     known = image.mode.startswith("I;16") or (image.mode == "I" and image.format in ("PNG", "PPM"))
     if not known:
         raise ImageError(
-            f"Cannot read {name}: 32-bit greyscale (mode '{image.mode}') has no known range. "
+            f"Cannot read {name}: 32-bit grayscale (mode '{image.mode}') has no known range. "
             "Convert it to 8 or 16 bits."
         )
     return np.asarray(image).astype(np.uint16)
@@ -339,7 +339,7 @@ def _mask_levels(image: Image.Image, name: str, lossy: bool) -> np.ndarray:
     elif image.mode == "L" and not image.has_transparency_data:
         values = levels = np.array(image)
     else:
-        values = levels = _colour_mask_levels(image, name)
+        values = levels = _color_mask_levels(image, name)
     if not lossy and levels.max() == 1:
         levels = levels * np.uint8(255)
     # Black is at most noise in a JPEG file, and nothing but 0 in any other.
@@ -352,7 +352,7 @@ def read_labels(source: str | os.PathLike[str] | Image.Image) -> np.ndarray:
     """Read the values of a mask as they are stored: labels, not levels.
 
     Args:
-        source: A file, or an open Pillow image, of grey values, of a palette (whose indices are
+        source: A file, or an open Pillow image, of gray values, of a palette (whose indices are
             the labels), or of three equal channels.
 
     Returns:
@@ -380,7 +380,7 @@ def read_labels(source: str | os.PathLike[str] | Image.Image) -> np.ndarray:
     return rgb[:, :, 0].copy()
 
 
-def _colour_mask_levels(image: Image.Image, name: str) -> np.ndarray:
+def _color_mask_levels(image: Image.Image, name: str) -> np.ndarray:
     if image.has_transparency_data:
         rgba = _to_rgba(image)
         black = Image.new("RGBA", rgba.size, (0, 0, 0, 255))
@@ -390,14 +390,14 @@ def _colour_mask_levels(image: Image.Image, name: str) -> np.ndarray:
     spread = (brightest - rgb.min(axis=2)).max()
     if spread == 0:
         return brightest
-    colours = rgb[brightest > 0]
-    if (colours == colours[0]).all():
+    colors = rgb[brightest > 0]
+    if (colors == colors[0]).all():
         return np.where(brightest > 0, np.uint8(255), np.uint8(0))
-    if spread <= _GREY_TOLERANCE:
+    if spread <= _GRAY_TOLERANCE:
         return brightest
     raise ImageError(
-        f"Cannot read {name} as a mask: it has more colours than black and one other. "
-        "Save the mask as greyscale PNG, 0 for skin and 255 for lesion."
+        f"Cannot read {name} as a mask: it has more colors than black and one other. "
+        "Save the mask as grayscale PNG, 0 for skin and 255 for lesion."
     )
 
 
@@ -405,9 +405,9 @@ def _png(path: Path, array: np.ndarray | RunLengths) -> bytes:
     if isinstance(array, RunLengths):
         return mask_png(array)
     array = np.asarray(array)
-    colour = array.ndim == 3 and array.shape[2] in (3, 4) and array.dtype == np.uint8
-    grey = array.ndim == 2 and array.dtype in (np.bool_, np.uint8, np.uint16)
-    if not (colour or grey) or array.size == 0:
+    color = array.ndim == 3 and array.shape[2] in (3, 4) and array.dtype == np.uint8
+    gray = array.ndim == 2 and array.dtype in (np.bool_, np.uint8, np.uint16)
+    if not (color or gray) or array.size == 0:
         raise ImageError(
             f"Cannot write '{path}': an array of shape {array.shape} and type {array.dtype} is no "
             "PNG image. Give bool, uint8 or uint16 (H, W), or uint8 (H, W, 3) or (H, W, 4)."

@@ -18,7 +18,7 @@ _MODULUS = 65521
 
 
 def mask_png(runs: RunLengths) -> bytes:
-    """Encode a mask as an 8-bit greyscale PNG file, 255 where it is lesion and 0 elsewhere.
+    """Encode a mask as an 8-bit grayscale PNG file, 255 where it is lesion and 0 elsewhere.
 
     Example:
         >>> import io
@@ -29,7 +29,7 @@ def mask_png(runs: RunLengths) -> bytes:
         ('L', True)
     """
     height, width = runs.shape
-    # Width, height; 8 bits, grey, and the only values there are for compression, filter, order.
+    # Width, height; 8 bits, gray, and the only values there are for compression, filter, order.
     header = struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)
     chunks = _chunk(b"IHDR", header) + _chunk(b"IDAT", _compressed(runs)) + _chunk(b"IEND", b"")
     return b"\x89PNG\r\n\x1a\n" + chunks

@@ -5,7 +5,7 @@ from PIL import Image
 
 _SIDE, _COARSE = 16, 4
 
-# Grey levels, root mean square over a fingerprint. Of 2,150 images of ISIC 2017 the pairs that show
+# Gray levels, root mean square over a fingerprint. Of 2,150 images of ISIC 2017 the pairs that show
 # one picture differ by 2.4 at most, all others by 5.5 or more; a JPEG of quality 30 moves an image
 # by 1.7, halving its size by 1.6.
 _ALIKE = 3.5

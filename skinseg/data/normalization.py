@@ -64,7 +64,7 @@ class Normalization:
     @overload
     def __call__(self, images: "torch.Tensor") -> "torch.Tensor": ...
     def __call__(self, images: Any) -> Any:
-        """Normalise a batch.
+        """Normalize a batch.
 
         Args:
             images: Array or tensor (B, C, H, W), uint8 or floating point, values 0..255.
@@ -77,7 +77,7 @@ class Normalization:
         x = images if images.is_floating_point() else images.float()
         if self.kind == "minmax":
             low, high = x.amin((1, 2, 3), keepdim=True), x.amax((1, 2, 3), keepdim=True)
-            # An image of one colour has nothing to stretch; it becomes zeros.
+            # An image of one color has nothing to stretch; it becomes zeros.
             return (x - low) * (self.scale / (high - low).clamp(min=1e-6))
         mean, std = (x.new_tensor(v).view(1, -1, 1, 1) for v in (self.mean, self.std))
         return (x / 255.0 - mean) / std

@@ -69,7 +69,7 @@ class RunLengths:
     def components(self) -> int:
         """Number of connected parts; pixels that touch at an edge or a corner are connected."""
         label = np.arange(len(self.starts))
-        above, below = self._neighbours()
+        above, below = self._neighbors()
         while True:
             if (label[above] == label[below]).all():
                 return int(np.count_nonzero(label == np.arange(len(label))))
@@ -81,7 +81,7 @@ class RunLengths:
             while (label != label[label]).any():
                 label = label[label]
 
-    def _neighbours(self) -> tuple[np.ndarray, np.ndarray]:
+    def _neighbors(self) -> tuple[np.ndarray, np.ndarray]:
         """Indices of all pairs of runs that touch, of which one is in the row below the other."""
         stride = self.shape[1] + 1
         first = np.searchsorted(self.ends, self.starts + stride, "left")

@@ -1,4 +1,4 @@
-"""Size of images and masks, in batches; a mask never becomes grey."""
+"""Size of images and masks, in batches; a mask never becomes gray."""
 
 import torch
 from torch.nn import functional as F

@@ -4,7 +4,7 @@ from skinseg.evaluation.case import LESION_SIZES, Case, score_case
 from skinseg.evaluation.definitions import DEFINITIONS, RULES
 from skinseg.evaluation.evaluator import SIZES, evaluate
 from skinseg.evaluation.result import EvaluationResult
-from skinseg.evaluation.summary import Score, Summary, by_lesion_size, summarise
+from skinseg.evaluation.summary import Score, Summary, by_lesion_size, summarize
 
 __all__ = [
     "DEFINITIONS",
@@ -18,5 +18,5 @@ __all__ = [
     "by_lesion_size",
     "evaluate",
     "score_case",
-    "summarise",
+    "summarize",
 ]

@@ -12,7 +12,7 @@ from skinseg.data import DatasetError, Sample, SegmentationDataset
 from skinseg.data.transforms import resize_images, resize_masks
 from skinseg.evaluation.case import Case, score_case
 from skinseg.evaluation.result import EvaluationResult
-from skinseg.evaluation.summary import by_lesion_size, summarise
+from skinseg.evaluation.summary import by_lesion_size, summarize
 from skinseg.inference import Prediction, Predictor
 from skinseg.inference.prefetch import prefetch_map
 from skinseg.progress import progress_bar
@@ -88,7 +88,7 @@ def evaluate(
             "surface_tolerance": tolerance,
             **resampling,
         },
-        summaries={size: summarise(cases[size], **resampling) for size in sizes},
+        summaries={size: summarize(cases[size], **resampling) for size in sizes},
         lesion_sizes={size: by_lesion_size(cases[size], **resampling) for size in sizes},
         cases=cases,
     )

@@ -42,7 +42,7 @@ class Summary:
         return dataclasses.asdict(self)
 
 
-def summarise(cases: Sequence[Case], *, bootstrap: int = 1000, seed: int = 0) -> Summary:
+def summarize(cases: Sequence[Case], *, bootstrap: int = 1000, seed: int = 0) -> Summary:
     """Average and pool the scores of images.
 
     Args:
@@ -55,7 +55,7 @@ def summarise(cases: Sequence[Case], *, bootstrap: int = 1000, seed: int = 0) ->
         ValueError: If there are no images.
     """
     if not cases:
-        raise ValueError("there are no images to summarise")
+        raise ValueError("there are no images to summarize")
     observed = _scores_of(cases, np.ones((1, len(cases)), np.int64))
     if not bootstrap:
         return Summary(len(cases), {name: Score(float(v[0])) for name, v in observed.items()})
@@ -72,10 +72,10 @@ def summarise(cases: Sequence[Case], *, bootstrap: int = 1000, seed: int = 0) ->
 def by_lesion_size(
     cases: Sequence[Case], *, bootstrap: int = 1000, seed: int = 0
 ) -> dict[str, Summary]:
-    """Summarise the images of each group of :data:`LESION_SIZES` that has any."""
+    """Summarize the images of each group of :data:`LESION_SIZES` that has any."""
     groups = {name: [c for c in cases if c.lesion_size == name] for name in LESION_SIZES}
     return {
-        name: summarise(group, bootstrap=bootstrap, seed=seed)
+        name: summarize(group, bootstrap=bootstrap, seed=seed)
         for name, group in groups.items()
         if group
     }

@@ -10,7 +10,7 @@ from skinseg.data.normalization import Normalization
 from skinseg.logits import lesion_logits
 from skinseg.runtimes.metadata import ExportMetadata
 
-# Luma of ITU-R 601-2, in 65536ths, as Pillow converts to grey.
+# Luma of ITU-R 601-2, in 65536ths, as Pillow converts to gray.
 _LUMA = (19595.0, 38470.0, 7471.0)
 
 
@@ -41,7 +41,7 @@ class Preprocessed(nn.Module):
         height, width = metadata.size or record.input_size[1:]
         self.network = network
         self.size = [height, width]
-        self.grey = metadata.in_chans == 1
+        self.gray = metadata.in_chans == 1
         self.normalization = Normalization.from_dict(record.normalization)
         self.masks = metadata.output == "mask"
         self.level = math.log(record.threshold / (1 - record.threshold))
@@ -61,7 +61,7 @@ class Preprocessed(nn.Module):
             x = F.interpolate(x, self.size, mode="bilinear", align_corners=False, antialias=True)
         # As 8-bit images, which networks are trained on.
         x = x.round().clamp(0, 255)
-        if self.grey:
+        if self.gray:
             x = (((x * self.luma).sum(1, keepdim=True) + 0x8000) / 65536).floor()
         logits = lesion_logits(self.network(self.normalization(x)))
         height, width = images.shape[1], images.shape[2]

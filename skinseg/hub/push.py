@@ -78,7 +78,7 @@ def files_for_hub(
     """
     if repo_id.count("/") != 1 or not all(repo_id.split("/")):
         raise ValueError(
-            f"{repo_id!r} is not org/name: your account or organisation on the Hub, a slash, and "
+            f"{repo_id!r} is not org/name: your account or organization on the Hub, a slash, and "
             "a name for the repository"
         )
     save_for(model, folder, f"hf-hub:{repo_id}", record)

@@ -29,7 +29,7 @@ def draw_outline(rgb: np.ndarray, mask: np.ndarray) -> np.ndarray:
     distance = np.abs(_signed_distance(mask))
     near = distance < width + 0.5
     distance = distance[near][:, None]
-    # Distances are to pixel centres: half a pixel of fading is what makes the line smooth.
+    # Distances are to pixel centers: half a pixel of fading is what makes the line smooth.
     line = np.clip(width / 2 + 0.5 - distance, 0, 1)
     edge = np.clip(width + 0.5 - distance, 0, 1) * _EDGE_OPACITY
     pixels = drawn[near] * (1 - edge) + _EDGE * edge

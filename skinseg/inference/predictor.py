@@ -44,7 +44,7 @@ class _Prepared(NamedTuple):
 class Predictor:
     """Segments images of any kind and size.
 
-    An image is resized to the size that the weights were trained at and normalised as their record
+    An image is resized to the size that the weights were trained at and normalized as their record
     says; a JPEG file is decoded no larger than that needs. The network's logits are resized
     bilinearly to the image's own size and become probabilities there (sigmoid of one output,
     softmax of two); a pixel is lesion where its probability reaches the threshold. The batch size
@@ -85,7 +85,7 @@ class Predictor:
     Raises:
         ValueError: If the model is unknown or has no weights, an argument is out of range, the
             device is not there, or the network has other outputs or takes neither 3 channels nor 1
-            (images are then converted to grey).
+            (images are then converted to gray).
         TypeError: If ``model`` is neither a name nor a file nor a module, or ``threshold`` or
             ``input_size`` is no number.
         OSError: If an exported file is not there.
@@ -197,7 +197,7 @@ class Predictor:
         Example:
             >>> import skinseg
             >>> predictor = Predictor(skinseg.create_model("malunet"), batch_size=2)
-            >>> images = (np.full((40, 40), grey, np.uint8) for grey in range(3))
+            >>> images = (np.full((40, 40), gray, np.uint8) for gray in range(3))
             >>> [prediction.mask.shape for prediction in predictor.stream(images)]
             [(40, 40), (40, 40), (40, 40)]
         """
@@ -245,7 +245,7 @@ class Predictor:
         if not np.isfinite(logits).all():
             raise FloatingPointError(
                 "the network's output holds NaN or infinite values; its weights are damaged, or "
-                "belong to another normalisation"
+                "belong to another normalization"
             )
         return logits
 
@@ -269,12 +269,12 @@ def _check_network(runtime: Runtime, normalization: Normalization) -> None:
         )
     if in_chans not in (1, 3):
         raise ValueError(
-            f"the network takes {in_chans} channels; images have 3 (colour) or 1 (grey). Create it "
+            f"the network takes {in_chans} channels; images have 3 (color) or 1 (gray). Create it "
             "with in_chans=3 or in_chans=1"
         )
     if normalization.mean is not None and len(normalization.mean) != in_chans:
         raise ValueError(
-            f"the normalisation has {len(normalization.mean)} means and the network takes "
+            f"the normalization has {len(normalization.mean)} means and the network takes "
             f"{in_chans} channels; pass normalization= with as many"
         )
 

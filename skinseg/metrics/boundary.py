@@ -13,7 +13,7 @@ class BoundaryDistances:
     """Distances between the outlines of a predicted and a true mask, in pixels.
 
     An outline is the mask's pixels with skin, or the image's edge, above, below, left or right of
-    them. Distances are Euclidean, from pixel centre to pixel centre.
+    them. Distances are Euclidean, from pixel center to pixel center.
 
     Attributes:
         from_predicted: float64 (P,), of each predicted outline pixel to the nearest true one.

@@ -124,7 +124,7 @@ class SegmentationModel(nn.Module):
         """Segment a batch.
 
         Args:
-            x: Images (B, in_chans, H, W), floating point, H and W at least 32, normalised as the
+            x: Images (B, in_chans, H, W), floating point, H and W at least 32, normalized as the
                 weights' record says.
             return_aux: Also return the auxiliary outputs of deep supervision.
 
@@ -285,7 +285,7 @@ def upsample(x: torch.Tensor, size: Sequence[int], mode: str = "bilinear") -> to
 
 
 def init_conv(module: nn.Module) -> None:
-    """Initialise as the authors of MALUNet and EGE-UNet do; for ``network.apply``."""
+    """Initialize as the authors of MALUNet and EGE-UNet do; for ``network.apply``."""
     if isinstance(module, nn.Linear):
         nn.init.trunc_normal_(module.weight, std=0.02)
         nn.init.zeros_(module.bias)

@@ -233,6 +233,6 @@ def _stage(
 
 
 def _init_conv(module: nn.Module) -> None:
-    """Initialise as torchvision does."""
+    """Initialize as torchvision does."""
     if isinstance(module, nn.Conv2d):
         nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")

@@ -33,7 +33,7 @@ def block(name: str, **options: Any) -> StageBlock:
 
 
 def norm_layer(kind: str, channels: int) -> nn.Module:
-    """Return the stages' normalisation: ``"group"`` as published, or ``"batch"``."""
+    """Return the stages' normalization: ``"group"`` as published, or ``"batch"``."""
     if kind == "batch":
         return nn.BatchNorm2d(channels)
     return nn.GroupNorm(norm_groups(channels), channels)
@@ -55,7 +55,7 @@ def six_stage_arguments(state: StateDict, sixth_width: str) -> dict[str, Any]:
 
 
 class EncoderStage(nn.Module):
-    """Block, normalisation, 2x2 max-pooling, GELU; the deepest stage only block and GELU."""
+    """Block, normalization, 2x2 max-pooling, GELU; the deepest stage only block and GELU."""
 
     def __init__(self, block: nn.Module, norm: nn.Module, *, deepest: bool) -> None:
         super().__init__()
@@ -69,7 +69,7 @@ class EncoderStage(nn.Module):
 
 
 class DecoderStage(nn.Module):
-    """Block, normalisation, bilinear upsampling to the skip's size (the deepest without), GELU."""
+    """Block, normalization, bilinear upsampling to the skip's size (the deepest without), GELU."""
 
     def __init__(self, block: nn.Module, norm: nn.Module, *, deepest: bool) -> None:
         super().__init__()

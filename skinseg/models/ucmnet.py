@@ -162,7 +162,7 @@ class UCMUNet(SegmentationModel):
     def convert_authors_weights(cls, state: StateDict) -> StateDict:
         """Rename the weights of a checkpoint of the authors' code.
 
-        The weights and biases that it holds for instance normalisation, and does not apply,
+        The weights and biases that it holds for instance normalization, and does not apply,
         become 1 and 0.
         """
         converted = rename(state, AUTHORS_NAMES)
@@ -182,9 +182,9 @@ class UCMNet(UCMUNet):
     auxiliary head at each sum.
 
     Source: Yuan et al. (arXiv 2310.09457). As the authors' code does, the decoder enlarges
-    linearly between pixel centres and the auxiliary logits with aligned corners. It differs from
+    linearly between pixel centers and the auxiliary logits with aligned corners. It differs from
     that code in taking any number of channels, sizes that 64 does not divide, and in applying
-    the normalisation's weights (see the block).
+    the normalization's weights (see the block).
 
     Args:
         in_chans: Channels of the input.

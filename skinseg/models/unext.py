@@ -47,7 +47,7 @@ def conv_stage(in_chans: int, out_chans: int) -> nn.Sequential:
 
 
 class TokenMixer(nn.Sequential):
-    """Tokenized shifted MLP and layer normalisation; (B, C, H, W) -> (B, C, H, W)."""
+    """Tokenized shifted MLP and layer normalization; (B, C, H, W) -> (B, C, H, W)."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()

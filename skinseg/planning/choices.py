@@ -108,7 +108,7 @@ def batch_size(recipe: Recipe, images: int) -> Choice:
 
 
 def epochs(images: int, batch: int, trained: bool) -> Choice:
-    """Choose the number of epochs from a budget of optimiser steps.
+    """Choose the number of epochs from a budget of optimizer steps.
 
     The budget grows with the square root of the number of images: ten times as many deserve three
     times the work.

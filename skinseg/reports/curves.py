@@ -1,4 +1,4 @@
-"""Curves of a training run as SVG, in the colours of the page they stand on."""
+"""Curves of a training run as SVG, in the colors of the page they stand on."""
 
 import math
 from collections.abc import Callable, Mapping, Sequence

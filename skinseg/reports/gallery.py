@@ -14,8 +14,8 @@ from skinseg.evaluation.case import Case
 from skinseg.evaluation.result import EvaluationResult
 from skinseg.inference import Predictor
 
-TRUE_COLOUR = (255, 214, 0)
-PREDICTED_COLOUR = (0, 229, 255)
+TRUE_COLOR = (255, 214, 0)
+PREDICTED_COLOR = (0, 229, 255)
 
 # Shown at half of this, so that lines are fine on dense screens.
 _LONG_SIDE = 560
@@ -88,8 +88,8 @@ def draw(case: Case, sample: Sample, predicted: np.ndarray) -> Picture:
     true_line, predicted_line = (_distance(m, size) for m in (sample.mask, predicted))
     for line, width in ((true_line, _TRUE_WIDTH), (predicted_line, _PREDICTED_WIDTH)):
         pixels = _painted(pixels, line, width + 2 * _EDGE, (0, 0, 0), 0.55)
-        colour = TRUE_COLOUR if line is true_line else PREDICTED_COLOUR
-        pixels = _painted(pixels, line, width, colour, 1.0)
+        color = TRUE_COLOR if line is true_line else PREDICTED_COLOR
+        pixels = _painted(pixels, line, width, color, 1.0)
     outlined = Image.fromarray(pixels.round().astype(np.uint8))
     return Picture(case, _jpeg(outlined), _jpeg(plain), size)
 
@@ -144,11 +144,11 @@ def _painted(
     pixels: np.ndarray,
     distance: np.ndarray,
     width: float,
-    colour: tuple[int, int, int],
+    color: tuple[int, int, int],
     opacity: float,
 ) -> np.ndarray:
     cover = np.clip(width / 2 + 0.5 - distance, 0, 1)[:, :, None] * np.float32(opacity)
-    return pixels * (1 - cover) + np.array(colour, np.float32) * cover
+    return pixels * (1 - cover) + np.array(color, np.float32) * cover
 
 
 def _jpeg(image: Image.Image) -> bytes:

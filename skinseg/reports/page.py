@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from html import escape
 
 from skinseg.evaluation.definitions import DEFINITIONS, LABELS, RULES
-from skinseg.reports.gallery import PREDICTED_COLOUR, TRUE_COLOUR, Picture
+from skinseg.reports.gallery import PREDICTED_COLOR, TRUE_COLOR, Picture
 from skinseg.reports.tables import Table
 
 _KINDS = {
@@ -129,9 +129,9 @@ def gallery_sections(gallery: Mapping[str, list[Picture]]) -> str:
 
 
 def _legend() -> str:
-    entries = (("true outline", TRUE_COLOUR), ("predicted outline", PREDICTED_COLOUR))
+    entries = (("true outline", TRUE_COLOR), ("predicted outline", PREDICTED_COLOR))
     keys = "".join(
-        f'<span><i style="background:rgb{colour}"></i>{name}</span>' for name, colour in entries
+        f'<span><i style="background:rgb{color}"></i>{name}</span>' for name, color in entries
     )
     hint = "<span>Point at a picture to see it without outlines.</span>"
     return f'<div class="legend">{keys}{hint}</div>'

@@ -21,13 +21,13 @@ _FUNCTIONS |= {"celu", "prelu", "rrelu", "silu", "mish", "hardswish", "dropout",
 
 
 def conv_run(count: int = 2, *, kernel_size: int = 3) -> Selector:
-    """Select ``count`` square convolutions in a row, with their normalisations and activations.
+    """Select ``count`` square convolutions in a row, with their normalizations and activations.
 
     The row is found in the data that flows, not in the names: the convolutions may be in one
     ``nn.Sequential``, in several, or be called one by one; what matters is that each result goes to
     the next and nowhere else: a row with a result that is written to, kept in an attribute or seen
     by a hook is none. A convolution counts if it keeps height and width and has one group.
-    Normalisation, activation (ReLU and its relatives; no sigmoid or softmax) and dropout after a
+    Normalization, activation (ReLU and its relatives; no sigmoid or softmax) and dropout after a
     convolution belong to it, the last one's included; an activation that the network calls as a
     function, or one module of it several times, cannot be taken out and stays, after the block.
     Three convolutions in a row hold one pair: the third is left.

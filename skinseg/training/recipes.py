@@ -29,7 +29,7 @@ _RECIPES = {
         channels_last=True,
     ),
     # Many epochs at 128 pixels with a higher learning rate teach more than few at 256 for the same
-    # time (docs/results/trial_runs.md). Changes of size and colour slow such small networks down;
+    # time (docs/results/trial_runs.md). Changes of size and color slow such small networks down;
     # that each image is stretched by its own extremes already makes them indifferent to exposure
     # and white balance (docs/results/robustness.md).
     "skinseg": Recipe(epochs=75, size=128, learning_rate=3e-3, warmup=0.05, ema_decay=0.998),

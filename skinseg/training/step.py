@@ -1,4 +1,4 @@
-"""One step of learning: forward, loss, backward, optimiser, average of the weights."""
+"""One step of learning: forward, loss, backward, optimizer, average of the weights."""
 
 import warnings
 from collections.abc import Iterable

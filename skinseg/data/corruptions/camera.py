@@ -48,7 +48,7 @@ def motion_blur(rng: np.random.Generator, image: np.ndarray, level: int) -> np.n
 
 
 def add_noise(rng: np.random.Generator, image: np.ndarray, level: int) -> np.ndarray:
-    """Sensor noise of a dark room: fine in brightness, blotchy in colour, strong in the dark."""
+    """Sensor noise of a dark room: fine in brightness, blotchy in color, strong in the dark."""
     shape = image.shape[:2]
     grain = value_noise(rng, shape, _REFERENCE_SIDE)[..., None]
     blotches = np.stack([value_noise(rng, shape, _REFERENCE_SIDE / 2) for _ in range(3)], axis=2)

@@ -40,7 +40,7 @@ _KINDS = {
 
 
 def list_corruptions() -> list[str]:
-    """Return the kinds of corruption: what is on the skin, then light, camera and colour.
+    """Return the kinds of corruption: what is on the skin, then light, camera and color.
 
     Example:
         >>> list_corruptions()[:4]

@@ -1,9 +1,9 @@
-"""Light and colour. All take a `float32` `(H, W, 3)` sRGB image, 0..1, and the severity 0..4."""
+"""Light and color. All take a `float32` `(H, W, 3)` sRGB image, 0..1, and the severity 0..4."""
 
 import numpy as np
 
 from skinseg.data.synthetic.artefacts import darken_corners, distance_from_middle
-from skinseg.data.synthetic.skin import skin_colour
+from skinseg.data.synthetic.skin import skin_color
 
 _VIGNETTE = (0.2, 0.4, 0.6, 0.78, 0.92)
 _VIGNETTE_START = (0.4, 0.37, 0.33, 0.28, 0.22)
@@ -42,7 +42,7 @@ def shift_exposure(rng: np.random.Generator, image: np.ndarray, level: int) -> n
 
 
 def shift_white_balance(rng: np.random.Generator, image: np.ndarray, level: int) -> np.ndarray:
-    """A cast: mostly warm or cold, a little green or magenta; a grey keeps its luminance."""
+    """A cast: mostly warm or cold, a little green or magenta; a gray keeps its luminance."""
     side = 1 if rng.random() < 0.5 else -1
     tint = rng.normal(0, 0.25)
     cast = _CAST[level] * np.array([side, -tint, -side])
@@ -53,14 +53,14 @@ def shift_white_balance(rng: np.random.Generator, image: np.ndarray, level: int)
 def darken_skin(rng: np.random.Generator, image: np.ndarray, level: int) -> np.ndarray:
     """The same lesion on skin with more melanin.
 
-    Epidermal melanin is a filter over skin and lesion alike. Its colour is the ratio, in linear
+    Epidermal melanin is a filter over skin and lesion alike. Its color is the ratio, in linear
     light, of skin at a lower individual typology angle (ITA) to skin at 50 degrees, both of the
     ITA curve in CIELAB that synthetic skin is made with. A ratio, because the ITA of a picture's
     own skin cannot be had without knowing its white balance. The camera makes up for a third
     of the lost light (in exposure values), as dermoscopes with automatic exposure do.
     """
     redness = rng.uniform(0.3, 0.7)
-    fair = to_linear(skin_colour(_TONE_FROM, redness))
-    dark = to_linear(skin_colour(_TONES[level], redness))
+    fair = to_linear(skin_color(_TONE_FROM, redness))
+    dark = to_linear(skin_color(_TONES[level], redness))
     made_up = ((fair @ _LUMINANCE) / (dark @ _LUMINANCE)) ** np.float32(1 / 3)
     return to_srgb(to_linear(image) * (dark / fair * made_up))

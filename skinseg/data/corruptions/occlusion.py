@@ -31,14 +31,14 @@ _VIOLET = np.array([1.15, 1.3, 0.45], np.float32)
 
 
 def cover_with_hair(rng: np.random.Generator, image: np.ndarray, level: int) -> np.ndarray:
-    """Hairs of one person: one colour and thickness, most of them in one direction."""
-    colour = np.array([0.11, 0.08, 0.07]) + rng.random() ** 2 * np.array([0.3, 0.2, 0.12])
+    """Hairs of one person: one color and thickness, most of them in one direction."""
+    color = np.array([0.11, 0.08, 0.07]) + rng.random() ** 2 * np.array([0.3, 0.2, 0.12])
     direction, spread = rng.uniform(0, 2 * math.pi), rng.uniform(0.2, 0.7)
     length, thickness = rng.uniform(0.4, 0.8), rng.uniform(0.0035, 0.006)
     opacity = rng.uniform(0.75, 0.95)
     count = _HAIRS[level]
     cover = hair_cover(rng, image.shape[:2], count, direction, spread, length, thickness)
-    return lay_hairs(image, cover, colour, opacity)
+    return lay_hairs(image, cover, color, opacity)
 
 
 def put_bubbles(rng: np.random.Generator, image: np.ndarray, level: int) -> np.ndarray:

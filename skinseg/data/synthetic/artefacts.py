@@ -16,7 +16,7 @@ def add_hairs(rng: np.random.Generator, image: np.ndarray, count: int) -> np.nda
     """Lay curved, tapered hairs over an image, most of them in one direction.
 
     Args:
-        rng: Where places, lengths and colours come from.
+        rng: Where places, lengths and colors come from.
         image: `float32` `(H, W, 3)`, 0 to 1.
         count: The number of hairs.
 
@@ -25,12 +25,12 @@ def add_hairs(rng: np.random.Generator, image: np.ndarray, count: int) -> np.nda
     """
     if count == 0:
         return image
-    colour = np.array([0.12, 0.08, 0.06]) + rng.random() ** 2 * np.array([0.38, 0.27, 0.16])
+    color = np.array([0.12, 0.08, 0.06]) + rng.random() ** 2 * np.array([0.38, 0.27, 0.16])
     direction, spread = rng.uniform(0, 2 * math.pi), rng.uniform(0.15, 0.9)
     mean_length = rng.choice([0.12, 0.45, 0.9], p=[0.25, 0.35, 0.4])
     thickness = rng.uniform(0.002, 0.0065)
     cover = hair_cover(rng, image.shape[:2], count, direction, spread, mean_length, thickness)
-    return lay_hairs(image, cover, colour, rng.uniform(0.65, 0.95))
+    return lay_hairs(image, cover, color, rng.uniform(0.65, 0.95))
 
 
 def hair_cover(
@@ -66,15 +66,15 @@ def hair_cover(
 
 
 def lay_hairs(
-    image: np.ndarray, cover: np.ndarray, colour: np.ndarray, opacity: float
+    image: np.ndarray, cover: np.ndarray, color: np.ndarray, opacity: float
 ) -> np.ndarray:
-    """Lay hairs of one colour, with their soft shadow, over a `float32` `(H, W, 3)` image."""
+    """Lay hairs of one color, with their soft shadow, over a `float32` `(H, W, 3)` image."""
     shadow = np.asarray(
         Image.fromarray(cover).filter(ImageFilter.GaussianBlur(0.006 * min(cover.shape)))
     )
     cover = np.float32(opacity / 255) * cover[..., None]
     shaded = image * (1 - np.float32(0.25 / 255) * shadow[..., None])
-    covered: np.ndarray = shaded * (1 - cover) + colour.astype(np.float32) * cover
+    covered: np.ndarray = shaded * (1 - cover) + color.astype(np.float32) * cover
     return covered
 
 
@@ -167,10 +167,10 @@ def ruler_cover(
     return reduced_canvas(canvas)
 
 
-def lay_ruler(image: np.ndarray, cover: np.ndarray, opacity: float, grey: float) -> np.ndarray:
-    """Print a scale of one grey, 0 to 1, on a `float32` `(H, W, 3)` image."""
+def lay_ruler(image: np.ndarray, cover: np.ndarray, opacity: float, gray: float) -> np.ndarray:
+    """Print a scale of one gray, 0 to 1, on a `float32` `(H, W, 3)` image."""
     cover = np.float32(opacity / 255) * cover[..., None]
-    printed: np.ndarray = image * (1 - cover) + np.float32(grey) * cover
+    printed: np.ndarray = image * (1 - cover) + np.float32(gray) * cover
     return printed
 
 
@@ -180,7 +180,7 @@ def add_uneven_light(rng: np.random.Generator, image: np.ndarray) -> np.ndarray:
     turn, strength = rng.uniform(0, 2 * math.pi), rng.uniform(0, 0.14)
     slope = (x - x.mean()) * math.cos(turn) + (y - y.mean()) * math.sin(turn)
     cloud = np.float32(rng.uniform(0, 0.04)) * value_noise(rng, image.shape[:2], 2)
-    # Dermoscopes are bright: more than the colour of skin in daylight reaches the sensor.
+    # Dermoscopes are bright: more than the color of skin in daylight reaches the sensor.
     tint = np.exp(rng.normal(0, 0.09) + rng.normal((0.1, 0.19, 0.26), 0.03)).astype(np.float32)
     lit: np.ndarray = image * (1 + np.float32(strength) * 2 * slope + cloud)[..., None] * tint
     return lit

@@ -12,7 +12,7 @@ from skinseg.data.synthetic.noise import (
     smoothstep,
     value_noise,
 )
-from skinseg.data.synthetic.skin import BLACK, BLUE_GREY, BROWN, RED
+from skinseg.data.synthetic.skin import BLACK, BLUE_GRAY, BROWN, RED
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,7 +65,7 @@ def draw_outline(rng: np.random.Generator, shape: tuple[int, int]) -> Outline:
 
 
 def lesion_absorbance(rng: np.random.Generator, outline: Outline) -> np.ndarray:
-    """How much the lesion darkens each colour, as natural logarithm.
+    """How much the lesion darkens each color, as natural logarithm.
 
     Returns:
         `float32` `(H, W, 3)`; zero far outside the outline.
@@ -87,7 +87,7 @@ def lesion_absorbance(rng: np.random.Generator, outline: Outline) -> np.ndarray:
     density += _pattern(rng, shape, region, cover)
     density = np.clip(density, 0.12, 2.6) * cover * np.float32(strength)
 
-    absorbance = _colours(rng, density, cover, value_noise(rng, shape, blotches, region))
+    absorbance = _colors(rng, density, cover, value_noise(rng, shape, blotches, region))
     if rng.random() < 0.3:
         veil = fractal_noise(rng, shape, 0.7 * blotches, 3, region=region)
         absorbance = _veiled(rng, absorbance, density, cover, veil)
@@ -174,16 +174,16 @@ def _pattern(
     return pattern
 
 
-def _colours(
+def _colors(
     rng: np.random.Generator, density: np.ndarray, cover: np.ndarray, blotches: np.ndarray
 ) -> np.ndarray:
     """Light brown where pigment is thin, black where it is thick, reddened in places."""
     black = np.float32(rng.uniform(0.12, 0.45)) * density * density
     red = np.float32(rng.uniform(0, 0.32)) * np.maximum(0.6 + 0.5 * blotches, 0) * cover
-    colours: np.ndarray = (
+    colors: np.ndarray = (
         density[..., None] * BROWN + black[..., None] * BLACK + red[..., None] * RED
     )
-    return colours
+    return colors
 
 
 def _veiled(
@@ -193,10 +193,10 @@ def _veiled(
     cover: np.ndarray,
     blotches: np.ndarray,
 ) -> np.ndarray:
-    """Make a part of the lesion blue-grey, as pigment deep in the skin looks."""
+    """Make a part of the lesion blue-gray, as pigment deep in the skin looks."""
     place = smoothstep(-0.3, 1.4, blotches + np.float32(rng.normal(0, 0.4))) * cover
     weight = np.float32(rng.uniform(0.4, 0.85)) * place[..., None]
-    deep = (0.3 + 0.6 * density)[..., None] * BLUE_GREY
+    deep = (0.3 + 0.6 * density)[..., None] * BLUE_GRAY
     veiled: np.ndarray = absorbance * (1 - weight) + deep * weight
     return veiled
 

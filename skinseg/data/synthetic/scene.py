@@ -11,7 +11,7 @@ from skinseg.data.synthetic.artefacts import (
     add_vignette,
 )
 from skinseg.data.synthetic.lesion import draw_outline, lesion_absorbance
-from skinseg.data.synthetic.skin import DARKEST, FAIREST, skin_absorbance, skin_colour
+from skinseg.data.synthetic.skin import DARKEST, FAIREST, skin_absorbance, skin_color
 
 _SMALLEST = 32
 
@@ -36,7 +36,7 @@ def synthetic_lesion(
         seed: Any integer from 0 up.
         size: The side of a square picture, or `(H, W)`, in pixels; 32 or more.
         skin_tone: The individual typology angle of the skin in degrees, from 70 (very light)
-            over 30 (intermediate) to -60 (dark); see `skinseg.data.synthetic.skin.skin_colour`.
+            over 30 (intermediate) to -60 (dark); see `skinseg.data.synthetic.skin.skin_color`.
         hairs: The number of hairs.
         bubbles: The number of gel bubbles.
         ruler: Whether there is a ruler.
@@ -63,10 +63,10 @@ def synthetic_lesion(
     vignette_rng, camera_rng = rest
 
     drawn_tone = tone_rng.triangular(DARKEST, 50, FAIREST)
-    colour = skin_colour(drawn_tone if skin_tone is None else skin_tone, tone_rng.random())
+    color = skin_color(drawn_tone if skin_tone is None else skin_tone, tone_rng.random())
     outline = draw_outline(outline_rng, shape)
     absorbance = skin_absorbance(skin_rng, shape) + lesion_absorbance(lesion_rng, outline)
-    image = colour * np.exp(-absorbance)
+    image = color * np.exp(-absorbance)
 
     few, many = int(hair_rng.integers(1, 9)), int(hair_rng.integers(9, 31))
     drawn_hairs = int(hair_rng.choice([0, few, many]))

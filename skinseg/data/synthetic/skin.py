@@ -12,12 +12,12 @@ FAIREST, DARKEST = 65.0, -45.0
 # How strongly a unit of each pigment darkens red, green and blue.
 BROWN = np.array([0.24, 0.62, 0.93], np.float32)
 BLACK = np.array([0.95, 0.95, 0.90], np.float32)
-BLUE_GREY = np.array([1.05, 0.78, 0.58], np.float32)
+BLUE_GRAY = np.array([1.05, 0.78, 0.58], np.float32)
 RED = np.array([0.06, 0.52, 0.48], np.float32)
 
 
-def skin_colour(tone: float, redness: float = 0.5) -> np.ndarray:
-    """The colour of skin of an individual typology angle (ITA).
+def skin_color(tone: float, redness: float = 0.5) -> np.ndarray:
+    """The color of skin of an individual typology angle (ITA).
 
     The angle is `arctan((L* - 50) / b*)` in CIELAB: above 55 degrees very light, 41 to 55 light,
     28 to 41 intermediate, 10 to 28 tan, -30 to 10 brown, below -30 dark skin.
@@ -30,7 +30,7 @@ def skin_colour(tone: float, redness: float = 0.5) -> np.ndarray:
         sRGB, `float32` `(3,)`, 0 to 1.
 
     Example:
-        >>> fair, dark = skin_colour(60), skin_colour(-40)
+        >>> fair, dark = skin_color(60), skin_color(-40)
         >>> bool((fair > dark).all())
         True
     """
@@ -41,7 +41,7 @@ def skin_colour(tone: float, redness: float = 0.5) -> np.ndarray:
 
 
 def skin_absorbance(rng: np.random.Generator, shape: tuple[int, int]) -> np.ndarray:
-    """How much darker than its mean colour the skin is at each place, as natural logarithm.
+    """How much darker than its mean color the skin is at each place, as natural logarithm.
 
     Returns:
         `float32` `(H, W, 3)`.

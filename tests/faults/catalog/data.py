@@ -64,7 +64,7 @@ FAULTS = [
         "skinseg/data/augmentation.py",
         "2 * chance[7:].T - 1",
         "chance[7:].T",
-        "Colour channels are only made brighter.",
+        "Color channels are only made brighter.",
         tests=("transforms",),
     ),
     Fault(
@@ -72,7 +72,7 @@ FAULTS = [
         "skinseg/data/augmentation.py",
         "torch.lerp(red + green + blue, images, saturation)",
         "torch.lerp(images, red + green + blue, saturation)",
-        "A saturation of 1 makes images grey.",
+        "A saturation of 1 makes images gray.",
         tests=("transforms",),
     ),
     Fault(
@@ -116,11 +116,11 @@ FAULTS = [
         tests=("corruptions",),
     ),
     Fault(
-        "grey_fraction_ignored",
+        "gray_fraction_ignored",
         "skinseg/data/checks.py",
-        "or bool(share > _GREY_SHARE)",
+        "or bool(share > _GRAY_FRACTION)",
         "",
-        "Masks that are grey pictures pass the check.",
+        "Masks that are gray pictures pass the check.",
         tests=("datasets",),
         chosen_after=True,
     ),
