@@ -101,7 +101,7 @@ def test_killed_ten_times_and_resumed_it_is_the_uninterrupted_run(tmp_path):
             epochs_at_kill.append(len(json.loads(log.read_text())) if log.is_file() else 0)
         else:
             # It came to its end before the kill: another one begins.
-            (tmp_path / "cut").rename(tmp_path / f"ended{kills}")
+            (tmp_path / "cut").rename(tmp_path / f"ended{time.monotonic_ns()}")
     finish(start(tmp_path / "cut", epochs))
     same_bits(tmp_path / "whole", tmp_path / "cut")
     assert max(epochs_at_kill) > 0, "no kill came after an epoch"
