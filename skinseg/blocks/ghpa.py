@@ -22,7 +22,7 @@ class PlaneWeights(nn.Module):
     def __init__(self, channels: int, size: int, *, refine: bool = True) -> None:
         super().__init__()
         self.tensor = nn.Parameter(torch.ones(1, channels, size, size))
-        self.refine = _depthwise_separable(nn.Conv2d, channels) if refine else nn.Identity()
+        self.refine = depthwise_separable(nn.Conv2d, channels) if refine else nn.Identity()
 
     def forward(self, size: tuple[int, int]) -> torch.Tensor:
         """Return the weights (1, C, H, W) at ``size`` (H, W)."""
@@ -46,7 +46,7 @@ class AxisWeights(nn.Module):
     def __init__(self, channels: int, size: int, *, refine: bool = True) -> None:
         super().__init__()
         self.tensor = nn.Parameter(torch.ones(1, channels, size))
-        self.refine = _depthwise_separable(nn.Conv1d, channels) if refine else nn.Identity()
+        self.refine = depthwise_separable(nn.Conv1d, channels) if refine else nn.Identity()
 
     def forward(self, length: int) -> torch.Tensor:
         """Return the weights (1, C, length) at ``length`` positions."""
@@ -55,11 +55,20 @@ class AxisWeights(nn.Module):
         return weights
 
 
-def _depthwise_separable(conv: type[nn.Conv1d] | type[nn.Conv2d], channels: int) -> nn.Sequential:
+def depthwise_separable(
+    conv: type[nn.Conv1d] | type[nn.Conv2d], in_chans: int, out_chans: int | None = None
+) -> nn.Sequential:
+    """Return a depthwise convolution of kernel 3, GELU, and a pointwise convolution.
+
+    Args:
+        conv: Class of both convolutions.
+        in_chans: Channels of the input.
+        out_chans: Channels of the output; ``in_chans`` by default.
+    """
     return nn.Sequential(
-        conv(channels, channels, 3, padding=1, groups=channels),
+        conv(in_chans, in_chans, 3, padding=1, groups=in_chans),
         nn.GELU(),
-        conv(channels, channels, 1),
+        conv(in_chans, out_chans or in_chans, 1),
     )
 
 
@@ -119,11 +128,7 @@ class GroupedHadamardProductAttention(nn.Module):
                 nn.Conv2d(local, local, 3, padding=1, groups=local),
             )
         self.norm_out = LayerNorm2d(in_chans)
-        self.project = nn.Sequential(
-            nn.Conv2d(in_chans, in_chans, 3, padding=1, groups=in_chans),
-            nn.GELU(),
-            nn.Conv2d(in_chans, out_chans, 1),
-        )
+        self.project = depthwise_separable(nn.Conv2d, in_chans, out_chans)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Map ``x`` (B, C_in, H, W) to (B, C_out, H, W)."""

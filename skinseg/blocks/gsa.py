@@ -2,7 +2,7 @@ import torch
 from torch import nn
 
 from skinseg.blocks.channels import output_channels, split_widths
-from skinseg.blocks.ghpa import PlaneWeights
+from skinseg.blocks.ghpa import PlaneWeights, depthwise_separable
 from skinseg.blocks.layer_norm import LayerNorm2d
 
 # In this order the groups are joined, so that the groups of the next layer hold other channels.
@@ -46,11 +46,7 @@ class GroupShuffleAttention(nn.Module):
         self.norm_in = LayerNorm2d(in_chans)
         self.planes = nn.ModuleList(PlaneWeights(width, tensor_size) for width in self.widths)
         self.norm_out = LayerNorm2d(in_chans)
-        self.project = nn.Sequential(
-            nn.Conv2d(in_chans, in_chans, 3, padding=1, groups=in_chans),
-            nn.GELU(),
-            nn.Conv2d(in_chans, out_chans, 1),
-        )
+        self.project = depthwise_separable(nn.Conv2d, in_chans, out_chans)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Map ``x`` (B, C_in, H, W) to (B, C_out, H, W)."""
