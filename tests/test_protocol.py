@@ -113,14 +113,51 @@ def test_runs_with_the_same_recipe_count(monkeypatch):
     assert records.trained_before(Job("basic_unet", 3e-3, 0)) is None
 
 
-def test_two_processes_do_not_train_into_one_folder(tmp_path):
-    with protocol.only_one(tmp_path):
-        with pytest.raises(protocol.Busy, match="another process trains into"):
-            protocol.only_one(tmp_path).__enter__()
-        with protocol.only_one(tmp_path / "other"):
-            pass
-    with protocol.only_one(tmp_path):
-        pass
+def test_a_job_is_one_process_s_alone_until_it_is_done_or_given_up(tmp_path):
+    found, other = records.Records(tmp_path), records.Records(tmp_path)
+    job, next_job = Job("ucmnet", 1e-3), Job("ucmnet", 3e-3)
+    with found.claim(job) as ours, other.claim(job) as theirs, other.claim(next_job) as free:
+        assert (ours, theirs, free) == (True, False, True)
+    with other.claim(job) as given_up:
+        assert given_up
+        other.write(job, {"rate": job.rate})
+    with found.claim(job) as done:
+        assert not done
+
+
+def test_a_process_waits_for_what_others_find(monkeypatch, tmp_path):
+    found = records.Records(tmp_path)
+    trained = []
+
+    def do(job, records, data, device):
+        trained.append(job.name)
+        records.write(job, {"rate": job.rate, "held_out_iou": 0.5})
+
+    monkeypatch.setattr(protocol, "do", do)
+    held = Job("ucmnet", 1e-3)
+    waiting = found.claim(held)
+    assert waiting.__enter__()
+
+    def the_other_process_ends(seconds):
+        assert trained == ["rate-ucmnet-0.003"]
+        found.write(held, {"rate": held.rate, "held_out_iou": 0.6})
+        waiting.__exit__(None, None, None)
+
+    monkeypatch.setattr(protocol.time, "sleep", the_other_process_ends)
+    assert not protocol.train_all(found, tmp_path, "cpu", ["ucmnet"])
+    assert trained[1:] == ["rate-ucmnet-0.0003", *(f"protocol-ucmnet-{seed}" for seed in SEEDS)]
+
+
+def test_weights_that_ship_have_the_family_s_rate_and_the_official_images():
+    order = jobs.order(jobs.OFFICIAL)
+    assert {seed for _, seed in order} == {0} and ("malunet", 0) in order
+    assert "unet" not in dict(order)
+    progress = Done()
+    for job in iter(lambda: next(jobs.pending(progress, LIGHT, (), jobs.OFFICIAL), None), None):
+        progress.finish(job)
+    assert progress.names[3] == "shipped-ucmnet-0" and progress.names[-1] == "shipped-unext_s-0"
+    run = Job("ucmnet", 3e-3, 0, jobs.OFFICIAL).run
+    assert (run.split, run.recipe.keep, run.recipe.learning_rate) == ("official", "best", 3e-3)
 
 
 def write_split(folder, name, ids):
@@ -224,6 +261,17 @@ def test_a_network_that_fails_is_reported_and_the_others_are_trained(
     assert "protocol-egeunet-1 failed: out of memory" in capfd.readouterr().err
     (row,) = json.loads((tiny / "networks.json").read_text())["networks"]
     assert row["seeds"] == [0, 2]
+
+
+def test_weights_that_ship_are_trained_without_a_page(monkeypatch, isic, tiny):
+    recipe = dataclasses.replace(jobs.SHIPPED, epochs=1, size=32, batch_size=4)
+    monkeypatch.setattr(jobs, "SHIPPED", recipe)
+    runs = tiny / "runs"
+    assert command(monkeypatch, isic, runs, "egeunet", "--split", "official") == 0
+    record = json.loads((runs / "shipped-egeunet-0" / records.FILE).read_text())
+    assert record["metrics"][0]["pooled_iou"] >= 0 and record["split"] == "official"
+    assert (runs / "shipped-egeunet-0" / "model.safetensors").is_file()
+    assert not (tiny / "networks.json").exists()
 
 
 def test_a_rate_at_which_training_diverges_is_not_chosen(monkeypatch, isic, tiny):

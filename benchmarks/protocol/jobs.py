@@ -5,13 +5,18 @@ from collections.abc import Collection, Iterator, Mapping
 from typing import Protocol
 
 from benchmarks.weights.runs import LAYOUT, Run
+from skinseg.data import Augmentation
 from skinseg.models import CATALOG
 from skinseg.training import get_recipe
 
 RECIPE = get_recipe("skinseg", keep="last")
+# Weights that ship meet lesions of many sizes, and the validation images may choose their epoch.
+SHIPPED = get_recipe("skinseg", augmentation=Augmentation(zoom=(0.8, 1.6)))
+TABLE, OFFICIAL = "paper73", "official"
+SPLITS = (TABLE, OFFICIAL)
 SEEDS = (0, 1, 2)
-# Larger networks are trained with the first seed alone.
-SEVERAL_SEEDS_BELOW = 2_000_000
+# Parameters. Larger networks are trained with the first seed alone, and do not ship.
+LIGHT_BELOW = 2_000_000
 # The two in the middle are tried first, and then the one beyond the better of them.
 RATES = (3e-4, 1e-3, 3e-3, 1e-2)
 TRIAL_EPOCHS = 10
@@ -30,28 +35,32 @@ class Job:
         network: Registered name.
         rate: Highest learning rate.
         seed: Random seed; None for a trial of the rate.
+        split: ``"paper73"`` for the table of all networks, ``"official"`` for weights that ship.
     """
 
     network: str
     rate: float
     seed: int | None = None
+    split: str = TABLE
 
     @property
     def name(self) -> str:
         """Name of the run's folder and of its record."""
         if self.seed is None:
             return f"rate-{self.network}-{self.rate:g}"
-        return f"protocol-{self.network}-{self.seed}"
+        kind = "protocol" if self.split == TABLE else "shipped"
+        return f"{kind}-{self.network}-{self.seed}"
 
     @property
     def run(self) -> Run:
         """The training's split and recipe."""
-        layout = LAYOUT.get(self.network, {})
-        recipe = dataclasses.replace(RECIPE, learning_rate=self.rate, **layout)
+        changes = {"learning_rate": self.rate, **LAYOUT.get(self.network, {})}
         if self.seed is None:
-            short = dataclasses.replace(recipe, epochs=TRIAL_EPOCHS)
+            short = dataclasses.replace(RECIPE, epochs=TRIAL_EPOCHS, **changes)
             return Run(self.network, "paper73_part", "rate", short)
-        return Run(self.network, "paper73", "protocol", dataclasses.replace(recipe, seed=self.seed))
+        recipe, kind = (RECIPE, "protocol") if self.split == TABLE else (SHIPPED, "shipped")
+        recipe = dataclasses.replace(recipe, seed=self.seed, **changes)
+        return Run(self.network, self.split, kind, recipe)
 
 
 class Progress(Protocol):
@@ -90,14 +99,24 @@ def family(network: str) -> str:
     return FAMILY_OF_MODULE.get(module, module)
 
 
-def order() -> list[tuple[str, int]]:
-    """Networks with seeds: the first seed of all networks, then the second of the light ones."""
+def order(split: str = TABLE) -> list[tuple[str, int]]:
+    """Networks with seeds: the first seed of all networks, then the second of the light ones.
+
+    Of the weights that ship: the first seed of the light ones.
+    """
+    if split == OFFICIAL:
+        return [(network, SEEDS[0]) for network in networks() if is_light(network)]
     return [
         (network, seed)
         for seed in SEEDS
         for network in networks()
-        if seed == SEEDS[0] or parameters(network) < SEVERAL_SEEDS_BELOW
+        if seed == SEEDS[0] or is_light(network)
     ]
+
+
+def is_light(network: str) -> bool:
+    """Whether a network is small enough to be trained with several seeds, and to ship."""
+    return parameters(network) < LIGHT_BELOW
 
 
 def trials(member: str, progress: Progress) -> dict[float, float]:
@@ -112,14 +131,13 @@ def representative(member: str) -> str:
     return next(name for name in networks() if family(name) == family(member))
 
 
-def next_rate(scores: Mapping[float, float]) -> float | None:
-    """The rate to try next, or None if enough were tried."""
+def missing_rates(scores: Mapping[float, float]) -> list[float]:
+    """The rates to try now, none if enough were tried."""
     lowest, low, high, highest = RATES
-    for rate in (low, high):
-        if rate not in scores:
-            return rate
+    if missing := [rate for rate in (low, high) if rate not in scores]:
+        return missing
     beyond = lowest if scores[low] >= scores[high] else highest
-    return None if beyond in scores else beyond
+    return [] if beyond in scores else [beyond]
 
 
 def chosen_rate(network: str, progress: Progress) -> float | None:
@@ -127,13 +145,16 @@ def chosen_rate(network: str, progress: Progress) -> float | None:
     if family(network) in SETTLED:
         return SETTLED[family(network)]
     scores = trials(network, progress)
-    if next_rate(scores) is not None:
+    if missing_rates(scores):
         return None
     return max(scores, key=lambda rate: (scores[rate], -rate))
 
 
 def pending(
-    progress: Progress, wanted: Collection[str], failed: Collection[str] = ()
+    progress: Progress,
+    wanted: Collection[str],
+    failed: Collection[str] = (),
+    split: str = TABLE,
 ) -> Iterator[Job]:
     """What could be trained now, most useful first.
 
@@ -141,19 +162,19 @@ def pending(
         progress: What is done already.
         wanted: Networks to train.
         failed: Names of jobs that are not to be tried again.
+        split: Which images to train on.
 
     Yields:
         Jobs. After any of them is done, what follows may be other jobs: ask again.
     """
-    for network, seed in order():
+    for network, seed in order(split):
         if network not in wanted:
             continue
         rate = chosen_rate(network, progress)
         if rate is None:
-            missing = next_rate(trials(network, progress))
-            assert missing is not None
-            job = Job(representative(network), missing)
+            rates = missing_rates(trials(network, progress))
+            jobs = [Job(representative(network), rate) for rate in rates]
         else:
-            job = Job(network, rate, seed)
-        if job.name not in failed and not (job.seed is not None and progress.is_done(job)):
-            yield job
+            job = Job(network, rate, seed, split)
+            jobs = [] if progress.is_done(job) else [job]
+        yield from (job for job in jobs if job.name not in failed)

@@ -4,44 +4,31 @@
 
 trains what is not trained yet, the cheapest networks first, scores each on the 650 test images,
 and writes docs/results/networks.json, .md and .svg when nothing is left. It may be stopped and
-started again at any time; networks.py writes the page of what is done so far.
+started again at any time, and started several times at once: each process takes what no other one
+is at. networks.py writes the page of what is done so far.
 """
 
 import argparse
-import contextlib
-import fcntl
 import fnmatch
 import sys
+import time
 import traceback
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from benchmarks.protocol import networks as page
-from benchmarks.protocol.jobs import Job, networks, pending
-from benchmarks.protocol.records import Records, diverged_record, run_record, trial_record
+from benchmarks.protocol.jobs import OFFICIAL, SPLITS, TABLE, Job, networks, pending
+from benchmarks.protocol.records import (
+    Records,
+    diverged_record,
+    run_record,
+    shipped_record,
+    trial_record,
+)
 from benchmarks.weights.train_run import train_run
 
-
-class Busy(RuntimeError):
-    """Another process trains into the same folder."""
-
-
-@contextlib.contextmanager
-def only_one(runs: Path) -> Iterator[None]:
-    """Hold the folder of all runs; the system lets go of it when the process ends, however.
-
-    Raises:
-        Busy: If another process holds it.
-    """
-    runs.mkdir(parents=True, exist_ok=True)
-    with (runs / "protocol.lock").open("w") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise Busy(
-                f"another process trains into {runs}; wait for it, stop it, or name another folder"
-            ) from None
-        yield
+# Seconds until a process that has nothing to do looks again.
+WAIT = 5
 
 
 def do(job: Job, records: Records, data: Path, device: str) -> None:
@@ -56,33 +43,44 @@ def do(job: Job, records: Records, data: Path, device: str) -> None:
         return
     if job.seed is None:
         record = trial_record(job, network, data, device)
+    elif job.split == OFFICIAL:
+        record = shipped_record(job, records.runs / job.name)
     else:
         record = run_record(job, records.runs / job.name, data, device)
     records.write(job, record)
 
 
 def train_all(
-    records: Records, data: Path, device: str, wanted: Sequence[str]
+    records: Records, data: Path, device: str, wanted: Sequence[str], split: str = TABLE
 ) -> dict[str, Exception]:
-    """Train and score everything that is left.
+    """Train and score everything that is left and that no other process is at.
 
     Args:
         records: What is done already.
         data: The ISIC 2017 folders.
         device: Where to train.
         wanted: Networks to train.
+        split: Which images to train on.
 
     Returns:
         What failed, by the job's name. The others are trained all the same.
     """
     failed: dict[str, Exception] = {}
-    while (job := next(pending(records, wanted, failed), None)) is not None:
-        print(f"{job.name}, learning rate {job.rate:g}", flush=True)
-        try:
-            do(job, records, data, device)
-        except Exception as error:
-            traceback.print_exc()
-            failed[job.name] = error
+    while jobs := dict.fromkeys(pending(records, wanted, failed, split)):
+        for job in jobs:
+            with records.claim(job) as ours:
+                if not ours:
+                    continue
+                print(f"{job.name}, learning rate {job.rate:g}", flush=True)
+                try:
+                    do(job, records, data, device)
+                except Exception as error:
+                    traceback.print_exc()
+                    failed[job.name] = error
+                break
+        else:
+            # Others are at all of them; what they find may be what we wait for.
+            time.sleep(WAIT)
     return failed
 
 
@@ -92,18 +90,19 @@ def main() -> None:
     parser.add_argument("--runs", type=Path, required=True, help="folder of all runs")
     parser.add_argument("--device", default="cpu")
     parser.add_argument(
+        "--split", choices=SPLITS, default=TABLE, help="official trains the weights that ship"
+    )
+    parser.add_argument(
         "--networks", nargs="+", default=["*"], help="names or patterns of those to train; all"
     )
     arguments = parser.parse_args()
     wanted = [n for n in networks() if any(fnmatch.fnmatch(n, p) for p in arguments.networks)]
     if not wanted:
         parser.error(f"no network is called {' or '.join(arguments.networks)}")
-    try:
-        with only_one(arguments.runs):
-            failed = train_all(Records(arguments.runs), arguments.data, arguments.device, wanted)
-    except Busy as error:
-        parser.exit(1, f"{error}\n")
-    page.write(arguments.data, arguments.runs, arguments.device)
+    records = Records(arguments.runs)
+    failed = train_all(records, arguments.data, arguments.device, wanted, arguments.split)
+    if arguments.split == TABLE:
+        page.write(arguments.data, arguments.runs, arguments.device)
     for name, reason in failed.items():
         print(f"{name} failed: {reason}", file=sys.stderr)
     sys.exit(1 if failed else 0)

@@ -1,13 +1,16 @@
 """What finished trainings scored: beside the runs, and kept in the repository."""
 
+import contextlib
 import dataclasses
+import fcntl
 import functools
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from benchmarks.accuracy.accuracy import WEIGHTS
-from benchmarks.protocol.jobs import RECIPE, Job
+from benchmarks.protocol.jobs import RECIPE, TABLE, Job
 from benchmarks.provenance import provenance
 from benchmarks.weights.runs import RUNS, epochs_done, hours
 from benchmarks.weights.splits import open_split
@@ -62,6 +65,23 @@ class Records:
         """Whether a training is finished and scored, or was once for another page."""
         return self.find(job) is not None or trained_before(job) is not None
 
+    @contextlib.contextmanager
+    def claim(self, job: Job) -> Iterator[bool]:
+        """Hold a job, so that no other process trains it; the system lets go of it at our end.
+
+        Yields:
+            Whether the job is ours: not done, and held by no one else.
+        """
+        folder = self.runs / job.name
+        folder.mkdir(parents=True, exist_ok=True)
+        with (folder / "lock").open("w") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                yield False
+            else:
+                yield self.find(job) is None
+
     def epochs_done(self, job: Job) -> int:
         """How many epochs of a run there are so far."""
         return epochs_done(self.runs / job.name)
@@ -73,6 +93,8 @@ class Records:
 
 def trained_before(job: Job) -> Path | None:
     """Return the folder with the weights of a run that was trained exactly like the job."""
+    if job.split != TABLE:
+        return None
     return _earlier_runs().get((job.network, job.rate, job.seed))
 
 
@@ -104,6 +126,12 @@ def trial_record(job: Job, network: SegmentationModel, data: Path, device: str) 
         "images": len(held_out),
         "held_out_iou": scores.pooled_iou,
     }
+
+
+def shipped_record(job: Job, folder: Path) -> Record:
+    """The record of weights that may ship; bundle_weights.py scores them when they do."""
+    trained = hub.read_local_dir(folder)
+    return {**_origin(job), "hours": hours(folder), "metrics": trained.metrics}
 
 
 def diverged_record(job: Job) -> Record:
