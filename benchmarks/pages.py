@@ -18,6 +18,7 @@ from benchmarks.robustness import robustness, robustness_plot
 from benchmarks.speed import (
     captured_step,
     export_matrix,
+    gpu_latency,
     latency,
     latency_plot,
     photograph,
@@ -30,6 +31,7 @@ PAGES: dict[str, Callable[[Any], str]] = {
     "captured_step.md": captured_step.page,
     "export_matrix.md": export_matrix.page,
     "ecdf_hosts.md": ecdf_hosts.page,
+    "gpu_latency.md": gpu_latency.page,
     "latency.md": latency.page,
     "latency.svg": latency_plot.plot,
     "networks.md": networks.page,

@@ -10,6 +10,7 @@ from PIL import Image
 
 from benchmarks.protocol import compare, jobs, networks, networks_plot, protocol, records
 from benchmarks.protocol.jobs import RATES, SEEDS, Job
+from benchmarks.weights import train_run
 from benchmarks.weights.runs import RUNS
 from skinseg.data import synthetic_lesion
 from skinseg.models import CATALOG
@@ -160,6 +161,19 @@ def test_weights_that_ship_have_the_family_s_rate_and_the_official_images():
     assert (run.split, run.recipe.keep, run.recipe.learning_rate) == ("official", "best", 3e-3)
 
 
+def test_a_run_that_goes_on_elsewhere_says_so(monkeypatch, tmp_path):
+    here = {"commit": "a", "uncommitted": [], "torch": "2", "hardware": "one", "threads": 1}
+    origin = tmp_path / "run" / "provenance.json"
+    for change in ({}, {"threads": 2}, {"hardware": "two"}, {"hardware": "two"}, {}):
+        monkeypatch.setattr(train_run, "provenance", lambda change=change: {**here, **change})
+        train_run._note_origin(origin.parent, None)
+        (origin.parent / "log.json").write_text("[{}, {}]")
+    noted = json.loads(origin.read_text())
+    assert (noted["run"], noted["hardware"]) == ("run", "one")
+    later = [(part["hardware"], part["after_epochs"]) for part in noted["continued_by"]]
+    assert later == [("two", 2), ("one", 2)]
+
+
 def write_split(folder, name, ids):
     (folder / f"paper73_{name}.txt").write_text("".join(f"{id}\n" for id in ids))
 
@@ -212,20 +226,20 @@ def command(monkeypatch, isic, runs, *networks):
 
 def test_the_protocol_goes_on_where_it_stopped_and_writes_the_page(monkeypatch, isic, tiny, capfd):
     runs, trained = tiny / "runs", []
-    train_run = protocol.train_run
+    original = protocol.train_run
 
     def stop_at_the_fifth(name, *arguments, **options):
         if len(trained) == 4:
             raise KeyboardInterrupt
         trained.append(name)
-        return train_run(name, *arguments, **options)
+        return original(name, *arguments, **options)
 
     monkeypatch.setattr(protocol, "train_run", stop_at_the_fifth)
     with pytest.raises(KeyboardInterrupt):
         command(monkeypatch, isic, runs, "ucmnet", "egeunet")
     assert trained == [*(f"rate-ucmnet-{r:g}" for r in (1e-3, 3e-3)), *trained[2:]]
     before = {path: path.read_bytes() for path in runs.rglob(records.FILE)}
-    monkeypatch.setattr(protocol, "train_run", train_run)
+    monkeypatch.setattr(protocol, "train_run", original)
     assert command(monkeypatch, isic, runs, "ucmnet", "egeunet") == 0
     assert all(path.read_bytes() == content for path, content in before.items())
 
@@ -249,12 +263,12 @@ def test_the_protocol_goes_on_where_it_stopped_and_writes_the_page(monkeypatch, 
 def test_a_network_that_fails_is_reported_and_the_others_are_trained(
     monkeypatch, isic, tiny, capfd
 ):
-    train_run = protocol.train_run
+    original = protocol.train_run
 
     def fail(name, *arguments, **options):
         if name == "protocol-egeunet-1":
             raise RuntimeError("out of memory")
-        return train_run(name, *arguments, **options)
+        return original(name, *arguments, **options)
 
     monkeypatch.setattr(protocol, "train_run", fail)
     assert command(monkeypatch, isic, tiny / "runs", "egeunet") == 1

@@ -117,6 +117,9 @@ def _iou(row: dict[str, Any]) -> float:
 
 
 def _row(runs: Runs) -> dict[str, Any]:
+    trained = [record["trained_by"] for record in runs.records]
+    # A run may have gone on on another machine.
+    origins = [part for origin in trained for part in (origin, *origin.get("continued_by", []))]
     calibration = [record["scores"]["pooled_ece"]["value"] for record in runs.records]
     return {
         "network": runs.network,
@@ -127,8 +130,8 @@ def _row(runs: Runs) -> dict[str, Any]:
         "scores": summary(runs),
         "pooled_ece": {"value": mean(calibration), "by_seed": calibration},
         "hours": mean(record["hours"] for record in runs.records),
-        "hardware": sorted({record["trained_by"]["hardware"] for record in runs.records}),
-        "commits": sorted({record["trained_by"]["commit"] for record in runs.records}),
+        "hardware": sorted({origin["hardware"] for origin in origins}),
+        "commits": sorted({origin["commit"] for origin in origins}),
     }
 
 

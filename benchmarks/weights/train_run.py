@@ -17,7 +17,7 @@ from safetensors.torch import load_file
 import skinseg
 from benchmarks.provenance import provenance
 from benchmarks.weights.pseudo_labels import ConcatDataset, MixupDataset
-from benchmarks.weights.runs import RUNS, Run
+from benchmarks.weights.runs import RUNS, Run, epochs_done
 from benchmarks.weights.splits import open_split
 from skinseg import hub
 from skinseg.data import SegmentationDataset
@@ -30,6 +30,23 @@ def _history(run: Path) -> dict[str, Any]:
     """How the weights that another run begins with were made."""
     recipe = hub.read_local_dir(run).recipe
     return {"recipe": recipe, **json.loads((run / "provenance.json").read_text())}
+
+
+def _note_origin(output: Path, initial: Path | None) -> None:
+    """Write down the code and the machine, also where another one goes on with a run."""
+    file, here = output / "provenance.json", provenance()
+    if not file.is_file():
+        output.mkdir(parents=True, exist_ok=True)
+        origin: dict[str, Any] = {"run": output.name, **here}
+        if initial:
+            origin["initial"] = _history(initial)
+        write_json(file, origin)
+        return
+    origin = json.loads(file.read_text())
+    last = origin.get("continued_by", [origin])[-1]
+    if any(last[key] != here[key] for key in ("commit", "uncommitted", "torch", "hardware")):
+        here["after_epochs"] = epochs_done(output)
+        write_json(file, {**origin, "continued_by": [*origin.get("continued_by", []), here]})
 
 
 def train_run(
@@ -55,12 +72,7 @@ def train_run(
         The network with the weights that were kept.
     """
     output = runs / name
-    if not (output / "provenance.json").is_file():
-        output.mkdir(parents=True, exist_ok=True)
-        origin: dict[str, Any] = {"run": name, **provenance()}
-        if run.initial:
-            origin["initial"] = _history(runs / run.initial)
-        write_json(output / "provenance.json", origin)
+    _note_origin(output, runs / run.initial if run.initial else None)
     train_set: SegmentationDataset
     train_set, held_out = open_split(run.split, data)
     soft_masks = None
