@@ -260,6 +260,11 @@ def test_the_protocol_goes_on_where_it_stopped_and_writes_the_page(monkeypatch, 
     assert json.loads((tiny / "networks.json").read_text()) == data
 
 
+def test_seeds_can_be_chosen(monkeypatch, isic, tiny):
+    assert command(monkeypatch, isic, tiny / "runs", "egeunet", "--seeds", "1") == 0
+    assert [path.name for path in (tiny / "runs").iterdir()] == ["protocol-egeunet-1"]
+
+
 def test_a_network_that_fails_is_reported_and_the_others_are_trained(
     monkeypatch, isic, tiny, capfd
 ):

@@ -155,6 +155,7 @@ def pending(
     wanted: Collection[str],
     failed: Collection[str] = (),
     split: str = TABLE,
+    seeds: Collection[int] = SEEDS,
 ) -> Iterator[Job]:
     """What could be trained now, most useful first.
 
@@ -163,12 +164,13 @@ def pending(
         wanted: Networks to train.
         failed: Names of jobs that are not to be tried again.
         split: Which images to train on.
+        seeds: Seeds to train with.
 
     Yields:
         Jobs. After any of them is done, what follows may be other jobs: ask again.
     """
     for network, seed in order(split):
-        if network not in wanted:
+        if network not in wanted or seed not in seeds:
             continue
         rate = chosen_rate(network, progress)
         if rate is None:

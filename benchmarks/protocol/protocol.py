@@ -17,7 +17,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from benchmarks.protocol import networks as page
-from benchmarks.protocol.jobs import OFFICIAL, SPLITS, TABLE, Job, networks, pending
+from benchmarks.protocol.jobs import OFFICIAL, SEEDS, SPLITS, TABLE, Job, networks, pending
 from benchmarks.protocol.records import (
     Records,
     diverged_record,
@@ -51,7 +51,12 @@ def do(job: Job, records: Records, data: Path, device: str) -> None:
 
 
 def train_all(
-    records: Records, data: Path, device: str, wanted: Sequence[str], split: str = TABLE
+    records: Records,
+    data: Path,
+    device: str,
+    wanted: Sequence[str],
+    split: str = TABLE,
+    seeds: Sequence[int] = SEEDS,
 ) -> dict[str, Exception]:
     """Train and score everything that is left and that no other process is at.
 
@@ -61,12 +66,13 @@ def train_all(
         device: Where to train.
         wanted: Networks to train.
         split: Which images to train on.
+        seeds: Seeds to train with.
 
     Returns:
         What failed, by the job's name. The others are trained all the same.
     """
     failed: dict[str, Exception] = {}
-    while jobs := dict.fromkeys(pending(records, wanted, failed, split)):
+    while jobs := dict.fromkeys(pending(records, wanted, failed, split, seeds)):
         for job in jobs:
             with records.claim(job) as ours:
                 if not ours:
@@ -92,6 +98,7 @@ def main() -> None:
     parser.add_argument(
         "--split", choices=SPLITS, default=TABLE, help="official trains the weights that ship"
     )
+    parser.add_argument("--seeds", nargs="+", type=int, choices=SEEDS, default=SEEDS)
     parser.add_argument(
         "--networks", nargs="+", default=["*"], help="names or patterns of those to train; all"
     )
@@ -100,7 +107,9 @@ def main() -> None:
     if not wanted:
         parser.error(f"no network is called {' or '.join(arguments.networks)}")
     records = Records(arguments.runs)
-    failed = train_all(records, arguments.data, arguments.device, wanted, arguments.split)
+    failed = train_all(
+        records, arguments.data, arguments.device, wanted, arguments.split, arguments.seeds
+    )
     if arguments.split == TABLE:
         page.write(arguments.data, arguments.runs, arguments.device)
     for name, reason in failed.items():
