@@ -1,12 +1,17 @@
 """Rules for graphs that other runtimes execute, beside those of :mod:`skinseg.optimization`."""
 
-from typing import Any
-
 import torch
 from torch import fx
 from torch.nn import functional as F
 
-from skinseg.optimization.graph import Editor, aten, calls, constant_of, shape_of
+from skinseg.optimization.graph import (
+    Editor,
+    aten,
+    calls,
+    constant_of,
+    shape_of,
+    with_defaults,
+)
 
 
 def conv1d_as_conv2d(module: fx.GraphModule) -> None:
@@ -16,7 +21,7 @@ def conv1d_as_conv2d(module: fx.GraphModule) -> None:
     them around a softmax for an attention whose code it then cannot generate.
     """
     for node in calls(module, aten.conv1d.default):
-        x, weight, bias, stride, padding, dilation, groups = _arguments(
+        x, weight, bias, stride, padding, dilation, groups = with_defaults(
             node, None, None, None, [1], [0], [1], 1
         )
         kernel = constant_of(module, weight)
@@ -45,7 +50,7 @@ def bicubic_as_products(module: fx.GraphModule) -> None:
     times the time, and XNNPACK not at all.
     """
     for node in calls(module, aten.upsample_bicubic2d.vec):
-        x, _, align_corners = _arguments(node)[:3]
+        x, _, align_corners = with_defaults(node)[:3]
         sides = zip(shape_of(x)[2:], shape_of(node)[2:], strict=True)
         rows, columns = (_bicubic_matrix(*pair, align_corners) for pair in sides)
         editor = Editor(module, node)
@@ -60,25 +65,10 @@ def _bicubic_matrix(old: int, new: int, align_corners: bool) -> torch.Tensor:
     return weights[0, :, :, 0].T
 
 
-def average_row_by_row(module: fx.GraphModule) -> None:
-    """Write means over all positions as means of the rows' means.
-
-    Runtimes add up one value after the other, which over some ten thousand positions costs more
-    digits than a variance that is the difference of two such means has to spare.
-    """
-    for node in calls(module, aten.mean.dim):
-        x, dims, keep = _arguments(node, None, None, False)[:3]
-        if sorted(dim % 4 for dim in dims) != [2, 3] or len(shape_of(x)) != 4:
-            continue
-        editor = Editor(module, node)
-        rows = editor.call(aten.mean.dim, x, [3], keep)
-        editor.replace_by(editor.call(aten.mean.dim, rows, [2], keep))
-
-
 def infer_batch_of_reshapes(module: fx.GraphModule) -> None:
     """Let reshapes infer the number of images, instead of reading it off the input."""
     for node in calls(module, aten.reshape.default, aten.view.default):
-        x, shape = _arguments(node)
+        x, shape = with_defaults(node)
         unknown = [side for side in shape if isinstance(side, fx.Node)]
         if len(unknown) == 1 and -1 not in shape:
             inferred = [-1 if isinstance(side, fx.Node) else side for side in shape]
@@ -88,7 +78,7 @@ def infer_batch_of_reshapes(module: fx.GraphModule) -> None:
 def split_group_norms(module: fx.GraphModule) -> None:
     """Write scale and offset of a group normalization as steps of their own, to be folded."""
     for node in calls(module, aten.group_norm.default):
-        x, groups, *affine, eps, _ = _arguments(node, None, None, None, None, 1e-5, True)
+        x, groups, *affine, eps, _ = with_defaults(node, None, None, None, None, 1e-5, True)
         scale, offset = (constant_of(module, value) for value in affine)
         if scale is None or offset is None:
             continue
@@ -107,7 +97,7 @@ def spell_out_group_norms(module: fx.GraphModule) -> None:
     layout it has.
     """
     for node in calls(module, aten.group_norm.default):
-        x, groups, *affine, eps, _ = _arguments(node, None, None, None, None, 1e-5, True)
+        x, groups, *affine, eps, _ = with_defaults(node, None, None, None, None, 1e-5, True)
         scale, offset = (constant_of(module, value) for value in affine)
         channels = shape_of(x)[1]
         width = channels // groups
@@ -139,8 +129,3 @@ def spell_out_group_norms(module: fx.GraphModule) -> None:
         editor.replace_by(
             editor.call(aten.add.Tensor, editor.call(aten.mul.Tensor, x, factor), shift)
         )
-
-
-def _arguments(node: fx.Node, *defaults: Any) -> list[Any]:
-    """The arguments of a call, and the defaults of those that it leaves out."""
-    return [*node.args, *defaults[len(node.args) :]]

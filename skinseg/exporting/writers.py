@@ -10,6 +10,7 @@ import torch
 
 from skinseg.exporting.graphs import Source
 from skinseg.exporting.onnx import halve_weights, onnx_model, write_onnx
+from skinseg.exporting.reductions import add_channels_by_product, halve_channels_for_maximum
 from skinseg.exporting.rules import spell_out_group_norms
 from skinseg.optimization.derive import Rule
 from skinseg.runtimes.executorch_runtime import METADATA_METHOD
@@ -110,6 +111,7 @@ FORMATS = {
         suffix=".onnx",
         write=_write_onnx,
         packages=("onnx", "onnxscript", "onnxslim", "onnxruntime"),
+        rules=(add_channels_by_product, halve_channels_for_maximum),
         half=True,
     ),
     "openvino": Format(

@@ -92,6 +92,11 @@ def arguments(node: fx.Node, count: int) -> list[Any]:
     return given[:count]
 
 
+def with_defaults(node: fx.Node, *defaults: Any) -> list[Any]:
+    """Return a call's positional arguments, and the defaults of those that it leaves out."""
+    return [*node.args, *defaults[len(node.args) :]]
+
+
 def is_call(node: object, *targets: Target) -> bool:
     """Return whether a node calls one of the operators."""
     return isinstance(node, fx.Node) and node.op == "call_function" and node.target in targets

@@ -47,7 +47,7 @@ def _column(values: torch.Tensor) -> torch.Tensor:
     return values[:, None, None]
 
 
-def _per_channel(module: fx.GraphModule, node: fx.Node) -> tuple[fx.Node, torch.Tensor] | None:
+def per_channel(module: fx.GraphModule, node: fx.Node) -> tuple[fx.Node, torch.Tensor] | None:
     """The map and the constant of a scale or an offset, one value for each channel."""
     terms = arguments(node, 2)
     for source, other in (terms, terms[::-1]):
@@ -62,7 +62,7 @@ def _per_channel(module: fx.GraphModule, node: fx.Node) -> tuple[fx.Node, torch.
 
 def _fold_into_previous(module: fx.GraphModule, node: fx.Node) -> bool:
     """``conv(x) * scale`` or ``conv(x) + offset``, where nobody else reads the convolution."""
-    found = _per_channel(module, node)
+    found = per_channel(module, node)
     if found is None or not is_call(found[0], _CONV) or len(found[0].users) > 1:
         return False
     conv, constant = found
@@ -80,7 +80,7 @@ def _fold_into_previous(module: fx.GraphModule, node: fx.Node) -> bool:
 
 def _fold_into_next(module: fx.GraphModule, node: fx.Node) -> bool:
     """``conv(x * scale)``, or ``conv(x + offset)`` where no padding meets the offset."""
-    found = _per_channel(module, node)
+    found = per_channel(module, node)
     users = list(node.users)
     if found is None or len(users) != 1 or not is_call(users[0], _CONV):
         return False

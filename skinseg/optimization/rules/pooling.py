@@ -1,8 +1,11 @@
+from typing import cast
+
 import torch
 from torch import fx
 
 from skinseg.optimization.graph import (
     Editor,
+    Target,
     arguments,
     aten,
     block_diagonal,
@@ -11,6 +14,7 @@ from skinseg.optimization.graph import (
     is_call,
     shape_of,
 )
+from skinseg.optimization.rules.affine import per_channel
 from skinseg.optimization.rules.convolution import CONV2D, call_conv, conv_arguments
 
 
@@ -32,6 +36,33 @@ def pool_before_norm(module: fx.GraphModule) -> None:
         scale, offset = (constant_of(module, argument) for argument in affine)
         if scale is not None and offset is not None:
             _rewrite(module, pool, conv, groups, scale, offset, 1e-5 if eps is None else eps)
+
+
+def pool_before_affine(module: fx.GraphModule) -> None:
+    """Let max-pooling go before scales and offsets of single channels that keep values' order."""
+    for pool in calls(module, aten.max_pool2d.default):
+        steps = _increasing(module, arguments(pool, 1)[0])
+        if not steps:
+            continue
+        editor = Editor(module, pool)
+        result = editor.call(aten.max_pool2d.default, steps[-1][1], *pool.args[1:])
+        for target, _, constant in reversed(steps):
+            result = editor.call(target, result, editor.constant(constant[:, None, None]))
+        editor.replace_by(result)
+
+
+def _increasing(
+    module: fx.GraphModule, node: fx.Node
+) -> list[tuple[Target, fx.Node, torch.Tensor]]:
+    """Scales and offsets that lead to a node, last first: operator, map, constant."""
+    steps: list[tuple[Target, fx.Node, torch.Tensor]] = []
+    while is_call(node, aten.mul.Tensor, aten.add.Tensor) and len(node.users) == 1:
+        found = per_channel(module, node)
+        if found is None or (node.target == aten.mul.Tensor and not bool((found[1] > 0).all())):
+            break
+        steps.append((cast(Target, node.target), *found))
+        node = found[0]
+    return steps
 
 
 def _rewrite(
