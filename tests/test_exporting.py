@@ -19,6 +19,7 @@ from skinseg.exporting import FORMATS, ExportError
 from skinseg.exporting.checks import check_file
 from skinseg.exporting.graphs import fast_graph
 from skinseg.exporting.preprocessing import Preprocessed
+from skinseg.exporting.reductions import add_channels_by_product, halve_channels_for_maximum
 from skinseg.exporting.rules import bicubic_as_products, spell_out_group_norms
 from skinseg.optimization.graph import trace
 from skinseg.pretrained import PretrainedCfg, get_pretrained_cfg
@@ -285,6 +286,41 @@ def test_spelled_out_group_norms():
     module.recompile()
     x = torch.randn(2, 3, 16, 20)
     torch.testing.assert_close(module(x), norm(x), atol=1e-5, rtol=0)
+
+
+class Reduced(nn.Module):
+    """One reduction of a map over its channels."""
+
+    def __init__(self, reduction, flat=False, keepdim=True):
+        super().__init__()
+        self.reduction, self.flat, self.keepdim = reduction, flat, keepdim
+
+    def forward(self, x):
+        return self.reduction(x.flatten(2) if self.flat else x, 1, keepdim=self.keepdim)
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("channels", [12, 7])
+@pytest.mark.parametrize(
+    ("model", "rule", "gone"),
+    [
+        (Reduced(torch.mean), add_channels_by_product, "mean"),
+        (Reduced(torch.mean, keepdim=False), add_channels_by_product, "mean"),
+        (Reduced(torch.sum, flat=True), add_channels_by_product, "sum"),
+        (Reduced(torch.amax), halve_channels_for_maximum, None),
+        (Reduced(torch.amax, keepdim=False), halve_channels_for_maximum, None),
+    ],
+)
+def test_reductions_over_channels(model, rule, gone, channels):
+    module = trace(model, (70, 80), channels)
+    rule(module)
+    module.recompile()
+    x = torch.randn(2, channels, 70, 80)
+    torch.testing.assert_close(module(x), model(x), atol=1e-5, rtol=0)
+    names = [str(node.target) for node in module.graph.nodes]
+    assert gone is None or not any(gone in name for name in names)
+    if gone is None and model.keepdim:
+        assert sum("maximum" in name for name in names) == {12: 2, 7: 0}[channels]
 
 
 @torch.no_grad()

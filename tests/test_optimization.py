@@ -18,9 +18,9 @@ from skinseg.optimization.forms import FORMS
 from skinseg.optimization.graph import trace
 from skinseg.optimization.optimized import check_equal
 from skinseg.optimization.rules.depthwise import join_depthwise
-from skinseg.optimization.rules.gating import narrow_before_gating
+from skinseg.optimization.rules.gating import multiply_gates_apart, narrow_before_gating
 from skinseg.optimization.rules.narrowing import narrow_before_enlarging
-from skinseg.optimization.rules.pooling import pool_before_norm
+from skinseg.optimization.rules.pooling import pool_before_affine, pool_before_norm
 
 SHIPPED = ["basic_unet", "egeunet", "lmsaunet", "malunet"]
 
@@ -140,11 +140,12 @@ def negative_scales():
     [
         (Gated(True), narrow_before_gating, "aten.conv2d"),
         (Gated(False), narrow_before_gating, None),
+        (Gated(True), multiply_gates_apart, None),
         (Dilated(), join_depthwise, "aten.cat"),
         (Joined(), narrow_before_enlarging, "aten.cat"),
         (negative_scales(), pool_before_norm, "aten.group_norm"),
     ],
-    ids=["gates", "gate", "depthwise", "enlarging", "pooling"],
+    ids=["gates", "gate", "gates apart", "depthwise", "enlarging", "pooling"],
 )
 def test_a_rule_changes_the_graph_and_not_its_result(model, rule, gone):
     module = trace(model.eval(), (16, 20), 12)
@@ -155,6 +156,33 @@ def test_a_rule_changes_the_graph_and_not_its_result(model, rule, gone):
     assert gone is None or not any(gone in name for name in operators(module))
     x = 3 * torch.randn(3, 12, 16, 20) + 2
     same(module(x), model(x))
+
+
+class Scaled(nn.Module):
+    """The pooled maxima of a scaled map."""
+
+    def __init__(self, *scale):
+        super().__init__()
+        self.scale = nn.Parameter(torch.tensor(scale)[:, None, None])
+        self.offset = nn.Parameter(torch.tensor([0.5, -0.5, 2.0])[:, None, None])
+
+    def forward(self, x):
+        return nn.functional.max_pool2d(x * self.scale + self.offset, 2)
+
+
+@torch.no_grad()
+@pytest.mark.parametrize(
+    ("scale", "pooled_first"), [((0.5, 2.0, 3.0), True), ((0.5, -2.0, 3.0), False)]
+)
+def test_pooling_goes_before_scales_that_keep_the_order(scale, pooled_first):
+    model = Scaled(*scale).eval()
+    module = trace(model, (16, 20), 3)
+    pool_before_affine(module)
+    module.recompile()
+    steps = [name for name in operators(module) if "pool" in name or "mul" in name]
+    assert ("pool" in steps[0]) == pooled_first
+    x = torch.randn(2, 3, 16, 20)
+    assert torch.equal(module(x), model(x))
 
 
 def test_what_does_not_depend_on_the_image_is_computed_once():

@@ -18,12 +18,15 @@ from skinseg.optimization.derive import RULES, Rule, derive
 from skinseg.optimization.rules.affine import fold_affine
 from skinseg.optimization.rules.constants import fold_constants
 from skinseg.optimization.rules.depthwise import join_depthwise
+from skinseg.optimization.rules.gating import multiply_gates_apart
 from skinseg.optimization.rules.pooling import pool_before_affine, pool_before_norm
 
-# Of the rules of the fast form, all but two. Runtimes add up a map's values one after the other,
-# and the variance that is the difference of two means then lacks digits. And they have fast kernels
-# for dilated depthwise convolutions: with joined ones MALUNet takes ONNX Runtime 1.4 times as long.
-_DERIVING = [rule for rule in RULES if rule not in (pool_before_norm, join_depthwise)]
+# Of the rules of the fast form, these three are torch's alone. Other runtimes add up a map's values
+# one after the other, and the variance that is the difference of two means then lacks digits. They
+# have fast kernels for dilated depthwise convolutions: with joined ones MALUNet takes ONNX Runtime
+# 1.4 times as long. And their maps have one layout.
+_TORCHS_OWN = (pool_before_norm, join_depthwise, multiply_gates_apart)
+_DERIVING = [rule for rule in RULES if rule not in _TORCHS_OWN]
 
 _RULES: tuple[Rule, ...] = (
     infer_batch_of_reshapes,

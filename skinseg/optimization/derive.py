@@ -10,7 +10,7 @@ from skinseg.optimization.graph import remove_unused, trace
 from skinseg.optimization.rules.affine import fold_affine, fold_batch_norms
 from skinseg.optimization.rules.constants import fold_constants
 from skinseg.optimization.rules.depthwise import join_depthwise
-from skinseg.optimization.rules.gating import narrow_before_gating
+from skinseg.optimization.rules.gating import multiply_gates_apart, narrow_before_gating
 from skinseg.optimization.rules.narrowing import narrow_before_enlarging
 from skinseg.optimization.rules.pooling import pool_before_norm
 
@@ -25,6 +25,7 @@ RULES: list[Rule] = [
     narrow_before_enlarging,
     pool_before_norm,
     join_depthwise,
+    multiply_gates_apart,
 ]
 
 
