@@ -56,7 +56,7 @@ protocol: .venv/installed-dev
 networks: .venv/installed-dev
 	$(BIN)/python benchmarks/protocol/networks.py --data $(DATA) --runs runs/protocol --device $(DEVICE)
 
-# Five minutes on an idle machine.
+# Twenty minutes on an idle machine.
 bench: .venv/installed-dev
 	$(BIN)/python benchmarks/speed/latency.py
 
