@@ -13,7 +13,6 @@ from skinseg.optimization.graph import Target, aten
 # a third of the overhead.
 _FUNCTIONS: dict[Target, Callable[..., Any]] = {
     aten.add.Tensor: torch.add,
-    aten.addcmul.default: torch.addcmul,
     aten.amax.default: torch.amax,
     aten.cat.default: torch.cat,
     aten.conv1d.default: torch.conv1d,

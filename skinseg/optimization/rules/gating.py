@@ -50,8 +50,8 @@ def multiply_gates_apart(module: fx.GraphModule) -> None:
         if terms is not None:
             x, by_channel, by_position = terms
             editor = Editor(module, node)
-            scaled = editor.call(aten.mul.Tensor, x, by_channel)
-            editor.replace_by(editor.call(aten.addcmul.default, scaled, x, by_position))
+            scaled = [editor.call(aten.mul.Tensor, x, gate) for gate in (by_channel, by_position)]
+            editor.replace_by(editor.call(aten.add.Tensor, *scaled))
 
 
 def _narrow_before_scale(
