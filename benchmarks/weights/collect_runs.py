@@ -13,6 +13,7 @@ from typing import Any
 
 from benchmarks.results import FOLDER, write_result
 from benchmarks.weights.runs import RUNS
+from skinseg import hub
 from skinseg.training import Recipe
 
 RESULTS = FOLDER / "training_runs"
@@ -33,6 +34,8 @@ def summary(folder: Path) -> dict[str, Any]:
     settings = json.loads((folder / "recipe.json").read_text())
     origin = json.loads((folder / "provenance.json").read_text())
     log = json.loads((folder / "log.json").read_text())
+    # The protocol's runs are planned elsewhere, and begin with nothing.
+    planned = RUNS.get(folder.name)
     recipe, reference = settings["recipe"], Recipe().to_dict()
     known = {key: value for key, value in recipe.items() if key in reference}
     changed = {key: value for key, value in known.items() if value != reference[key]}
@@ -42,11 +45,11 @@ def summary(folder: Path) -> dict[str, Any]:
         changed |= {key: value for key, value in changes if value != plain[key]}
     return {
         "run": folder.name,
-        "network": RUNS[folder.name].network,
+        "network": hub.read_local_dir(folder).architecture,
         "commit": origin["commit"],
         "settings": changed,
-        "teacher": RUNS[folder.name].teacher,
-        "initial": {"run": first} if (first := RUNS[folder.name].initial) else None,
+        "teacher": None if planned is None else planned.teacher,
+        "initial": {"run": planned.initial} if planned and planned.initial else None,
         "size": recipe["size"],
         "epochs_planned": recipe["epochs"],
         "pooled_iou": [round(entry["validation"]["pooled_iou"], 4) for entry in log],
@@ -75,12 +78,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("runs", nargs="+", type=Path, help="folders written by train_run.py")
     folders = parser.parse_args().runs
-    scored = [name for name, run in RUNS.items() if run.recipe.keep != "last"]
     for folder in folders:
-        if folder.name not in scored:
-            parser.error(
-                f"{folder} is none of the runs with validation scores: {', '.join(scored)}"
-            )
+        log = folder / "log.json"
+        if not log.is_file() or "validation" not in json.loads(log.read_text())[-1]:
+            parser.error(f"{folder} is no run with validation scores")
     known = json.loads(RESULTS.with_suffix(".json").read_text())
     runs = {run["run"]: run for run in known}
     runs |= {folder.name: summary(folder) for folder in folders}
