@@ -22,7 +22,7 @@ from typer.testing import CliRunner, Result
 
 import skinseg
 from skinseg.cli import app
-from skinseg.cli.results import unguarded
+from skinseg.csv_files import unguarded
 from skinseg.data import read_image, read_mask, synthetic_lesion, write_png
 from skinseg.files import write_json
 from skinseg.inference import Predictor
@@ -491,7 +491,8 @@ def test_list_prints_names_where_the_output_is_no_terminal():
 
 def test_list_is_a_table_on_a_terminal(monkeypatch):
     terminal = Console(force_terminal=True, width=120, color_system=None, record=True)
-    monkeypatch.setattr("skinseg.cli.models.stdout", terminal)
+    for module in ("models", "tables"):
+        monkeypatch.setattr(f"skinseg.cli.{module}.stdout", terminal)
     assert run("list").exit_code == 0
     rows = terminal.export_text().splitlines()
     [row] = [row for row in rows if "basic_unet_sab " in row]
@@ -499,6 +500,23 @@ def test_list_is_a_table_on_a_terminal(monkeypatch):
     assert "small" in row
     assert "lesion IoU 0.125 (no images)" in row
     assert run("list", "--plain").stdout.split() == skinseg.list_models()
+
+
+def test_list_as_json():
+    listed = {entry["name"]: entry for entry in json.loads(run("list", "--json").stdout)}
+    assert list(listed) == skinseg.list_models()
+    entry = listed["basic_unet_sab"]
+    assert (entry["parameters"], entry["weights"]) == (107_140, ["small"])
+    assert entry["scores"][0]["pooled_iou"] == 0.125
+
+
+def test_a_pipe_gets_one_line_per_row_without_boxes():
+    lines = run("info", "malunet.isic2017").stdout.splitlines()
+    assert not set("".join(lines)) & set("┃│━─┏┌…")
+    [limits] = [line for line in lines if line.startswith("limitations")]
+    assert len(limits) > 400  # Nothing is wrapped.
+    [row] = [line for line in lines if line.startswith("encoder.stages.3.block.0")]
+    assert row.split()[:3] == ["encoder.stages.3.block.0", "InvertedExternalAttention", "5,832"]
 
 
 def test_list_of_nothing():
@@ -595,6 +613,19 @@ def test_check_of_a_broken_data_set(dataset, tmp_path):
 ONLY_IN_PYTHON = re.compile(
     r"subset`|FolderDataset\(|MappedLabels\(|AnyLabel\(|[a-z]+_\w+ must|[a-z_]+="
 )
+
+
+def test_check_as_json(dataset, tmp_path):
+    sound = run("check", dataset, "--json", "-q")
+    assert json.loads(sound.stdout)["ok"] is True
+    first, *_ = sorted((dataset / "masks").iterdir())
+    first.write_bytes(b"")
+    broken = run("check", dataset, "--json", "--strict", "-q")
+    assert broken.exit_code == 1
+    report = json.loads(broken.stdout)
+    [finding] = report["findings"]
+    assert (report["ok"], finding["kind"], finding["ids"]) == (False, "unreadable", [first.stem])
+    assert report["refusal"] in " ".join(broken.stderr.split())
 
 
 def test_errors_speak_of_options(dataset, tmp_path):

@@ -1,6 +1,7 @@
 """Evaluation of networks on data sets, in Python and as a command."""
 
 import base64
+import csv
 import dataclasses
 import io
 import json
@@ -18,6 +19,7 @@ from typer.testing import CliRunner, Result
 
 import skinseg
 from skinseg.cli import app
+from skinseg.csv_files import unguarded
 from skinseg.data import (
     DatasetError,
     FolderDataset,
@@ -418,7 +420,7 @@ def test_choice_of_cases(count, number, expected):
 def test_files_are_replaced_whole(report, tmp_path, monkeypatch):
     write_evaluation_report(report, tmp_path)
     before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
-    assert set(before) == {"evaluation.json", "evaluation.md", "gallery.html"}
+    assert set(before) == {"evaluation.json", "evaluation.md", "gallery.html", "per_image.csv"}
 
     def fail(*_: object) -> None:
         raise OSError(28, "No space left on device")
@@ -545,6 +547,7 @@ def test_command_prints_and_writes(folder, network, tmp_path):
         "evaluation.json",
         "evaluation.md",
         "gallery.html",
+        "per_image.csv",
     ]
     data = json.loads((out / "evaluation.json").read_text(encoding="utf-8"))
     assert data["model"] == network
@@ -581,6 +584,40 @@ def test_command_without_output_writes_nothing(folder, network, tmp_path, monkey
     assert result.exit_code == 0, result.output
     assert "Lesion Dice" in result.stdout
     assert list(tmp_path.iterdir()) == []
+
+
+def test_quiet_command_without_output_prints_the_scores_alone(folder, network):
+    result = run("--data", folder, "--model", network, "--bootstrap", 0, "-q")
+    assert result.stderr == ""
+    lines = result.stdout.splitlines()
+    assert not set(result.stdout) & set("┃│━─┏┌…")
+    rows = [line.split() for line in lines if line.startswith("Lesion IoU  ")]
+    assert [len(row) for row in rows] == [4, 4]  # At both sizes: name, pooled, mean.
+
+
+def test_command_as_json(folder, network, tmp_path):
+    arguments = ("--data", folder, "--model", network, "--bootstrap", 0, "--json")
+    result = run(*arguments, "--output", tmp_path / "out")
+    written = json.loads((tmp_path / "out" / "evaluation.json").read_text(encoding="utf-8"))
+    assert json.loads(result.stdout) == {k: v for k, v in written.items() if k != "gallery"}
+
+
+def test_scores_of_each_image_as_csv(report, tmp_path):
+    with open(write_evaluation_report(report, tmp_path)[3], newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    for size, cases in report.cases.items():
+        mine = [row for row in rows if row["size"] == size]
+        assert [unguarded(row["id"]) for row in mine] == [case.id for case in cases]
+        for row, case in zip(mine, cases, strict=True):
+            assert float(row["hd95"]) == case.scores["hd95"]
+            assert int(row["true_positives"]) == case.counts[0]
+
+
+def test_no_name_of_an_image_is_a_formula(report, tmp_path):
+    evil = dataclasses.replace(report.cases["own"][0], id="=HYPERLINK(1)")
+    changed = dataclasses.replace(report, cases={"own": [evil]})
+    text = write_evaluation_report(changed, tmp_path)[3].read_text(encoding="utf-8")
+    assert "own,'=HYPERLINK(1)," in text
 
 
 def test_command_says_what_is_wrong(folder, network, tmp_path):

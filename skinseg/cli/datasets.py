@@ -12,10 +12,11 @@ from skinseg.cli.console import (
     errors_reported,
     interruption_reported,
     say,
+    say_json,
     stderr,
     stop,
 )
-from skinseg.cli.options import AnyLabel, Labels, parsed_labels
+from skinseg.cli.options import AnyLabel, AsJson, Labels, parsed_labels
 from skinseg.cli.wording import in_options
 from skinseg.progress import progress_bar
 
@@ -33,6 +34,7 @@ def check(
     strict: Annotated[
         bool, typer.Option("--strict", help="Fail if anything is broken, as train --strict does.")
     ] = False,
+    as_json: AsJson = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar.")] = False,
 ) -> None:
     """Find what is wrong in a folder of images and masks before training on it.
@@ -45,10 +47,22 @@ def check(
         report, refusal = skinseg.planning.check_for_training(
             dataset, strict=strict, progress=not quiet
         )
-    say(in_options(report.summary()))
+    if as_json:
+        findings = [
+            {
+                **found,
+                "message": in_options(found["message"]),
+                "remedy": in_options(found["remedy"]),
+            }
+            for found in report.to_dict()["findings"]
+        ]
+        refused = None if refusal is None else in_options(refusal)
+        say_json({**report.to_dict(), "findings": findings, "refusal": refused})
+    else:
+        say(in_options(report.summary()))
     if refusal is not None:
         stop(f"skinseg train would refuse this. {refusal}", FAILURE)
-    if not report.ok:
+    if not report.ok and not as_json:
         say("skinseg train leaves out what is broken; --strict makes that an error.")
 
 

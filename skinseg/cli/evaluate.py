@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.table import Table
 
 import skinseg
 from skinseg.cli.console import (
@@ -15,11 +14,12 @@ from skinseg.cli.console import (
     make_output_folder,
     printable,
     say,
-    stdout,
+    say_json,
     stop,
 )
 from skinseg.cli.options import (
     AnyLabel,
+    AsJson,
     BatchSize,
     Device,
     Labels,
@@ -29,6 +29,8 @@ from skinseg.cli.options import (
     Tta,
     parsed_labels,
 )
+from skinseg.cli.tables import show_table
+from skinseg.formatting import counted
 
 if TYPE_CHECKING:
     from skinseg.evaluation import EvaluationResult
@@ -53,7 +55,11 @@ def evaluate(
     model: Model = "egeunet",
     output: Annotated[
         Path | None,
-        typer.Option("--output", "-o", help="Folder for evaluation.json, .md and gallery.html."),
+        typer.Option(
+            "--output",
+            "-o",
+            help="Folder for evaluation.json, evaluation.md, gallery.html, per_image.csv.",
+        ),
     ] = None,
     masks: Annotated[
         Path | None, typer.Option(help="Folder of the masks, if they are elsewhere.")
@@ -84,8 +90,10 @@ def evaluate(
     gallery: Annotated[
         int, typer.Option(min=0, help="Best, median and worst cases to show, of each.")
     ] = 4,
+    as_json: AsJson = False,
     quiet: Annotated[
-        bool, typer.Option("--quiet", "-q", help="No progress bar and no table.")
+        bool,
+        typer.Option("--quiet", "-q", help="No progress bar; with --output, no tables either."),
     ] = False,
 ) -> None:
     """Score a network's masks against true ones: per image and pooled, with intervals.
@@ -132,18 +140,17 @@ def evaluate(
         if output is not None:
             pictures = skinseg.reports.draw_gallery(predictor, dataset, result, gallery)
             files = skinseg.reports.write_evaluation_report(result, output, pictures)
-    if not quiet:
+    if as_json:
+        say_json(result.to_dict())
+        return
+    # Scores that are written nowhere are what the command was called for.
+    if not quiet or not files:
         _show(result)
-        if files:
-            say(f"Written: {', '.join(map(str, files))}")
+    if files and not quiet:
+        say(f"Written: {', '.join(map(str, files))}")
 
 
 def _show(result: "EvaluationResult") -> None:
-    say(f"{result.model} on {result.data}: {result.images} images")
+    say(f"{result.model} on {result.data}: {counted(result.images, 'image')}")
     for table in skinseg.reports.evaluation_tables(result):
-        shown = Table(title=table.title, title_justify="left", title_style="bold")
-        for index, name in enumerate(table.header):
-            shown.add_column(name, justify="right" if index else "left")
-        for row in table.rows:
-            shown.add_row(*row)
-        stdout.print(shown)
+        show_table(table.header, table.rows, title=table.title)

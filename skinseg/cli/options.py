@@ -29,6 +29,9 @@ Labels = Annotated[
     str | None,
     typer.Option(help="What the values of the masks mean, as 0=background,2=lesion."),
 ]
+AsJson = Annotated[
+    bool, typer.Option("--json", help="Print JSON on standard output, and nothing else there.")
+]
 Device = Annotated[str, typer.Option(help="cpu, cuda, cuda:1, mps, ...")]
 Runtime = Annotated[
     str | None,

@@ -6,24 +6,20 @@ import csv
 import dataclasses
 import enum
 import json
-import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import skinseg
 from skinseg.cli.console import make_output_folder, printable
-from skinseg.files import write_atomically, write_json
+from skinseg.csv_files import unguarded, write_csv
+from skinseg.files import write_json
 
 if TYPE_CHECKING:
     import numpy as np
 
     from skinseg.data import RunLengths
     from skinseg.inference import Prediction
-
-
-# What makes a spreadsheet compute a cell, with apostrophes that keep it from doing so.
-_FORMULA = re.compile(r"'*[=+\-@\t\r\n]")
 
 
 class TableFormat(str, enum.Enum):
@@ -138,41 +134,14 @@ class ResultFolder:
             if table is TableFormat.json:
                 write_json(path, [dataclasses.asdict(row) for row in rows])
             else:
-                write_atomically(path, lambda temporary: _write_csv(temporary, rows))
+                columns = [field.name for field in dataclasses.fields(Row)]
+                write_csv(path, columns, map(dataclasses.asdict, rows))
         except OSError as error:
             raise OutputError(f"cannot write '{path}': {error.strerror}.") from error
         return path
 
     def _table(self, table: TableFormat) -> Path:
         return self.path / f"predictions.{table.value}"
-
-
-def _write_csv(path: Path, rows: list[Row]) -> None:
-    with open(path, "w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, [field.name for field in dataclasses.fields(Row)])
-        writer.writeheader()
-        writer.writerows(
-            {name: guarded(value) for name, value in dataclasses.asdict(row).items()}
-            for row in rows
-        )
-
-
-def guarded(value: Any) -> Any:
-    """Text that a spreadsheet would take for a formula, with an apostrophe before it.
-
-    Text that already has apostrophes before a formula gets one more, so that `unguarded` always
-    gives the text itself.
-
-    Example:
-        >>> guarded("=1+1.jpg"), guarded("'=1.jpg"), guarded("a=1.jpg"), guarded(-1)
-        ("'=1+1.jpg", "''=1.jpg", 'a=1.jpg', -1)
-    """
-    return f"'{value}" if isinstance(value, str) and _FORMULA.match(value) else value
-
-
-def unguarded(text: str) -> str:
-    """The text that was `guarded`."""
-    return text[1:] if text.startswith("'") and _FORMULA.match(text) else text
 
 
 def _read_rows(path: Path, table: TableFormat) -> list[Row]:

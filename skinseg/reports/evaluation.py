@@ -3,7 +3,9 @@
 import os
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
+from skinseg.csv_files import write_csv
 from skinseg.evaluation.definitions import DEFINITIONS, LABELS, RULES
 from skinseg.evaluation.result import EvaluationResult
 from skinseg.files import write_atomically, write_json
@@ -11,14 +13,16 @@ from skinseg.reports.gallery import Picture
 from skinseg.reports.page import page
 from skinseg.reports.tables import Table, lesion_size_table, markdown_table, score_table
 
-FILES = ("evaluation.json", "evaluation.md", "gallery.html")
+FILES = ("evaluation.json", "evaluation.md", "gallery.html", "per_image.csv")
 Gallery = Mapping[str, list[Picture]]
 
 
 def write_evaluation_report(
     result: EvaluationResult, folder: str | os.PathLike[str], gallery: Gallery | None = None
 ) -> list[Path]:
-    """Write ``evaluation.json``, ``evaluation.md`` and ``gallery.html``, each atomically.
+    """Write ``evaluation.json``, ``evaluation.md``, ``gallery.html`` and ``per_image.csv``.
+
+    Each is written atomically. The CSV has a line per image and size: counts and scores.
 
     Args:
         result: What :func:`skinseg.evaluation.evaluate` returned.
@@ -26,7 +30,7 @@ def write_evaluation_report(
         gallery: Pictures for the page, as :func:`skinseg.reports.draw_gallery` draws them.
 
     Returns:
-        The three files.
+        The four files.
 
     Raises:
         OSError: If the folder cannot be written to.
@@ -38,9 +42,18 @@ def write_evaluation_report(
     shown = {kind: [picture.case.id for picture in cases] for kind, cases in gallery.items()}
     write_json(files[0], {**result.to_dict(), "gallery": shown})
     texts = (evaluation_markdown(result), evaluation_html(result, gallery))
-    for file, text in zip(files[1:], texts, strict=True):
+    for file, text in zip(files[1:3], texts, strict=True):
         _write_text(file, text)
+    rows = _per_image(result)
+    write_csv(files[3], list(rows[0]), rows)
     return files
+
+
+def _per_image(result: EvaluationResult) -> list[dict[str, Any]]:
+    """A row for each image at each size."""
+    return [
+        {"size": size, **case.to_dict()} for size, cases in result.cases.items() for case in cases
+    ]
 
 
 def _write_text(file: Path, text: str) -> None:
