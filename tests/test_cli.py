@@ -696,7 +696,7 @@ def test_interrupted_synth_leaves_no_image_without_its_mask(tmp_path, monkeypatc
     monkeypatch.setattr("skinseg.data.write_png", interrupting(5)(write_png))
     result = run("synth", tmp_path / "set", "--count", 9, "--size", 40, "-q")
     assert result.exit_code == 130
-    assert "2 of 9 pictures are in" in result.stderr
+    assert "of 9 pictures, 2 in" in result.stderr
     images = names(tmp_path / "set/images")
     assert images == ["synthetic_0.png", "synthetic_1.png"]
     assert set(images) < set(names(tmp_path / "set/masks"))

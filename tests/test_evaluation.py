@@ -499,7 +499,7 @@ def test_misuse(predictor, folder, tmp_path):
         evaluate(predictor, Pairs([]))
     partial = write_folder(tmp_path / "partial", SIZES[:2])
     (partial / "masks" / "case1.png").unlink()
-    with pytest.raises(DatasetError, match=r"1 of 2 images have no mask, the first '.*case1\.png'"):
+    with pytest.raises(DatasetError, match=r"No mask: 1 of 2 images, the first '.*case1\.png'"):
         evaluate(predictor, FolderDataset(partial), progress=False)
 
 

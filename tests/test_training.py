@@ -255,7 +255,7 @@ def test_the_authors_slip_lets_the_test_images_choose(lesions, tmp_path):
 def test_soft_masks_of_a_teacher(lesions, tmp_path):
     train_set, val_set = lesions
     recipe = Recipe(**SMALL, epochs=1, soft_weight=0.5)
-    with pytest.raises(ValueError, match="12 images have no soft mask"):
+    with pytest.raises(ValueError, match="12 images without a soft mask"):
         train(network(), train_set, val_set, tmp_path, recipe, progress=False)
     soft = {name: torch.full((20, 24), 255, dtype=torch.uint8) for name in train_set.ids}
     data = MemoryDataset(train_set, 48, soft_masks=soft, soft_weight=0.25, progress=False)
@@ -363,7 +363,7 @@ def test_what_cannot_be_trained(lesions, tmp_path):
     three = skinseg.create_model("basic_unet", num_classes=3)
     with pytest.raises(ValueError, match="num_classes=1"):
         train(three, train_set, val_set, tmp_path)
-    with pytest.raises(ValueError, match="12 images are both"):
+    with pytest.raises(ValueError, match="12 images for training and"):
         train(network(), train_set, train_set, tmp_path)
 
 

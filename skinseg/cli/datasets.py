@@ -18,6 +18,7 @@ from skinseg.cli.console import (
 )
 from skinseg.cli.options import AnyLabel, AsJson, Labels, parsed_labels
 from skinseg.cli.wording import in_options
+from skinseg.formatting import counted
 from skinseg.progress import progress_bar
 
 
@@ -87,11 +88,11 @@ def synth(
                 skinseg.data.write_png(images / f"{sample.id}.png", sample.image)
                 written += 1
     except KeyboardInterrupt:
-        kept = f"{written} of {count} pictures are in '{images}', with their masks in '{masks}'"
+        kept = f"of {counted(count, 'picture')}, {written} in '{images}', the masks in '{masks}'"
         stop(f"interrupted; {kept}. The same command draws them all again.", INTERRUPTED)
     except OSError as error:
         stop(f"cannot write to '{folder}': {error.strerror}. Choose another folder.", FAILURE)
     except skinseg.data.ImageError as error:
         stop(str(error), FAILURE)
     if not quiet:
-        say(f"{count} pictures in '{images}', their masks in '{masks}'")
+        say(f"{counted(count, 'picture')} in '{images}', with masks in '{masks}'")

@@ -11,6 +11,7 @@ from skinseg.cli.completion import complete_model
 from skinseg.cli.console import errors_reported, say, say_json, stdout, stop
 from skinseg.cli.options import SOURCES, AsJson
 from skinseg.cli.tables import show_facts, show_table
+from skinseg.formatting import counted
 from skinseg.names import split_name
 from skinseg.registry import model_entrypoint
 
@@ -127,8 +128,8 @@ def _describe_file(path: str, *, as_json: bool) -> None:
         [
             ("file", path),
             ("network", metadata.record.name),
-            ("takes", f"{size}, {metadata.in_chans} channels, {metadata.input}"),
-            ("returns", f"{metadata.output}, {metadata.num_classes} classes"),
+            ("takes", f"{size}, {counted(metadata.in_chans, 'channel')}, {metadata.input}"),
+            ("returns", f"{metadata.output}, {counted(metadata.num_classes, 'class', 'classes')}"),
             ("weights", f"{metadata.precision}, sha256 {metadata.weights_sha256}"),
             *_record_lines(metadata.record.to_dict()),
             ("written by", f"skinseg {metadata.version}"),
@@ -213,7 +214,11 @@ def _lines(facts: dict[str, Any]) -> list[tuple[str, str]]:
 def _record_lines(record: dict[str, Any]) -> list[tuple[str, str]]:
     channels, height, width = record["input_size"]
     return [
-        ("input", f"{height} x {width}, {channels} channels, {_pairs(record['normalization'])}"),
+        (
+            "input",
+            f"{height} x {width}, {counted(channels, 'channel')}, "
+            f"{_pairs(record['normalization'])}",
+        ),
         ("threshold", str(record["threshold"])),
         ("trained on", _training_data(record["training_data"])),
         *(("scores" if i == 0 else "", _scores(m)) for i, m in enumerate(record["metrics"])),

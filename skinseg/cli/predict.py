@@ -25,6 +25,7 @@ from skinseg.cli.console import (
 from skinseg.cli.images import Inputs, find_images, name_clashes
 from skinseg.cli.options import BatchSize, Device, Model, Runtime, Threshold, Tta
 from skinseg.cli.results import OutputError, ResultFolder, Row, TableFormat
+from skinseg.formatting import counted
 from skinseg.inference.prefetch import prefetch_map
 from skinseg.progress import progress_bar
 
@@ -92,7 +93,7 @@ def predict(
     failed = sum(row.error is not None for row in ordered)
     total = len(inputs.files) + len(inputs.missing)
     if interrupted or not quiet:
-        done = f"{len(ordered) - failed} of {total} images segmented"
+        done = f"{len(ordered) - failed} of {counted(total, 'image')} segmented"
         say(f"{done}; masks in '{output}', table in '{table_file}'")
     if interrupted:
         say("Interrupted; the same command with --skip-existing goes on from there.", stderr)

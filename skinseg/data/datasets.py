@@ -14,6 +14,7 @@ import numpy as np
 from skinseg.data.images import read_image, read_mask_levels
 from skinseg.data.levels import is_lesion
 from skinseg.data.pairs import DatasetError, Pair
+from skinseg.formatting import counted
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -107,12 +108,12 @@ class SegmentationDataset(ABC):
         unknown = [name for name in ids if name not in index_of]
         if unknown:
             raise DatasetError(
-                f"{len(unknown)} of {len(ids)} ids{origin} are not in {self!r}: {_some(unknown)}. "
-                f"Its ids look like {_some(self.ids[:1])}."
+                f"Not in {self!r}: {len(unknown)} of {counted(len(ids), 'id')}{origin}, "
+                f"{_some(unknown)}. Its ids look like {_some(self.ids[:1])}."
             )
         if len(set(ids)) < len(ids):
             twice = sorted({name for name in ids if list(ids).count(name) > 1})
-            raise DatasetError(f"{len(twice)} ids{origin} are given twice: {_some(twice)}.")
+            raise DatasetError(f"{counted(len(twice), 'id')}{origin} given twice: {_some(twice)}.")
         return self._select([index_of[name] for name in ids])
 
     def random_split(
@@ -158,8 +159,8 @@ class SegmentationDataset(ABC):
             placed += len(members[names[number]])
         if not all(parts):
             raise DatasetError(
-                f"{self!r} in {len(names)} groups is too small to split by {tuple(fractions)}: "
-                "a part would be empty. Ask for fewer or larger parts."
+                f"{self!r} in {counted(len(names), 'group')} is too small to split by "
+                f"{tuple(fractions)}: a part would be empty. Ask for fewer or larger parts."
             )
         return [self._select(sorted(part)) for part in parts]
 
@@ -169,7 +170,7 @@ class SegmentationDataset(ABC):
         missing = [name for name in self.ids if name not in groups]
         if missing:
             raise DatasetError(
-                f"groups lacks {len(missing)} of {len(self)} ids: {_some(missing)}. "
+                f"groups lacks {len(missing)} of {counted(len(self), 'id')}: {_some(missing)}. "
                 "Name a group for every id."
             )
         members: dict[str, list[int]] = {}
@@ -208,7 +209,8 @@ class PairDataset(SegmentationDataset):
         if len(set(self.ids)) < len(self.ids):
             twice = sorted({name for name in self.ids if self.ids.count(name) > 1})
             raise DatasetError(
-                f"{len(twice)} ids occur twice: {_some(twice)}. Rename the files of one of each."
+                f"{counted(len(twice), 'id')} twice: {_some(twice)}. Rename the files of one of "
+                "each."
             )
 
     def __getitem__(self, index: int) -> Sample:

@@ -13,6 +13,7 @@ from skinseg.data.transforms import resize_images, resize_masks
 from skinseg.evaluation.case import Case, score_case
 from skinseg.evaluation.result import EvaluationResult
 from skinseg.evaluation.summary import by_lesion_size, summarize
+from skinseg.formatting import counted
 from skinseg.inference import Prediction, Predictor
 from skinseg.inference.prefetch import prefetch_map
 from skinseg.progress import progress_bar
@@ -203,6 +204,7 @@ def _check(
     ]
     if unmasked:
         raise DatasetError(
-            f"{len(unmasked)} of {len(dataset)} images have no mask, the first '{unmasked[0]}'. "
+            f"No mask: {len(unmasked)} of {counted(len(dataset), 'image')}, the first "
+            f"'{unmasked[0]}'. "
             "Add the masks, or leave the images out with a split file."
         )

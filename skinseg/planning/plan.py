@@ -207,7 +207,11 @@ def _split(
     if fraction is not None:
         share, reason = fraction, "as asked"
     train, chooses = found.dataset.random_split((1 - share, share), seed, groups=found.group_of)
-    return train, chooses, Choice("validation", f"{len(chooses)} of {len(found)} images", reason)
+    return (
+        train,
+        chooses,
+        Choice("validation", f"{len(chooses)} of {counted(len(found), 'image')}", reason),
+    )
 
 
 def _reasons(left_out: dict[str, str]) -> str:

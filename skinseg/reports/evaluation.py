@@ -9,6 +9,7 @@ from skinseg.csv_files import write_csv
 from skinseg.evaluation.definitions import DEFINITIONS, LABELS, RULES
 from skinseg.evaluation.result import EvaluationResult
 from skinseg.files import write_atomically, write_json
+from skinseg.formatting import counted
 from skinseg.reports.gallery import Picture
 from skinseg.reports.page import page
 from skinseg.reports.tables import Table, lesion_size_table, markdown_table, score_table
@@ -77,7 +78,7 @@ def evaluation_markdown(result: EvaluationResult) -> str:
     """Return a summary for reading, in Markdown."""
     parts = [
         f"# {result.model} on {result.data}",
-        f"{result.images} images. {_setting_line(result)}",
+        f"{counted(result.images, 'image')}. {_setting_line(result)}",
         *(markdown_table(table) for table in evaluation_tables(result)),
         "## What the scores mean",
         "\n".join(f"- {LABELS[name]}: {text}." for name, text in DEFINITIONS.items()),
@@ -90,7 +91,7 @@ def evaluation_html(result: EvaluationResult, gallery: Gallery | None = None) ->
     """Return one self-contained page: the scores, and the gallery with its pictures inside."""
     first = next(iter(result.cases))
     dice = [case.scores["dice"] for case in result.cases[first]]
-    subtitle = f"{result.images} images on {result.data}. {_setting_line(result)}"
+    subtitle = f"{counted(result.images, 'image')} on {result.data}. {_setting_line(result)}"
     return page(result.model, subtitle, evaluation_tables(result), gallery or {}, dice)
 
 
@@ -112,5 +113,5 @@ def _setting_line(result: EvaluationResult) -> str:
     settings = result.settings
     flips = ", averaged over four flips" if settings["tta"] else ""
     resamples = settings["bootstrap"]
-    intervals = f" Intervals: 95 %, {resamples} resamples." if resamples else ""
+    intervals = f" Intervals: 95 %, {counted(resamples, 'resample')}." if resamples else ""
     return f"Lesion: probability {settings['threshold']:g} or more{flips}.{intervals}"

@@ -320,6 +320,6 @@ def _refuse_unusable(
     shared = set(train_set.ids) & set(chooses.ids)
     if shared:
         raise ValueError(
-            f"{len(shared)} images are both for training and for validation, {min(shared)} among "
-            "them; the validation images must be others"
+            f"{counted(len(shared), 'image')} for training and for validation at once, "
+            f"{min(shared)} among them; the validation images must be others"
         )
