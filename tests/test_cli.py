@@ -150,6 +150,18 @@ def test_settings_reach_the_predictor(images, tmp_path):
     assert (expected != Predictor("basic_unet_sab")(file).mask).any()
 
 
+def test_post_processing_reaches_the_predictor(images, tmp_path):
+    for option in ("largest_component", "fill_holes"):
+        out = tmp_path / option
+        flag = "--" + option.replace("_", "-")
+        assert predict(images, "-o", out, flag, "-q").exit_code == 0
+        for name in SIZES:
+            expected = Predictor("basic_unet_sab", **{option: True})(images / f"{name}.png").mask
+            np.testing.assert_array_equal(read_mask(out / f"{name}_mask.png"), expected)
+    plain = Predictor("basic_unet_sab")(images / "b.png")
+    assert (plain.mask != read_mask(tmp_path / "largest_component/b_mask.png")).any()
+
+
 def test_quiet_says_nothing(images, tmp_path):
     result = predict(images, "-o", tmp_path / "out", "--quiet")
     assert (result.exit_code, result.output) == (0, "")

@@ -40,7 +40,7 @@ from skinseg.evaluation import (
     summarize,
 )
 from skinseg.files import write_json
-from skinseg.inference import Predictor
+from skinseg.inference import Postprocessing, Predictor
 from skinseg.metrics import ConfusionCounts, bootstrap_weights, overlap_scores, percentile_interval
 from skinseg.pretrained import PretrainedCfg, file_hash
 from skinseg.reports import (
@@ -618,6 +618,36 @@ def test_no_name_of_an_image_is_a_formula(report, tmp_path):
     changed = dataclasses.replace(report, cases={"own": [evil]})
     text = write_evaluation_report(changed, tmp_path)[3].read_text(encoding="utf-8")
     assert "own,'=HYPERLINK(1)," in text
+
+
+def test_post_processed_masks_are_scored_both_ways(folder, predictor, report, tmp_path):
+    plain = predictor.postprocessing
+    predictor.postprocessing = Postprocessing(largest_component=True, fill_holes=True)
+    try:
+        both = evaluate(predictor, FolderDataset(folder), bootstrap=0, progress=False)
+    finally:
+        predictor.postprocessing = plain
+    without = both.without_postprocessing
+    assert report.without_postprocessing is None
+    assert without.score("mean_dice", "own") == report.score("mean_dice", "own")
+    assert both.score("pooled_accuracy", "own") != without.score("pooled_accuracy", "own")
+    assert (both.settings["fill_holes"], without.settings["fill_holes"]) == (True, False)
+    score = both.to_dict()["without_postprocessing"]["scores"]["own"]["mean_dice"]["value"]
+    assert score == report.score("mean_dice", "own")
+    titles = [table.title for table in evaluation_tables(both)]
+    assert "All images, at their own size, without post-processing" in titles
+    assert "fill holes, largest component" in evaluation_markdown(both)
+    lines = write_evaluation_report(both, tmp_path)[3].read_text(encoding="utf-8").splitlines()
+    ways = [line.split(",")[1] for line in lines[1:]]
+    assert ways == ["yes"] * 12 + ["no"] * 12
+
+
+def test_command_scores_both_ways(folder, network):
+    options = ("--largest-component", "--fill-holes", "--size", "own", "--bootstrap", 0, "--json")
+    data = json.loads(run("--data", folder, "--model", network, *options).stdout)
+    settings = data["settings"]
+    assert (settings["largest_component"], settings["fill_holes"]) == (True, True)
+    assert list(data["without_postprocessing"]["scores"]) == ["own"]
 
 
 def test_command_says_what_is_wrong(folder, network, tmp_path):

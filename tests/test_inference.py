@@ -820,3 +820,39 @@ def test_overlay_takes_a_file(tmp_path):
     Image.fromarray(image).save(tmp_path / "x.png")
     drawn = predicted(mask).overlay(tmp_path / "x.png")
     np.testing.assert_array_equal(drawn, predicted(mask).overlay(image))
+
+
+# --- post-processing -----------------------------------------------------------------------------
+
+
+def ring_and_dot() -> tuple[np.ndarray, np.ndarray]:
+    """A dark ring with a bright middle beside a dark dot, and the ring's disk."""
+    y, x = np.mgrid[:64, :64]
+    distance = np.hypot(y - 32, x - 24)
+    dark = ((distance < 18) & (distance > 8)) | (np.hypot(y - 10, x - 56) < 4)
+    return np.where(dark[:, :, None], np.uint8(20), np.uint8(230)).repeat(3, 2), distance < 18
+
+
+def test_post_processing_is_off_unless_asked_for():
+    image, disk = ring_and_dot()
+    plain = darkness()(image)
+    assert plain.components == 2
+    assert not plain.mask[32, 24]
+    assert plain.without_postprocessing is plain
+    both = darkness(largest_component=True, fill_holes=True)(image)
+    np.testing.assert_array_equal(both.mask, disk)
+    np.testing.assert_array_equal(both.without_postprocessing.mask, plain.mask)
+    np.testing.assert_array_equal(both.probability, plain.probability)
+    assert both.area_fraction == disk.mean()
+    assert darkness(largest_component=True)(image).area_fraction < disk.mean()
+    assert darkness(fill_holes=True)(image).components == 2
+
+
+def test_confidence_is_that_of_the_mask_after_post_processing():
+    image, disk = ring_and_dot()
+    found = darkness(largest_component=True, fill_holes=True)(image)
+    p = found.probability
+    expected = 2 * p[disk].sum() / (p.sum() + disk.sum())
+    assert found.confidence == pytest.approx(expected, abs=1e-5)
+    again = pickle.loads(pickle.dumps(found))
+    np.testing.assert_array_equal(again.mask, disk)

@@ -29,6 +29,13 @@ Labels = Annotated[
     str | None,
     typer.Option(help="What the values of the masks mean, as 0=background,2=lesion."),
 ]
+LargestComponent = Annotated[
+    bool,
+    typer.Option("--largest-component", help="Keep the largest connected part of each mask alone."),
+]
+FillHoles = Annotated[
+    bool, typer.Option("--fill-holes", help="Make skin that is enclosed by lesion lesion.")
+]
 AsJson = Annotated[
     bool, typer.Option("--json", help="Print JSON on standard output, and nothing else there.")
 ]

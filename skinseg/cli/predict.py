@@ -23,7 +23,16 @@ from skinseg.cli.console import (
     warnings_as_notes,
 )
 from skinseg.cli.images import Inputs, find_images, name_clashes
-from skinseg.cli.options import BatchSize, Device, Model, Runtime, Threshold, Tta
+from skinseg.cli.options import (
+    BatchSize,
+    Device,
+    FillHoles,
+    LargestComponent,
+    Model,
+    Runtime,
+    Threshold,
+    Tta,
+)
 from skinseg.cli.results import OutputError, ResultFolder, Row, TableFormat
 from skinseg.formatting import counted
 from skinseg.inference.prefetch import prefetch_map
@@ -41,6 +50,8 @@ def predict(
     model: Model = "egeunet",
     threshold: Threshold = None,
     tta: Tta = False,
+    largest_component: LargestComponent = False,
+    fill_holes: FillHoles = False,
     batch_size: BatchSize = 8,
     runtime: Runtime = None,
     device: Device = "cpu",
@@ -77,7 +88,18 @@ def predict(
     """
     inputs = find_images(images, recursive=recursive, leave_out=output)
     _refuse(inputs, output)
-    predictor = _predictor(model, threshold, tta, batch_size, runtime, device, workers)
+    with errors_reported():
+        predictor = skinseg.inference.Predictor(
+            model,
+            threshold=threshold,
+            tta=tta,
+            largest_component=largest_component,
+            fill_holes=fill_holes,
+            batch_size=batch_size,
+            runtime=runtime,
+            device=device,
+            workers=workers,
+        )
     folder = ResultFolder(output, overlay=overlay, probability=probability)
     rows = folder.rows_done(inputs.files, table) if skip_existing else {}
     left = [file for file in inputs.files if file not in rows]
@@ -113,28 +135,6 @@ def _refuse(inputs: Inputs, output: Path) -> None:
         more = len(clashes) - _CLASHES_SHOWN
         lines = clashes[:_CLASHES_SHOWN] + ([f"... and {more} more."] if more > 0 else [])
         stop("\n".join([*lines, "Predict them apart, into another output folder."]), WRONG_USE)
-
-
-def _predictor(
-    model: str,
-    threshold: float | None,
-    tta: bool,
-    batch_size: int,
-    runtime: str | None,
-    device: str,
-    workers: int | None,
-) -> "Predictor":
-
-    with errors_reported():
-        return skinseg.inference.Predictor(
-            model,
-            threshold=threshold,
-            tta=tta,
-            batch_size=batch_size,
-            runtime=runtime,
-            device=device,
-            workers=workers,
-        )
 
 
 @contextmanager

@@ -13,6 +13,7 @@ from skinseg.data.run_lengths import RunLengths
 from skinseg.inference.enlarge import EnlargedLogits
 from skinseg.inference.outline import draw_outline
 from skinseg.inference.pixels import ImageLike, as_rgb
+from skinseg.inference.postprocessing import Postprocessing
 
 # Probabilities per logit, along each side, that are enough to compute confidence from.
 _ENOUGH = 4
@@ -47,6 +48,7 @@ class Prediction:
         self._logits: EnlargedLogits | None = None
         self._threshold = math.nan
         self._channel_order = channel_order
+        self._postprocessing = Postprocessing()
         # In the place where the properties below keep what they have computed.
         vars(self).update(probability=probability, mask=mask)
 
@@ -58,6 +60,7 @@ class Prediction:
         threshold: float,
         *,
         channel_order: str = "rgb",
+        postprocessing: Postprocessing | None = None,
     ) -> Prediction:
         """Make a prediction of a network's output.
 
@@ -67,6 +70,7 @@ class Prediction:
             size: (H, W) of the image.
             threshold: Probability from which a pixel is lesion; above 0, below 1.
             channel_order: As for the class.
+            postprocessing: What is done to the mask after the threshold; nothing if None.
 
         Example:
             >>> logits = np.array([[[-2.0, 2.0]]], np.float32)
@@ -77,6 +81,7 @@ class Prediction:
         prediction._logits = EnlargedLogits(logits, size)
         prediction._threshold = threshold
         prediction._channel_order = channel_order
+        prediction._postprocessing = postprocessing or Postprocessing()
         return prediction
 
     @cached_property
@@ -87,7 +92,7 @@ class Prediction:
 
     @cached_property
     def mask(self) -> np.ndarray:
-        """Where the probability reaches the threshold, bool (H, W)."""
+        """Where the probability reaches the threshold, after post-processing; bool (H, W)."""
         return self.run_lengths.to_mask()
 
     @cached_property
@@ -95,7 +100,18 @@ class Prediction:
         """The mask as runs of lesion pixels: a few kilobytes where the mask has megabytes."""
         if self._logits is None:
             return RunLengths.from_mask(self.mask)
-        return self._logits.runs(self._threshold)
+        return self._postprocessing(self._logits.runs(self._threshold))
+
+    @property
+    def without_postprocessing(self) -> Prediction:
+        """The prediction with the mask as the threshold has it."""
+        if self._logits is None or not self._postprocessing:
+            return self
+        plain = Prediction.from_logits(
+            self._logits.logits, self.size, self._threshold, channel_order=self._channel_order
+        )
+        plain._logits = self._logits  # With what it has computed already.
+        return plain
 
     @property
     def size(self) -> tuple[int, int]:
@@ -130,9 +146,10 @@ class Prediction:
         no score. It says nothing of what the lesion is: it is no probability of a disease.
 
         Of a large image, as many probabilities enter as there are logits, times four along each
-        side, rather than one per pixel; that changes the result by less than 0.001.
+        side, rather than one per pixel; that changes the result by less than 0.001. A mask that
+        was post-processed is compared with the probabilities of all pixels.
         """
-        if self._logits is None:
+        if self._logits is None or self._postprocessing:
             inside = float(self.probability.sum(where=self.mask, dtype=np.float64))
             total = float(self.probability.sum(dtype=np.float64)) + self.run_lengths.area
             return 2 * inside / total if total else 0.0
@@ -174,5 +191,5 @@ class Prediction:
         if self._logits is None:
             return vars(self)
         # What was computed from the logits need not travel: it is computed again.
-        kept = ("_logits", "_threshold", "_channel_order")
+        kept = ("_logits", "_threshold", "_channel_order", "_postprocessing")
         return {name: value for name, value in vars(self).items() if name in kept}

@@ -16,6 +16,7 @@ from skinseg.data.normalization import Normalization
 from skinseg.data.resizing import enough_for, resize_image
 from skinseg.inference.opening import open_model
 from skinseg.inference.pixels import CHANNEL_ORDERS, ImageLike, as_reduced_image, is_array
+from skinseg.inference.postprocessing import Postprocessing
 from skinseg.inference.prediction import Prediction
 from skinseg.inference.prefetch import prefetch_map
 from skinseg.logits import lesion_logits
@@ -47,8 +48,8 @@ class Predictor:
     An image is resized to the size that the weights were trained at and normalized as their record
     says; a JPEG file is decoded no larger than that needs. The network's logits are resized
     bilinearly to the image's own size and become probabilities there (sigmoid of one output,
-    softmax of two); a pixel is lesion where its probability reaches the threshold. The batch size
-    changes no more than rounding does.
+    softmax of two); a pixel is lesion where its probability reaches the threshold. Masks may be
+    post-processed. The batch size changes no more than rounding does.
 
     A predictor may be used by several threads.
 
@@ -72,6 +73,9 @@ class Predictor:
         channel_order: Order of the color channels of arrays and tensors: ``"rgb"``, or ``"bgr"``,
             as OpenCV reads images. A mask for the wrong order looks plausible and is worse.
         workers: Threads that read images; None for one per core.
+        largest_component: Keep of each mask the largest connected part alone; pixels that touch at
+            an edge or a corner are connected.
+        fill_holes: Make skin that is enclosed by lesion lesion, before the largest part is chosen.
 
     ``threshold``, ``input_size`` and ``normalization`` come from the weights' record where they are
     None, and are 0.5, (256, 256) and ``Normalization()`` for a network without a record.
@@ -81,6 +85,8 @@ class Predictor:
         runtime: What runs it, which is called with normalized batches.
         threshold, tta, batch_size, device, input_size, normalization, channel_order, workers: As
             used.
+        postprocessing: ``largest_component`` and ``fill_holes`` as a
+            :class:`~skinseg.inference.Postprocessing`.
 
     Raises:
         ValueError: If the model is unknown or has no weights, an argument is out of range, the
@@ -113,6 +119,8 @@ class Predictor:
         normalization: Normalization | None = None,
         channel_order: Literal["rgb", "bgr"] = "rgb",
         workers: int | None = None,
+        largest_component: bool = False,
+        fill_holes: bool = False,
     ) -> None:
         size = None if input_size is None else _checked_size(input_size)
         opened = open_model(model, runtime, device, size)
@@ -127,6 +135,7 @@ class Predictor:
         self.batch_size = batch_size
         self.channel_order = channel_order
         self.workers = os.cpu_count() or 1 if workers is None else workers
+        self.postprocessing = Postprocessing(fill_holes, largest_component)
         _check_network(self.runtime, self.normalization)
         if opened.size not in (None, self.input_size):
             raise ValueError(
@@ -215,7 +224,11 @@ class Predictor:
             for image in batch:
                 if isinstance(image, _Prepared):
                     yield Prediction.from_logits(
-                        next(logits), image.size, self.threshold, channel_order=self.channel_order
+                        next(logits),
+                        image.size,
+                        self.threshold,
+                        channel_order=self.channel_order,
+                        postprocessing=self.postprocessing,
                     )
                 elif return_exceptions:
                     yield image

@@ -15,6 +15,7 @@ from skinseg.reports.page import page
 from skinseg.reports.tables import Table, lesion_size_table, markdown_table, score_table
 
 FILES = ("evaluation.json", "evaluation.md", "gallery.html", "per_image.csv")
+_STEPS = ("fill_holes", "largest_component")
 Gallery = Mapping[str, list[Picture]]
 
 
@@ -51,9 +52,15 @@ def write_evaluation_report(
 
 
 def _per_image(result: EvaluationResult) -> list[dict[str, Any]]:
-    """A row for each image at each size."""
+    """A row for each image at each size, and one more without post-processing if there is any."""
+    results = {"": result}
+    if result.without_postprocessing is not None:
+        results = {"yes": result, "no": result.without_postprocessing}
     return [
-        {"size": size, **case.to_dict()} for size, cases in result.cases.items() for case in cases
+        {"size": size, **({"postprocessed": name} if name else {}), **case.to_dict()}
+        for name, scored in results.items()
+        for size, cases in scored.cases.items()
+        for case in cases
     ]
 
 
@@ -68,8 +75,15 @@ def evaluation_tables(result: EvaluationResult) -> list[Table]:
     """
     captions = _captions(result)
     sizes = result.lesion_sizes
+    plain = result.without_postprocessing
+    without = {} if plain is None else plain.summaries
     return [
         *(score_table(text, result.summaries[size]) for size, text in captions.items()),
+        *(
+            score_table(f"{text}, without post-processing", without[size])
+            for size, text in captions.items()
+            if size in without
+        ),
         *(lesion_size_table(text, sizes[size]) for size, text in captions.items()),
     ]
 
@@ -111,7 +125,9 @@ def _captions(result: EvaluationResult) -> dict[str, str]:
 
 def _setting_line(result: EvaluationResult) -> str:
     settings = result.settings
+    steps = [name.replace("_", " ") for name in _STEPS if settings[name]]
+    after = f" Post-processing: {', '.join(steps)}." if steps else ""
     flips = ", averaged over four flips" if settings["tta"] else ""
     resamples = settings["bootstrap"]
     intervals = f" Intervals: 95 %, {counted(resamples, 'resample')}." if resamples else ""
-    return f"Lesion: probability {settings['threshold']:g} or more{flips}.{intervals}"
+    return f"Lesion: probability {settings['threshold']:g} or more{flips}.{after}{intervals}"
