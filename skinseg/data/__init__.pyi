@@ -10,6 +10,7 @@ from .datasets import SegmentationDataset as SegmentationDataset
 from .datasets import read_split as read_split
 from .decoding import ImageError as ImageError
 from .folder import FolderDataset as FolderDataset
+from .groups import read_groups as read_groups
 from .images import image_size as image_size
 from .images import is_image_path as is_image_path
 from .images import list_images as list_images

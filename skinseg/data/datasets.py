@@ -164,6 +164,48 @@ class SegmentationDataset(ABC):
             )
         return [self._select(sorted(part)) for part in parts]
 
+    def folds(
+        self, count: int, seed: int = 0, groups: Mapping[str, str] | None = None
+    ) -> "list[tuple[Self, Self]]":
+        """Split for cross-validation: each sample is among the others in all folds but one.
+
+        The split is the same for the same ids and seed on any machine.
+
+        Args:
+            count: The number of folds, 2 or more.
+            seed: Another seed gives another split.
+            groups: The patient or lesion that each id belongs to. Samples of one group are on one
+                side of every fold; large groups are shared out first, so that the folds are of
+                nearly equal size.
+
+        Returns:
+            For each fold the samples to learn from, and those to validate on.
+
+        Raises:
+            DatasetError: There are fewer groups than folds, or an id is in no group.
+
+        Example:
+            >>> from skinseg.data import SyntheticDermoscopy
+            >>> [(len(train), len(val)) for train, val in SyntheticDermoscopy(10).folds(4)]
+            [(7, 3), (7, 3), (8, 2), (8, 2)]
+        """
+        members = self._members(groups)
+        if not 2 <= count <= len(members):
+            raise DatasetError(
+                f"folds must be 2 or more, and no more than the groups of images that are kept "
+                f"together, not {count}: {self!r} has {counted(len(members), 'group')}."
+            )
+        names = sorted(members)
+        order = [names[number] for number in np.random.default_rng(seed).permutation(len(names))]
+        parts: list[list[int]] = [[] for _ in range(count)]
+        for name in sorted(order, key=lambda name: -len(members[name])):
+            min(parts, key=len).extend(members[name])
+        everything = set(range(len(self)))
+        return [
+            (self._select(sorted(everything - set(part))), self._select(sorted(part)))
+            for part in parts
+        ]
+
     def _members(self, groups: Mapping[str, str] | None) -> dict[str, list[int]]:
         if groups is None:
             return {name: [index] for index, name in enumerate(self.ids)}

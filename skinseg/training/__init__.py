@@ -1,5 +1,6 @@
 """The reference trainer: recipes, the loop, and the folder of a run."""
 
+from skinseg.training.ensemble import save_ensemble
 from skinseg.training.memory_dataset import MemoryDataset
 from skinseg.training.recipe import Recipe
 from skinseg.training.recipes import get_recipe, list_recipes
@@ -11,6 +12,7 @@ __all__ = [
     "Recipe",
     "get_recipe",
     "list_recipes",
+    "save_ensemble",
     "train",
     "validate",
 ]

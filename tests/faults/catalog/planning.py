@@ -118,7 +118,7 @@ FAULTS = [
     Fault(
         "near_duplicates_split",
         "skinseg/planning/plan.py",
-        ", groups=found.group_of)",
+        ", groups=together)",
         ")",
         "Images of one picture are on both sides of the split.",
         tests=("training_plan",),
@@ -171,8 +171,8 @@ FAULTS = [
     Fault(
         "paper_recipe_fitted",
         "skinseg/planning/plan.py",
-        "if recipe == CHOSEN_RECIPE:",
-        "if recipe != CHOSEN_RECIPE:",
+        "if self.recipe == CHOSEN_RECIPE:",
+        "if self.recipe != CHOSEN_RECIPE:",
         "Recipes of papers are fitted to the data, and our own is not.",
         tests=("train_cli",),
         chosen_after=True,
