@@ -284,6 +284,42 @@ def test_no_cell_of_the_table_is_a_formula(images, tmp_path, monkeypatch, name):
     assert table(out) == [row]
 
 
+def test_outlines_for_other_programs(images, tmp_path, monkeypatch):
+    formats = ("--format", "coco", "--format", "geojson", "--format", "labelme")
+    out = tmp_path / "out"
+    assert predict(images, "-o", out, *formats, "-q").exit_code == 0
+    coco = json.loads((out / "predictions_coco.json").read_text(encoding="utf-8"))
+    assert [image["file_name"] for image in coco["images"]] == ["a.png", "b.png", "c.png"]
+    assert len(coco["annotations"]) == 3
+    for image, found in zip(coco["images"], coco["annotations"], strict=True):
+        assert found["image_id"] == image["id"]
+        mask = read_mask(out / image["file_name"].replace(".png", "_mask.png"))
+        np.testing.assert_array_equal(skinseg.data.decode_rle(found["segmentation"]), mask)
+        assert found["area"] == mask.sum()
+        expected = Predictor("basic_unet_sab")(images / image["file_name"])
+        assert found["bbox"] == list(expected.bounding_box)
+    polygons = Predictor("basic_unet_sab")(images / "b.png").polygons()
+    features = json.loads((out / "b.geojson").read_text(encoding="utf-8"))["features"]
+    rings = [ring for f in features for ring in f["geometry"]["coordinates"]]
+    assert len(rings) == sum(1 + len(polygon.holes) for polygon in polygons)
+    assert all(ring[0] == ring[-1] for ring in rings)
+    labelme = json.loads((out / "b.json").read_text(encoding="utf-8"))
+    assert (labelme["imageHeight"], labelme["imageWidth"]) == SIZES["b"]
+    points = [shape["points"] for shape in labelme["shapes"]]
+    assert points == [polygon.outer.tolist() for polygon in polygons]
+    # What is there already belongs to the file of all; what lacks its outline is made again.
+    (out / "predictions_coco.json").unlink()
+    (out / "a.geojson").unlink()
+    left = []
+    stream = Predictor.stream
+    monkeypatch.setattr(
+        Predictor, "stream", lambda self, f, **o: stream(self, left.extend(f) or left, **o)
+    )
+    assert predict(images, "-o", out, *formats, "-q", "--skip-existing").exit_code == 0
+    assert [file.name for file in left] == ["a.png"]
+    assert json.loads((out / "predictions_coco.json").read_text(encoding="utf-8")) == coco
+
+
 # --- predict: what it finds ----------------------------------------------------------------------
 
 

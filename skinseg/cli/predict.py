@@ -33,7 +33,7 @@ from skinseg.cli.options import (
     Threshold,
     Tta,
 )
-from skinseg.cli.results import OutputError, ResultFolder, Row, TableFormat
+from skinseg.cli.results import OutlineFormat, OutputError, ResultFolder, Row, TableFormat
 from skinseg.formatting import counted
 from skinseg.inference.prefetch import prefetch_map
 from skinseg.progress import progress_bar
@@ -61,6 +61,13 @@ def predict(
     probability: Annotated[
         bool, typer.Option("--probability", help="Also write the probabilities as 16-bit PNG.")
     ] = False,
+    format: Annotated[
+        list[OutlineFormat] | None,
+        typer.Option(
+            help="Also write outlines: coco (one file), geojson or labelme (one per image). "
+            "May be given several times.",
+        ),
+    ] = None,
     table: Annotated[
         TableFormat, typer.Option(help="Format of the table of all images.")
     ] = TableFormat.csv,
@@ -100,23 +107,25 @@ def predict(
             device=device,
             workers=workers,
         )
-    folder = ResultFolder(output, overlay=overlay, probability=probability)
+    folder = ResultFolder(output, overlay=overlay, probability=probability, outlines=format or ())
     rows = folder.rows_done(inputs.files, table) if skip_existing else {}
     left = [file for file in inputs.files if file not in rows]
     if len(left) > 1:
         _leave_cores_to_readers()
     with errors_reported(), _output_errors_reported():
         interrupted = _run(predictor, left, folder, rows, progress=not quiet and len(left) > 1)
-        ordered = [rows[file] for file in inputs.files if file in rows]
+        done = {file: rows[file] for file in inputs.files if file in rows}
+        ordered = list(done.values())
         for argument, reason in inputs.missing.items():
             complain(reason)
             ordered.append(Row(printable(argument), error=printable(reason)))
         table_file = folder.write_table(ordered, table)
+        folder.write_coco(done)
     failed = sum(row.error is not None for row in ordered)
     total = len(inputs.files) + len(inputs.missing)
     if interrupted or not quiet:
-        done = f"{len(ordered) - failed} of {counted(total, 'image')} segmented"
-        say(f"{done}; masks in '{output}', table in '{table_file}'")
+        found = f"{len(ordered) - failed} of {counted(total, 'image')} segmented"
+        say(f"{found}; masks in '{output}', table in '{table_file}'")
     if interrupted:
         say("Interrupted; the same command with --skip-existing goes on from there.", stderr)
         raise typer.Exit(INTERRUPTED)

@@ -3,6 +3,8 @@ from .augmentation import Augmentation as Augmentation
 from .checks import DatasetReport as DatasetReport
 from .checks import Finding as Finding
 from .checks import check_dataset as check_dataset
+from .coco_rle import decode_rle as decode_rle
+from .coco_rle import encode_rle as encode_rle
 from .collate import Collate as Collate
 from .datasets import PairDataset as PairDataset
 from .datasets import Sample as Sample
@@ -28,6 +30,9 @@ from .pairs import BrokenDatasetError as BrokenDatasetError
 from .pairs import DatasetError as DatasetError
 from .pairs import Pair as Pair
 from .ph2 import PH2 as PH2
+from .polygons import Polygon as Polygon
+from .polygons import mask_polygons as mask_polygons
+from .polygons import polygon_runs as polygon_runs
 from .run_lengths import RunLengths as RunLengths
 from .sources import DatasetSource as DatasetSource
 from .sources import open_dataset as open_dataset

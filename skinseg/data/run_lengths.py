@@ -68,7 +68,7 @@ class RunLengths:
     @property
     def components(self) -> int:
         """Number of connected parts; pixels that touch at an edge or a corner are connected."""
-        label = self._labels(corners=True)
+        label = self.component_labels(corners=True)
         return int(np.count_nonzero(label == np.arange(len(label))))
 
     def largest_component(self) -> "RunLengths":
@@ -82,7 +82,7 @@ class RunLengths:
         """
         if not len(self.starts):
             return self
-        label = self._labels(corners=True)
+        label = self.component_labels(corners=True)
         areas = np.bincount(label, self.ends - self.starts)
         kept = label == areas.argmax()
         return RunLengths(self.shape, self.starts[kept], self.ends[kept])
@@ -103,7 +103,7 @@ class RunLengths:
         row, left = np.divmod(skin.starts, stride)
         at_frame = (row == 0) | (row == height - 1) | (left == 0)
         at_frame |= skin.ends % stride == stride - 1
-        label = skin._labels(corners=False)
+        label = skin.component_labels(corners=False)
         hole = ~np.isin(label, label[at_frame])
         starts = np.sort(np.concatenate([self.starts, skin.starts[hole]]))
         ends = np.sort(np.concatenate([self.ends, skin.ends[hole]]))
@@ -124,8 +124,12 @@ class RunLengths:
         some = ends > starts
         return RunLengths(self.shape, starts[some], ends[some])
 
-    def _labels(self, *, corners: bool) -> np.ndarray:
-        """The index of the first run of the part that each run belongs to, int64 (N,)."""
+    def component_labels(self, *, corners: bool) -> np.ndarray:
+        """The index of the first run of the part that each run belongs to, int64 (N,).
+
+        Args:
+            corners: Whether pixels that touch at a corner alone are connected.
+        """
         label = np.arange(len(self.starts))
         above, below = self._neighbors(corners=corners)
         while (label[above] != label[below]).any():

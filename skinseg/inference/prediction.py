@@ -8,7 +8,9 @@ from typing import Any
 
 import numpy as np
 
+from skinseg.data.coco_rle import CocoRle, encode_rle
 from skinseg.data.decoding import ImageError
+from skinseg.data.polygons import Polygon, mask_polygons
 from skinseg.data.run_lengths import RunLengths
 from skinseg.inference.enlarge import EnlargedLogits
 from skinseg.inference.outline import draw_outline
@@ -164,6 +166,55 @@ class Prediction:
         above = np.maximum(probability - np.float32(self._threshold), 0).mean(dtype=np.float64)
         inside = float(above) + self._threshold * area
         return 2 * inside / (float(probability.mean(dtype=np.float64)) + area)
+
+    def polygons(self, tolerance: float = 1.0) -> list[Polygon]:
+        """Trace the mask's outlines.
+
+        Args:
+            tolerance: How far, in pixels, a straight line may be from the points that it replaces;
+                0 for polygons that are exactly the mask.
+
+        Returns:
+            The parts of the mask that are connected over edges of pixels, each with its holes;
+            coordinates are (x, y) in pixels from the upper left corner.
+
+        Raises:
+            ValueError: If ``tolerance`` is negative.
+        """
+        return mask_polygons(self.run_lengths, tolerance)
+
+    def rle(self, *, compressed: bool = True) -> CocoRle:
+        """Return the mask as the run lengths of COCO's annotations.
+
+        Args:
+            compressed: ``counts`` as the string that COCO's own tools write; otherwise as a list of
+                numbers, which they read as well.
+        """
+        return encode_rle(self.mask, compressed=compressed)
+
+    def to_dict(self, tolerance: float = 1.0) -> dict[str, Any]:
+        """Return size, measurements, outlines and run lengths as JSON data.
+
+        Args:
+            tolerance: As for :meth:`polygons`.
+
+        Example:
+            >>> mask = np.zeros((20, 30), bool)
+            >>> mask[5:15, 10:20] = True
+            >>> found = Prediction(mask.astype(np.float32), mask).to_dict()
+            >>> found["bounding_box"], found["polygons"][0]["outer"][0]
+            ([10, 5, 10, 10], [10.0, 5.0])
+        """
+        box = self.bounding_box
+        return {
+            "size": list(self.size),
+            "area_fraction": self.area_fraction,
+            "bounding_box": None if box is None else list(box),
+            "components": self.components,
+            "confidence": self.confidence,
+            "polygons": [polygon.to_dict() for polygon in self.polygons(tolerance)],
+            "rle": self.rle(),
+        }
 
     def overlay(self, image: ImageLike) -> np.ndarray:
         """Draw the mask's outline on the image.

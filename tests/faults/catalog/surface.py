@@ -122,7 +122,7 @@ FAULTS = [
     Fault(
         "strict_option_dropped",
         "skinseg/cli/train.py",
-        "                strict=strict,\n",
+        '"strict": strict, ',
         "",
         "skinseg train --strict does nothing.",
         tests=("train_cli",),
@@ -150,8 +150,8 @@ FAULTS = [
     Fault(
         "validation_option_dropped",
         "skinseg/cli/train.py",
-        "                val_fraction=val_fraction,\n",
-        "",
+        "val_fraction=val_fraction, **how",
+        "**how",
         "skinseg train --val-fraction does nothing.",
         tests=("train_cli",),
         chosen_after=True,
@@ -214,8 +214,8 @@ FAULTS = [
     Fault(
         "holes_leak_at_corners",
         "skinseg/data/run_lengths.py",
-        "label = skin._labels(corners=False)",
-        "label = skin._labels(corners=True)",
+        "label = skin.component_labels(corners=False)",
+        "label = skin.component_labels(corners=True)",
         "A hole that touches other skin at a corner stays open.",
         tests=("run_lengths",),
         chosen_after=True,
