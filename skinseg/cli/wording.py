@@ -17,6 +17,7 @@ def _labels(found: re.Match[str]) -> str:
 
 _PHRASES: list[tuple[str, str | Callable[[re.Match[str]], str]]] = [
     (r"MappedLabels\(dataset, \{(.*?)\}\)", _labels),
+    (r"with labels=\{(.*?)\}", lambda found: f"with {_labels(found)}"),
     (r"AnyLabel\(dataset\),", "--any-label,"),
     (r"labels and any_label exclude", "--labels and --any-label exclude"),
     (r"and labels names ([\d, ]+) only", r"and --labels names \1 only"),

@@ -30,6 +30,8 @@ from .pairs import BrokenDatasetError as BrokenDatasetError
 from .pairs import DatasetError as DatasetError
 from .pairs import Pair as Pair
 from .ph2 import PH2 as PH2
+from .polygon_labels import CocoDataset as CocoDataset
+from .polygon_labels import YoloDataset as YoloDataset
 from .polygons import Polygon as Polygon
 from .polygons import mask_polygons as mask_polygons
 from .polygons import polygon_runs as polygon_runs
