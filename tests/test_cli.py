@@ -150,13 +150,13 @@ def test_settings_reach_the_predictor(images, tmp_path):
     assert (expected != Predictor("basic_unet_sab")(file).mask).any()
 
 
-def test_post_processing_reaches_the_predictor(images, tmp_path):
-    for option in ("largest_component", "fill_holes"):
+def test_post_processing_and_tiles_reach_the_predictor(images, tmp_path):
+    for option, value in (("largest_component", True), ("fill_holes", True), ("tile", 50)):
         out = tmp_path / option
-        flag = "--" + option.replace("_", "-")
-        assert predict(images, "-o", out, flag, "-q").exit_code == 0
+        flag = ["--" + option.replace("_", "-"), *([] if value is True else [value])]
+        assert predict(images, "-o", out, *flag, "-q").exit_code == 0
         for name in SIZES:
-            expected = Predictor("basic_unet_sab", **{option: True})(images / f"{name}.png").mask
+            expected = Predictor("basic_unet_sab", **{option: value})(images / f"{name}.png").mask
             np.testing.assert_array_equal(read_mask(out / f"{name}_mask.png"), expected)
     plain = Predictor("basic_unet_sab")(images / "b.png")
     assert (plain.mask != read_mask(tmp_path / "largest_component/b_mask.png")).any()

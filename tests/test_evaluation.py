@@ -650,6 +650,23 @@ def test_command_scores_both_ways(folder, network):
     assert list(data["without_postprocessing"]["scores"]) == ["own"]
 
 
+def test_command_with_tiles_scores_at_own_size(folder, network):
+    options = ("--data", folder, "--model", network, "--bootstrap", 0, "--tile", 40)
+    data = json.loads(run(*options, "--json").stdout)
+    assert (data["settings"]["tile"], list(data["scores"])) == (40, ["own"])
+    predictor = Predictor(network, tile=40)
+    expected = evaluate(
+        predictor, FolderDataset(folder), sizes=["own"], bootstrap=0, progress=False
+    ).score("mean_dice")
+    assert data["scores"]["own"]["mean_dice"]["value"] == pytest.approx(expected)
+    assert "Tiles of 40 x 40 pixels." in evaluation_markdown(
+        evaluate(predictor, FolderDataset(folder), sizes=["own"], bootstrap=0, progress=False)
+    )
+    assert run(*options, "--size", "model").exit_code == 2
+    with pytest.raises(ValueError, match="at their own size"):
+        evaluate(predictor, FolderDataset(folder), progress=False)
+
+
 def test_command_says_what_is_wrong(folder, network, tmp_path):
     wrong = {
         "No folder": ("--data", tmp_path / "none", "--model", network),

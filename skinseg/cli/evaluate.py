@@ -28,6 +28,7 @@ from skinseg.cli.options import (
     Model,
     Runtime,
     Threshold,
+    Tile,
     Tta,
     parsed_labels,
 )
@@ -84,6 +85,7 @@ def evaluate(
     tta: Tta = False,
     largest_component: LargestComponent = False,
     fill_holes: FillHoles = False,
+    tile: Tile = None,
     batch_size: BatchSize = 8,
     runtime: Runtime = None,
     device: Device = "cpu",
@@ -105,6 +107,11 @@ def evaluate(
     Exit status: 0 if all images were scored, 1 if a file or the device failed, 2 if the command
     is wrong, 130 if it was interrupted.
     """
+    sizes: tuple[str, ...] = skinseg.evaluation.SIZES if size is ScoredSize.both else (size.value,)
+    if tile is not None:
+        if size is ScoredSize.model:
+            stop("--tile is for images at their own size; leave --size model out.")
+        sizes = ("own",)
     if output is not None:
         make_output_folder(output)
     scoring = "a part of the images gives no scores, and nothing was written."
@@ -122,6 +129,7 @@ def evaluate(
             tta=tta,
             largest_component=largest_component,
             fill_holes=fill_holes,
+            tile=tile,
             batch_size=batch_size,
             runtime=runtime,
             device=device,
@@ -130,7 +138,7 @@ def evaluate(
             result = skinseg.evaluation.evaluate(
                 predictor,
                 dataset,
-                sizes=skinseg.evaluation.SIZES if size is ScoredSize.both else (size.value,),
+                sizes=sizes,
                 tolerance=tolerance,
                 bootstrap=bootstrap,
                 seed=seed,

@@ -36,6 +36,13 @@ LargestComponent = Annotated[
 FillHoles = Annotated[
     bool, typer.Option("--fill-holes", help="Make skin that is enclosed by lesion lesion.")
 ]
+Tile = Annotated[
+    int | None,
+    typer.Option(
+        help="For very large images: side in pixels of the squares that the network sees one by "
+        "one; the whole image at once if absent."
+    ),
+]
 AsJson = Annotated[
     bool, typer.Option("--json", help="Print JSON on standard output, and nothing else there.")
 ]

@@ -31,6 +31,7 @@ from skinseg.cli.options import (
     Model,
     Runtime,
     Threshold,
+    Tile,
     Tta,
 )
 from skinseg.cli.results import OutlineFormat, OutputError, ResultFolder, Row, TableFormat
@@ -52,6 +53,7 @@ def predict(
     tta: Tta = False,
     largest_component: LargestComponent = False,
     fill_holes: FillHoles = False,
+    tile: Tile = None,
     batch_size: BatchSize = 8,
     runtime: Runtime = None,
     device: Device = "cpu",
@@ -102,6 +104,7 @@ def predict(
             tta=tta,
             largest_component=largest_component,
             fill_holes=fill_holes,
+            tile=tile,
             batch_size=batch_size,
             runtime=runtime,
             device=device,

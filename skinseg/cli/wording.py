@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 # Arguments that are options by the same name, at the beginning of a message.
 _ARGUMENT = re.compile(
-    r"^(batch_size|bootstrap|early_stop|epochs|folds|labels|learning_rate|seed|size|threshold|tolerance|"
+    r"^(batch_size|bootstrap|early_stop|epochs|folds|labels|learning_rate|seed|size|threshold|tile|tolerance|"
     r"val_fraction|workers)(?= must )"
 )
 

@@ -70,6 +70,8 @@ def evaluate(
         (2, ['own', 'model'], 2)
     """
     _check(dataset, sizes, tolerance, bootstrap)
+    if predictor.tile is not None and "model" in sizes:
+        raise ValueError("a predictor with tile scores images at their own size: sizes=('own',)")
     cases: dict[str, list[Case]] = {size: [] for size in sizes}
     plain: dict[str, list[Case]] = {size: [] for size in sizes}
     scored = _scored(predictor, dataset, tuple(sizes), tolerance)
@@ -98,6 +100,7 @@ def evaluate(
         "normalization": predictor.normalization.to_dict(),
         "threshold": predictor.threshold,
         "tta": predictor.tta,
+        "tile": predictor.tile,
         "device": str(predictor.device),
         "surface_tolerance": tolerance,
         **resampling,

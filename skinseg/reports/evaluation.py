@@ -127,7 +127,9 @@ def _setting_line(result: EvaluationResult) -> str:
     settings = result.settings
     steps = [name.replace("_", " ") for name in _STEPS if settings[name]]
     after = f" Post-processing: {', '.join(steps)}." if steps else ""
+    tile = settings["tile"]
+    tiles = "" if tile is None else f" Tiles of {tile} x {tile} pixels."
     flips = ", averaged over four flips" if settings["tta"] else ""
     resamples = settings["bootstrap"]
     intervals = f" Intervals: 95 %, {counted(resamples, 'resample')}." if resamples else ""
-    return f"Lesion: probability {settings['threshold']:g} or more{flips}.{after}{intervals}"
+    return f"Lesion: probability {settings['threshold']:g} or more{flips}.{tiles}{after}{intervals}"
