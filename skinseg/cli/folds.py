@@ -14,7 +14,7 @@ from skinseg.cli.console import (
     say,
     stop,
 )
-from skinseg.cli.training import EpochLines, show_left_out, show_plan
+from skinseg.cli.training import callbacks_of, show_left_out, show_plan
 from skinseg.formatting import counted, duration
 
 if TYPE_CHECKING:
@@ -49,6 +49,7 @@ def train_folds(
     *,
     resumed: bool,
     dry_run: bool,
+    loggers: Sequence[str],
     quiet: bool,
 ) -> None:
     """Train fold after fold, then write the summary and the ensemble."""
@@ -69,7 +70,7 @@ def train_folds(
     try:
         with errors_reported():
             results = [
-                _train(plan, dataset, run, number, len(plans), device, quiet=quiet)
+                _train(plan, dataset, run, number, len(plans), device, loggers, quiet=quiet)
                 for number, plan in enumerate(plans, start=1)
             ]
             _finish(run, results, sum(len(plan.validation) for plan in plans))
@@ -97,6 +98,7 @@ def _train(
     number: int,
     folds: int,
     device: "torch.device",
+    loggers: Sequence[str],
     *,
     quiet: bool,
 ) -> "EvaluationResult":
@@ -116,7 +118,7 @@ def _train(
             resume=True,
             device=device,
             progress=not quiet,
-            on_epoch=None if quiet else EpochLines(plan.recipe.epochs, folder),
+            callbacks=callbacks_of(folder, plan.recipe.epochs, loggers, quiet=quiet),
         )
     scores = skinseg.evaluation.evaluate(
         skinseg.Predictor(f"local-dir:{folder}", device=device),

@@ -1,6 +1,7 @@
 """``skinseg train``: a network of one's own from a folder of images and masks."""
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -12,7 +13,7 @@ from skinseg.cli.console import INTERRUPTED, errors_reported, make_output_folder
 from skinseg.cli.folds import fold_folder, planned_folds, train_folds
 from skinseg.cli.options import NETWORKS, AnyLabel, Labels, parsed_labels
 from skinseg.cli.training import (
-    EpochLines,
+    callbacks_of,
     open_parts,
     show_left_out,
     show_plan,
@@ -102,6 +103,10 @@ def train(
     strict: Annotated[
         bool, typer.Option("--strict", help="Refuse a folder with a broken file.")
     ] = False,
+    logger: Annotated[
+        list[str] | None,
+        typer.Option(help="Also log to tensorboard or wandb; may be given several times."),
+    ] = None,
     dry_run: Annotated[
         bool,
         typer.Option("--dry-run", help="Check all files, train two steps, write nothing."),
@@ -125,6 +130,7 @@ def train(
         "seed": seed,
     }
     settings = {name: value for name, value in given.items() if value is not None}
+    loggers = logger or []
     is_main = _is_main()
     several = int(os.environ.get("WORLD_SIZE", "1")) > 1
     quiet = quiet or not is_main
@@ -132,6 +138,8 @@ def train(
         place = skinseg.inference.usable_device(device or skinseg.inference.best_device())
         run = output or Path("runs") / (skinseg.data.DatasetSource.parse(data).name or "run")
         _refuse(run, resume=resume or dry_run)
+        for name in loggers:
+            skinseg.training.get_logger(name)  # What is not installed is told before anything runs.
         begun = planned_folds(run) if resume else 0
         _refuse_folds(run, folds, begun, val, val_fraction, several=several)
         together = None if groups is None else skinseg.data.read_groups(groups)
@@ -154,6 +162,7 @@ def train(
                 place,
                 resumed=bool(plans),
                 dry_run=dry_run,
+                loggers=loggers,
                 quiet=quiet,
             )
             return
@@ -173,7 +182,7 @@ def train(
         if dry_run:
             say(f"Dry run: two steps went well; nothing was written to '{run}'.")
             return
-        _run(plan, *parts, run, place, resume=resume, quiet=quiet)
+        _run(plan, *parts, run, place, resume=resume, loggers=loggers, quiet=quiet)
 
 
 def _is_main() -> bool:
@@ -259,14 +268,15 @@ def _run(
     device: "torch.device",
     *,
     resume: bool,
+    loggers: Sequence[str],
     quiet: bool,
 ) -> None:
 
     is_main = _is_main()
+    told = callbacks_of(run, plan.recipe.epochs, loggers if is_main else (), quiet=quiet)
     if is_main:
         make_output_folder(run)
         plan.write(run)
-    told = None if quiet else EpochLines(plan.recipe.epochs, run)
     progress = not quiet
     try:
         log = skinseg.training.train(
@@ -278,7 +288,7 @@ def _run(
             resume=resume,
             device=device,
             progress=progress,
-            on_epoch=told,
+            callbacks=told,
         )
         if is_main:
             report = skinseg.reports.write_training_report(
