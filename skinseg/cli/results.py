@@ -134,14 +134,16 @@ class ResultFolder:
 
     def _write_outlines(self, file: Path, prediction: Prediction) -> None:
         """Write the files that each image has of its own."""
+        from skinseg.inference import outline_files
+
         name = printable(file.name)
         polygons = prediction.polygons() if _OUTLINE_SUFFIXES.keys() & set(self.outlines) else []
         if OutlineFormat.geojson in self.outlines:
             figures = {"confidence": round(prediction.confidence, 6)}
-            data = skinseg.inference.outline_files.geojson(name, polygons, figures)
+            data = outline_files.geojson(name, polygons, figures)
             _write_json(self._outline(file, OutlineFormat.geojson), data)
         if OutlineFormat.labelme in self.outlines:
-            data = skinseg.inference.outline_files.labelme(name, polygons, prediction.size)
+            data = outline_files.labelme(name, polygons, prediction.size)
             _write_json(self._outline(file, OutlineFormat.labelme), data)
 
     def write_coco(self, rows: Mapping[Path, Row]) -> None:
@@ -150,6 +152,8 @@ class ResultFolder:
         Raises:
             OutputError: If it cannot be written.
         """
+        from skinseg.inference import outline_files
+
         if OutlineFormat.coco not in self.outlines:
             return
         # From the files: what an earlier run has segmented belongs to it, too.
@@ -162,7 +166,7 @@ class ResultFolder:
             for file, row in rows.items()
             if row.error is None
         )
-        _write_json(self.path / COCO_NAME, skinseg.inference.outline_files.coco(images))
+        _write_json(self.path / COCO_NAME, outline_files.coco(images))
 
     def _write_png(self, path: Path, picture: np.ndarray | RunLengths) -> None:
         try:

@@ -1,4 +1,3 @@
-from . import outline_files as outline_files
 from .device import best_device as best_device
 from .device import usable_device as usable_device
 from .pixels import ImageLike as ImageLike

@@ -177,4 +177,22 @@ FAULTS = [
         tests=("train_cli",),
         chosen_after=True,
     ),
+    Fault(
+        "groups_straddle_folds",
+        "skinseg/planning/plan.py",
+        "folds(folds, asked.base.seed, together)",
+        "folds(folds, asked.base.seed)",
+        "A patient's images are on both sides of a fold.",
+        tests=("folds",),
+        chosen_after=True,
+    ),
+    Fault(
+        "ensemble_averages_logits",
+        "skinseg/models/ensemble.py",
+        "mean_logits(torch.stack([member(x) for member in self.members]))",
+        "torch.stack([member(x) for member in self.members]).mean(0)",
+        "An ensemble averages its members' logits, not their probabilities.",
+        tests=("folds",),
+        chosen_after=True,
+    ),
 ]

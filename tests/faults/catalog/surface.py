@@ -229,4 +229,22 @@ FAULTS = [
         tests=("evaluation",),
         chosen_after=True,
     ),
+    Fault(
+        "tiles_blended_unweighted",
+        "skinseg/inference/tiling.py",
+        "+= logits * weight\n",
+        "+= logits\n",
+        "The logits of overlapping tiles are added without their weights.",
+        tests=("inference",),
+        chosen_after=True,
+    ),
+    Fault(
+        "coco_rows_for_columns",
+        "skinseg/data/coco_rle.py",
+        "mask.T.ravel()",
+        "mask.ravel()",
+        "COCO's run lengths go along the rows.",
+        tests=("polygons",),
+        chosen_after=True,
+    ),
 ]
