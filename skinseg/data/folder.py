@@ -6,6 +6,7 @@ from pathlib import Path
 from skinseg.data.datasets import PairDataset
 from skinseg.data.images import list_images
 from skinseg.data.pairs import MASK_SUFFIXES, DatasetError, pair_by_stem, without_mask_suffix
+from skinseg.formatting import counted
 
 
 class FolderDataset(PairDataset):
@@ -61,8 +62,8 @@ class FolderDataset(PairDataset):
             raise DatasetError(f"No images in '{image_folder}'. {_expected(root)}")
         if all(pair.mask is None for pair in pairs):
             raise DatasetError(
-                f"No masks in '{mask_folder}' for the {len(pairs)} images of '{image_folder}'. "
-                f"{_expected(root)}"
+                f"No masks in '{mask_folder}' for the {counted(len(pairs), 'image')} of "
+                f"'{image_folder}'. {_expected(root)}"
             )
         super().__init__(pairs, stray_masks)
 

@@ -16,8 +16,10 @@ from skinseg.data.normalization import Normalization
 from skinseg.data.resizing import enough_for, resize_image
 from skinseg.inference.opening import open_model
 from skinseg.inference.pixels import CHANNEL_ORDERS, ImageLike, as_reduced_image, is_array
+from skinseg.inference.postprocessing import Postprocessing
 from skinseg.inference.prediction import Prediction
 from skinseg.inference.prefetch import prefetch_map
+from skinseg.inference.tiling import tiled_logits, tiled_size
 from skinseg.logits import lesion_logits
 from skinseg.pretrained import PretrainedCfg
 
@@ -33,6 +35,9 @@ _FLIPS: tuple[tuple[int, ...], ...] = ((), (3,), (2,), (2, 3))
 # What every network of this package takes; its module would bring torch with it.
 _MIN_INPUT_SIDE = 32
 
+# A side that no image has: nothing is decoded at a fraction of its size.
+_WHOLE = 2**30
+
 
 class _Prepared(NamedTuple):
     """An image as the network takes it, float32 (C, h, w), and its own size (H, W)."""
@@ -47,8 +52,8 @@ class Predictor:
     An image is resized to the size that the weights were trained at and normalized as their record
     says; a JPEG file is decoded no larger than that needs. The network's logits are resized
     bilinearly to the image's own size and become probabilities there (sigmoid of one output,
-    softmax of two); a pixel is lesion where its probability reaches the threshold. The batch size
-    changes no more than rounding does.
+    softmax of two); a pixel is lesion where its probability reaches the threshold. Masks may be
+    post-processed. The batch size changes no more than rounding does.
 
     A predictor may be used by several threads.
 
@@ -72,6 +77,14 @@ class Predictor:
         channel_order: Order of the color channels of arrays and tensors: ``"rgb"``, or ``"bgr"``,
             as OpenCV reads images. A mask for the wrong order looks plausible and is worse.
         workers: Threads that read images; None for one per core.
+        largest_component: Keep of each mask the largest connected part alone; pixels that touch at
+            an edge or a corner are connected.
+        fill_holes: Make skin that is enclosed by lesion lesion, before the largest part is chosen.
+        tile: For very large images in which lesions are small: side, in pixels of the image, of the
+            squares that the network sees one after the other, each 32 or more. They overlap by a
+            quarter, and their logits are blended as MONAI's ``sliding_window_inference`` does in
+            its mode ``"gaussian"``. None for the whole image at once, which is what networks of
+            this package were trained on.
 
     ``threshold``, ``input_size`` and ``normalization`` come from the weights' record where they are
     None, and are 0.5, (256, 256) and ``Normalization()`` for a network without a record.
@@ -79,15 +92,17 @@ class Predictor:
     Attributes:
         model: The network; or, of an exported file, its path.
         runtime: What runs it, which is called with normalized batches.
-        threshold, tta, batch_size, device, input_size, normalization, channel_order, workers: As
-            used.
+        threshold, tta, batch_size, device, input_size, normalization, channel_order, workers,
+            tile: As used.
+        postprocessing: ``largest_component`` and ``fill_holes`` as a
+            :class:`~skinseg.inference.Postprocessing`.
 
     Raises:
         ValueError: If the model is unknown or has no weights, an argument is out of range, the
             device is not there, or the network has other outputs or takes neither 3 channels nor 1
             (images are then converted to gray).
-        TypeError: If ``model`` is neither a name nor a file nor a module, or ``threshold`` or
-            ``input_size`` is no number.
+        TypeError: If ``model`` is neither a name nor a file nor a module, or ``threshold``,
+            ``input_size`` or ``tile`` is no number.
         OSError: If an exported file is not there.
         ModuleNotFoundError: If the runtime is not installed.
 
@@ -113,6 +128,9 @@ class Predictor:
         normalization: Normalization | None = None,
         channel_order: Literal["rgb", "bgr"] = "rgb",
         workers: int | None = None,
+        largest_component: bool = False,
+        fill_holes: bool = False,
+        tile: int | None = None,
     ) -> None:
         size = None if input_size is None else _checked_size(input_size)
         opened = open_model(model, runtime, device, size)
@@ -127,6 +145,8 @@ class Predictor:
         self.batch_size = batch_size
         self.channel_order = channel_order
         self.workers = os.cpu_count() or 1 if workers is None else workers
+        self.tile = None if tile is None else _checked_tile(tile)
+        self.postprocessing = Postprocessing(fill_holes, largest_component)
         _check_network(self.runtime, self.normalization)
         if opened.size not in (None, self.input_size):
             raise ValueError(
@@ -210,12 +230,16 @@ class Predictor:
             workers=self.workers,
         )
         while batch := list(islice(prepared, self.batch_size)):
-            usable = [image for image in batch if isinstance(image, _Prepared)]
-            logits = iter(self._logits(np.stack([i.pixels for i in usable])) if usable else ())
+            usable = [image.pixels for image in batch if isinstance(image, _Prepared)]
+            logits = iter(self._logits_of_images(usable))
             for image in batch:
                 if isinstance(image, _Prepared):
                     yield Prediction.from_logits(
-                        next(logits), image.size, self.threshold, channel_order=self.channel_order
+                        next(logits),
+                        image.size,
+                        self.threshold,
+                        channel_order=self.channel_order,
+                        postprocessing=self.postprocessing,
                     )
                 elif return_exceptions:
                     yield image
@@ -225,17 +249,30 @@ class Predictor:
     def _try_to_prepare(self, item: tuple[int, ImageLike]) -> _Prepared | Exception:
         index, image = item
         try:
-            enough = enough_for(self.input_size)
+            enough = enough_for(self.input_size) if self.tile is None else (_WHOLE, _WHOLE)
             reduced = as_reduced_image(image, enough, f"image {index}")
         except (ImageError, TypeError) as error:
             return error
-        pixels = resize_image(reduced.image, self.input_size, reduced.box)
+        size = self.input_size
+        if self.tile is not None:
+            size = tiled_size(reduced.size, self.tile, size)
+        pixels = resize_image(reduced.image, size, reduced.box)
         if self.channel_order == "bgr" and is_array(image):
             pixels = np.ascontiguousarray(pixels[:, :, ::-1])
         if self.runtime.in_chans == 1:
             pixels = np.asarray(Image.fromarray(pixels).convert("L"))[:, :, None]
         channels_first = np.ascontiguousarray(pixels.transpose(2, 0, 1))
         return _Prepared(self.normalization(channels_first[None])[0], reduced.size)
+
+    def _logits_of_images(self, images: list[np.ndarray]) -> Iterable[np.ndarray]:
+        """Lesion logits (passes, h, w) of each normalized image (C, h, w)."""
+        if self.tile is not None:
+            # Images of any sizes, each of several windows.
+            return (
+                tiled_logits(pixels, self.input_size, self.batch_size, self._logits)
+                for pixels in images
+            )
+        return self._logits(np.stack(images)) if images else ()
 
     def _logits(self, pixels: np.ndarray) -> np.ndarray:
         """Lesion logits (B, passes, h, w) of normalized images (B, C, h, w)."""
@@ -291,6 +328,14 @@ def _checked_size(input_size: int | Sequence[int]) -> tuple[int, int]:
         raise ValueError(expected)
     height, width = sides
     return int(height), int(width)
+
+
+def _checked_tile(tile: int) -> int:
+    if not isinstance(tile, Integral):
+        raise TypeError(f"tile must be a number of pixels, {_MIN_INPUT_SIDE} or more, not {tile!r}")
+    if tile < _MIN_INPUT_SIDE:
+        raise ValueError(f"tile must be {_MIN_INPUT_SIDE} pixels or more, not {tile}")
+    return int(tile)
 
 
 def _check_settings(threshold: float, batch_size: int, channel_order: str, workers: int) -> None:
