@@ -71,6 +71,9 @@ from .pretrained import (
     get_pretrained_cfg as get_pretrained_cfg,
 )
 from .pretrained import (
+    is_model_pretrained as is_model_pretrained,
+)
+from .pretrained import (
     list_models as list_models,
 )
 from .pretrained import (
