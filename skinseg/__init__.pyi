@@ -63,6 +63,7 @@ from .hub import HubError as HubError
 from .hub import push_to_hub as push_to_hub
 from .inference import Prediction as Prediction
 from .inference import Predictor as Predictor
+from .inference import create_transform as create_transform
 from .optimization import optimize as optimize
 from .pretrained import (
     PretrainedCfg as PretrainedCfg,

@@ -159,6 +159,37 @@ def test_one_channel_networks_see_the_image_in_gray():
     np.testing.assert_allclose(seen[0][0, 0], gray, atol=1e-3)
 
 
+@pytest.mark.parametrize("name", ["malunet", "lmsaunet", "egeunet"])
+def test_the_transform_of_weights_is_what_a_predictor_does(name, tmp_path):
+    network, seen = skinseg.create_model(name, pretrained=True), []
+    network.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
+    image = synthetic_lesion(3, (150, 200))[0]
+    Image.fromarray(image).save(tmp_path / "photo.jpg", quality=90)
+    predictor = Predictor(network)
+    for transform in (
+        skinseg.create_transform(network),
+        skinseg.create_transform(skinseg.get_pretrained_cfg(name)),
+        pickle.loads(pickle.dumps(predictor.transforms)),
+    ):
+        for form in (
+            image,
+            Image.fromarray(image),
+            torch.from_numpy(image).permute(2, 0, 1),
+            tmp_path / "photo.jpg",
+        ):
+            seen.clear()
+            predictor(form)
+            assert torch.equal(transform(form), seen[0][0])
+
+
+def test_the_transform_of_a_network_follows_its_channels():
+    gray = skinseg.create_model("malunet", pretrained=True, in_chans=1)
+    assert skinseg.create_transform(gray)(spot()[0]).shape == (1, 128, 128)
+    assert skinseg.create_transform(nn.Conv2d(3, 1, 1)).input_size == (256, 256)
+    with pytest.raises(ValueError, match="3 means and the network takes 1 channels"):
+        skinseg.inference.Preprocessing(normalization=UNIT, in_chans=1)
+
+
 def test_shared_images_end_to_end(shared_dir):
     folder = shared_dir / "data/isic2017_256/ISIC-2017_Validation_Data"
     files = sorted(folder.glob("*.jpg"))[:3]
@@ -307,9 +338,9 @@ def test_photograph_is_decoded_smaller_and_its_mask_is_the_same(tmp_path, turn, 
     mask = photograph(tmp_path / "x.jpg", turn=turn)
     predictor = darkness()
     seen = []
-    resize = skinseg.inference.predictor.resize_image
+    resize = skinseg.inference.preprocessing.resize_image
     monkeypatch.setattr(
-        "skinseg.inference.predictor.resize_image",
+        "skinseg.inference.preprocessing.resize_image",
         lambda image, *rest: seen.append(image.size) or resize(image, *rest),
     )
     small, whole = predictor([tmp_path / "x.jpg", read_image(tmp_path / "x.jpg")])

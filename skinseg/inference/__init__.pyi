@@ -3,3 +3,5 @@ from .device import usable_device as usable_device
 from .pixels import ImageLike as ImageLike
 from .prediction import Prediction as Prediction
 from .predictor import Predictor as Predictor
+from .preprocessing import Preprocessing as Preprocessing
+from .preprocessing import create_transform as create_transform

@@ -6,18 +6,18 @@ import os
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from numbers import Integral, Real
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, cast, overload
+from typing import TYPE_CHECKING, Any, Literal, cast, overload
 
 import numpy as np
 from PIL import Image
 
 from skinseg.data.decoding import ImageError
 from skinseg.data.normalization import Normalization
-from skinseg.data.resizing import enough_for, resize_image
 from skinseg.inference.opening import open_model
-from skinseg.inference.pixels import CHANNEL_ORDERS, ImageLike, as_reduced_image, is_array
+from skinseg.inference.pixels import ImageLike, is_array
 from skinseg.inference.prediction import Prediction
 from skinseg.inference.prefetch import prefetch_map
+from skinseg.inference.preprocessing import Prepared, Preprocessing
 from skinseg.logits import lesion_logits
 from skinseg.pretrained import PretrainedCfg
 
@@ -32,13 +32,6 @@ _FLIPS: tuple[tuple[int, ...], ...] = ((), (3,), (2,), (2, 3))
 
 # What every network of this package takes; its module would bring torch with it.
 _MIN_INPUT_SIDE = 32
-
-
-class _Prepared(NamedTuple):
-    """An image as the network takes it, float32 (C, h, w), and its own size (H, W)."""
-
-    pixels: np.ndarray
-    size: tuple[int, int]
 
 
 class Predictor:
@@ -127,13 +120,21 @@ class Predictor:
         self.batch_size = batch_size
         self.channel_order = channel_order
         self.workers = os.cpu_count() or 1 if workers is None else workers
-        _check_network(self.runtime, self.normalization)
+        _check_network(self.runtime)
         if opened.size not in (None, self.input_size):
             raise ValueError(
                 f"the exported network takes images of {opened.size} alone, not {self.input_size}; "
                 "leave input_size out, or export it for another size"
             )
-        _check_settings(self.threshold, self.batch_size, self.channel_order, self.workers)
+        _check_settings(self.threshold, self.batch_size, self.workers)
+        _ = self.transforms  # Raises where its parts do not fit together.
+
+    @property
+    def transforms(self) -> Preprocessing:
+        """What makes the network's input of an image; see :func:`skinseg.create_transform`."""
+        return Preprocessing(
+            self.input_size, self.normalization, self.runtime.in_chans, self.channel_order
+        )
 
     @overload
     def __call__(  # type: ignore[overload-overlap]  # A string is a sequence, too, but no images.
@@ -210,10 +211,10 @@ class Predictor:
             workers=self.workers,
         )
         while batch := list(islice(prepared, self.batch_size)):
-            usable = [image for image in batch if isinstance(image, _Prepared)]
+            usable = [image for image in batch if isinstance(image, Prepared)]
             logits = iter(self._logits(np.stack([i.pixels for i in usable])) if usable else ())
             for image in batch:
-                if isinstance(image, _Prepared):
+                if isinstance(image, Prepared):
                     yield Prediction.from_logits(
                         next(logits), image.size, self.threshold, channel_order=self.channel_order
                     )
@@ -222,20 +223,12 @@ class Predictor:
                 else:
                     raise image
 
-    def _try_to_prepare(self, item: tuple[int, ImageLike]) -> _Prepared | Exception:
+    def _try_to_prepare(self, item: tuple[int, ImageLike]) -> Prepared | Exception:
         index, image = item
         try:
-            enough = enough_for(self.input_size)
-            reduced = as_reduced_image(image, enough, f"image {index}")
+            return self.transforms.prepare(image, f"image {index}")
         except (ImageError, TypeError) as error:
             return error
-        pixels = resize_image(reduced.image, self.input_size, reduced.box)
-        if self.channel_order == "bgr" and is_array(image):
-            pixels = np.ascontiguousarray(pixels[:, :, ::-1])
-        if self.runtime.in_chans == 1:
-            pixels = np.asarray(Image.fromarray(pixels).convert("L"))[:, :, None]
-        channels_first = np.ascontiguousarray(pixels.transpose(2, 0, 1))
-        return _Prepared(self.normalization(channels_first[None])[0], reduced.size)
 
     def _logits(self, pixels: np.ndarray) -> np.ndarray:
         """Lesion logits (B, passes, h, w) of normalized images (B, C, h, w)."""
@@ -260,7 +253,7 @@ class Predictor:
         return lesion_logits(output)
 
 
-def _check_network(runtime: Runtime, normalization: Normalization) -> None:
+def _check_network(runtime: Runtime) -> None:
     classes, in_chans = runtime.num_classes, runtime.in_chans
     if classes is not None and classes not in (1, 2):
         raise ValueError(
@@ -271,11 +264,6 @@ def _check_network(runtime: Runtime, normalization: Normalization) -> None:
         raise ValueError(
             f"the network takes {in_chans} channels; images have 3 (color) or 1 (gray). Create it "
             "with in_chans=3 or in_chans=1"
-        )
-    if normalization.mean is not None and len(normalization.mean) != in_chans:
-        raise ValueError(
-            f"the normalization has {len(normalization.mean)} means and the network takes "
-            f"{in_chans} channels; pass normalization= with as many"
         )
 
 
@@ -293,14 +281,12 @@ def _checked_size(input_size: int | Sequence[int]) -> tuple[int, int]:
     return int(height), int(width)
 
 
-def _check_settings(threshold: float, batch_size: int, channel_order: str, workers: int) -> None:
+def _check_settings(threshold: float, batch_size: int, workers: int) -> None:
     if not isinstance(threshold, Real):
         raise TypeError(f"threshold must be a number above 0 and below 1, not {threshold!r}")
     if not 0 < threshold < 1:
         raise ValueError(f"threshold must be above 0 and below 1, not {threshold}")
     if batch_size < 1:
         raise ValueError(f"batch_size must be 1 or more, not {batch_size}")
-    if channel_order not in CHANNEL_ORDERS:
-        raise ValueError(f"channel_order must be 'rgb' or 'bgr', not {channel_order!r}")
     if workers < 1:
         raise ValueError(f"workers must be 1 or more, not {workers}")
