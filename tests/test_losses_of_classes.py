@@ -125,7 +125,7 @@ def test_masks_without_an_edge_add_nothing():
         (torch.zeros(2, 4, 5, dtype=torch.int64), r"it is \(2, 4, 5\)"),
         (
             torch.full((2, 4, 4), 3),
-            "the target holds class 3, and the logits are of classes 0 to 2",
+            "class 3, and the logits are of classes 0 to 2",
         ),
         (torch.full((2, 4, 4), -1), "the target holds class -1"),
     ],
