@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from numbers import Integral, Real
-from typing import TYPE_CHECKING, Any, Literal, cast, overload
+from typing import TYPE_CHECKING, Any, BinaryIO, Literal, cast, overload
 
 import numpy as np
 from PIL import Image
@@ -138,7 +138,7 @@ class Predictor:
 
     @overload
     def __call__(  # type: ignore[overload-overlap]  # A string is a sequence, too, but no images.
-        self, images: str | os.PathLike[str] | Image.Image
+        self, images: str | os.PathLike[str] | bytes | BinaryIO | Image.Image
     ) -> Prediction: ...
     @overload
     # One image or a batch: the number of dimensions tells, which is not in the type.
@@ -149,10 +149,11 @@ class Predictor:
         """Segment an image, or several.
 
         Args:
-            images: A path; a Pillow image; an array (H, W), (H, W, 1), (H, W, 3) or (H, W, 4); a
-                tensor (H, W), (1, H, W), (3, H, W) or (4, H, W); or several: a list or tuple of
-                these, an array (B, H, W, C) or a tensor (B, C, H, W). Pixels are uint8, 0..255, or
-                floating point, 0..1. Sides of 8 pixels or more.
+            images: A path, also into a zip archive, as ``"photos.zip/x.jpg"``; the bytes of an
+                image file, or such a file, open; a Pillow image; an array (H, W), (H, W, 1),
+                (H, W, 3) or (H, W, 4); a tensor (H, W), (1, H, W), (3, H, W) or (4, H, W); or
+                several: a list or tuple of these, an array (B, H, W, C) or a tensor (B, C, H, W).
+                Pixels are uint8, 0..255, or floating point, 0..1. Sides of 8 pixels or more.
 
         Returns:
             A prediction for an image, a list of them for several.
@@ -202,8 +203,9 @@ class Predictor:
             >>> [prediction.mask.shape for prediction in predictor.stream(images)]
             [(40, 40), (40, 40), (40, 40)]
         """
-        if isinstance(images, str):
-            raise TypeError(f"stream takes several images; for one, pass [{images!r}]")
+        if isinstance(images, str | bytes):
+            one = repr(images) if isinstance(images, str) else "the bytes"
+            raise TypeError(f"stream takes several images; for one, pass [{one}]")
         prepared = prefetch_map(
             self._try_to_prepare,
             enumerate(images),
