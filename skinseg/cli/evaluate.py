@@ -23,6 +23,7 @@ from skinseg.cli.options import (
     BatchSize,
     Device,
     Labels,
+    Masks,
     Model,
     Runtime,
     Threshold,
@@ -55,9 +56,7 @@ def evaluate(
         Path | None,
         typer.Option("--output", "-o", help="Folder for evaluation.json, .md and gallery.html."),
     ] = None,
-    masks: Annotated[
-        Path | None, typer.Option(help="Folder of the masks, if they are elsewhere.")
-    ] = None,
+    masks: Masks = None,
     split_file: Annotated[
         Path | None, typer.Option(help="Text file with one id per line: these images alone.")
     ] = None,

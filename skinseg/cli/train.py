@@ -9,7 +9,7 @@ import typer
 import skinseg
 from skinseg.cli.completion import complete_model, complete_recipe
 from skinseg.cli.console import INTERRUPTED, errors_reported, make_output_folder, say, stop
-from skinseg.cli.options import NETWORKS, AnyLabel, Labels, parsed_labels
+from skinseg.cli.options import NETWORKS, AnyLabel, Labels, Masks, parsed_labels
 from skinseg.cli.training import (
     EpochLines,
     open_parts,
@@ -59,6 +59,10 @@ def train(
     ] = None,
     val: Annotated[
         str | None, typer.Option(help="Images that choose the best epoch, as --data.")
+    ] = None,
+    masks: Masks = None,
+    val_masks: Annotated[
+        Path | None, typer.Option(help="Folder of the masks of --val, as --masks.")
     ] = None,
     val_fraction: Annotated[
         float | None, typer.Option(help="Without --val: fraction of the images that chooses it.")
@@ -122,7 +126,9 @@ def train(
         _refuse(run, resume=resume or dry_run)
         if dry_run and several:
             stop("--dry-run is for one process; leave torchrun out.")
-        dataset, val_set = open_parts(data, val, labels=parsed_labels(labels), any_label=any_label)
+        dataset, val_set = open_parts(
+            (data, masks), (val, val_masks), labels=parsed_labels(labels), any_label=any_label
+        )
         plan = _plan_of(run, model, recipe, settings) if resume else None
         resumed = plan is not None
         if plan is None:

@@ -22,7 +22,9 @@ _PHRASES: list[tuple[str, str | Callable[[re.Match[str]], str]]] = [
     (r"and labels names ([\d, ]+) only", r"and --labels names \1 only"),
     (r"^labels (?=')", "--labels "),
     (r"only without `strict` is it", "only without --strict is it"),
-    (r", or two folders FolderDataset\(images, masks\)", ""),
+    (r"two folders FolderDataset\(images, masks\)", "two folders, the second with --masks"),
+    (r": FolderDataset\(images, masks\)\.", ", the second with --masks."),
+    (r", or join them: FolderDataset\(first\) \+ FolderDataset\(second\)\.", "."),
     (r", or leave the (samples|image) out with `subset`", ""),
     (r"max_pixels=([\d,]+)\. Scale the image down, or raise max_pixels", r"\1. Scale it down"),
     (

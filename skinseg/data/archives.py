@@ -41,6 +41,14 @@ def is_folder(path: str | os.PathLike[str]) -> bool:
     return not name or any(member.startswith(f"{name}/") for member in _names(archive))
 
 
+def exists(path: str | os.PathLike[str]) -> bool:
+    """Whether there is a file or a folder, on disk or in an archive."""
+    if os.path.exists(path):
+        return True
+    place = split_archive(path)
+    return place is not None and (place[1] in _names(place[0]) or is_folder(path))
+
+
 def files_below(folder: str | os.PathLike[str]) -> list[Path]:
     """All files of a folder in an archive, hidden ones left out.
 

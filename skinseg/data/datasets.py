@@ -13,7 +13,7 @@ import numpy as np
 
 from skinseg.data.images import read_image, read_mask_levels
 from skinseg.data.levels import is_lesion
-from skinseg.data.pairs import DatasetError, Pair
+from skinseg.data.pairs import DatasetError, Pair, composed
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -103,7 +103,8 @@ class SegmentationDataset(ABC):
         if isinstance(ids, str | os.PathLike):
             origin = f" in '{os.fspath(ids)}'"
             ids = read_split(ids)
-        index_of = {name: index for index, name in enumerate(self.ids)}
+        ids = [composed(name) for name in ids]
+        index_of = {composed(name): index for index, name in enumerate(self.ids)}
         unknown = [name for name in ids if name not in index_of]
         if unknown:
             raise DatasetError(
@@ -166,7 +167,8 @@ class SegmentationDataset(ABC):
     def _members(self, groups: Mapping[str, str] | None) -> dict[str, list[int]]:
         if groups is None:
             return {name: [index] for index, name in enumerate(self.ids)}
-        missing = [name for name in self.ids if name not in groups]
+        groups = {composed(name): group for name, group in groups.items()}
+        missing = [name for name in self.ids if composed(name) not in groups]
         if missing:
             raise DatasetError(
                 f"groups lacks {len(missing)} of {len(self)} ids: {_some(missing)}. "
@@ -174,7 +176,7 @@ class SegmentationDataset(ABC):
             )
         members: dict[str, list[int]] = {}
         for index, name in enumerate(self.ids):
-            members.setdefault(groups[name], []).append(index)
+            members.setdefault(groups[composed(name)], []).append(index)
         return members
 
 
