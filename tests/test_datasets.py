@@ -17,6 +17,7 @@ from skinseg.data import (
     ISIC2017,
     ISIC2018,
     PH2,
+    AnyLabel,
     Collate,
     DatasetError,
     DatasetSource,
@@ -267,7 +268,7 @@ def test_sequence(tmp_path):
     with pytest.raises(IndexError):
         dataset[3]
     assert pickle.loads(pickle.dumps(dataset)).ids == dataset.ids
-    assert repr(dataset) == "<FolderDataset: 3 samples>"
+    assert repr(dataset) == f"<FolderDataset: 3 samples, images in '{tmp_path / 'images'}'>"
 
 
 @pytest.mark.parametrize("workers", [0, 1])
@@ -666,3 +667,19 @@ def test_a_mask_is_not_given_to_one_of_two_images_of_its_name(tmp_path):
     dataset = FolderDataset(tmp_path)
     assert [dataset.mask_path(i) is None for i in range(3)] == [True, False, True]
     assert dataset.stray_masks == [tmp_path / "masks/a.png"]
+
+
+def test_what_a_data_set_says_of_itself(tmp_path, monkeypatch):
+    put(tmp_path, ["images/a.png", "images/b.png"], ["masks/a.png", "masks/c.png", "masks/d.png"])
+    dataset = FolderDataset(tmp_path)
+    missing = "2 samples, 1 without mask, 2 masks without image, images in"
+    assert repr(dataset) == f"<FolderDataset: {missing} '{tmp_path / 'images'}'>"
+    assert repr(dataset.subset(["a"])).startswith("<FolderDataset: 1 sample, images in '")
+    labels = MappedLabels(dataset, {0: "background", 2: "lesion", 5: "lesion"})
+    assert repr(labels).endswith("lesion is 2, 5>")
+    assert repr(AnyLabel(dataset)).endswith("lesion is every label but 0>")
+    monkeypatch.chdir(tmp_path)
+    both = dataset.renamed(["c", "d"]) + FolderDataset(".")
+    assert repr(both) == "<PairDataset: 4 samples, 2 without mask, 4 masks without image>"
+    report = check_dataset(dataset, progress=False)
+    assert repr(report) == "<DatasetReport of FolderDataset: 2 samples: 1 broken, 3 to look at>"

@@ -1,8 +1,10 @@
 """The predictor: every form of an image gives the right mask, every fault a reason."""
 
 import itertools
+import os
 import pickle
 import re
+import signal
 import struct
 import zlib
 from concurrent.futures import ThreadPoolExecutor
@@ -851,3 +853,64 @@ def test_overlay_takes_a_file(tmp_path):
     Image.fromarray(image).save(tmp_path / "x.png")
     drawn = predicted(mask).overlay(tmp_path / "x.png")
     np.testing.assert_array_equal(drawn, predicted(mask).overlay(image))
+
+
+# --- what they say of themselves, and who may use them -------------------------------------------
+
+
+def test_what_a_predictor_says_of_itself():
+    said = repr(Predictor("malunet", tta=True))
+    weights = "<Predictor: malunet.isic2017 on cpu, sees 128 x 128 pixels, lesion from 0.5"
+    assert said == f"{weights}, four flips>"
+    assert repr(darkness()).startswith("<Predictor: Darkness on cpu, sees 64 x 64 pixels")
+
+
+def test_what_a_prediction_says_of_itself():
+    image, mask = spot()
+    prediction = darkness()(image)
+    assert re.fullmatch(
+        r"<Prediction: 120 x 90 pixels, 1\d\.\d% lesion in 1 part, \d+ x \d+ from \(\d+, \d+\), "
+        r"confidence 0\.\d\d>",
+        repr(prediction),
+    )
+    assert repr(Prediction(mask * np.float32(0), mask & False)) == (
+        "<Prediction: 120 x 90 pixels, no lesion>"
+    )
+
+
+@pytest.fixture
+def two_threads():
+    threads = torch.get_num_threads()
+    torch.set_num_threads(2)
+    yield
+    torch.set_num_threads(threads)
+
+
+def test_a_predictor_is_used_by_threads_at_once():
+    images = [synthetic_lesion(seed, 64)[0] for seed in range(4)]
+    predictor = Predictor(trained(), input_size=64, batch_size=2)
+    expected = [prediction.mask for prediction in predictor(images)]
+    with ThreadPoolExecutor(8) as pool:
+        for found in pool.map(lambda _: predictor(images), range(16)):
+            for prediction, mask in zip(found, expected, strict=True):
+                assert np.array_equal(prediction.mask, mask)
+
+
+def test_a_predictor_is_used_in_a_forked_process(two_threads):
+    """Where torch has threads already, which the child has not; without care it waits forever."""
+    predictor = Predictor("malunet", batch_size=4)
+    images = [synthetic_lesion(0, 256)[0]] * 4
+    expected = predictor(images)[0].mask  # Starts torch's threads.
+    child = os.fork()
+    if child == 0:
+        signal.alarm(60)
+        os._exit(0 if np.array_equal(predictor(images)[0].mask, expected) else 1)
+    assert os.waitpid(child, 0)[1] == 0
+    assert torch.get_num_threads() == 2
+
+
+def test_a_predictor_may_be_pickled():
+    image = spot()[0]
+    predictor = Predictor("malunet")
+    again = pickle.loads(pickle.dumps(predictor))
+    assert np.array_equal(again(image).mask, predictor(image).mask)

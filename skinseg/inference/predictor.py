@@ -43,7 +43,10 @@ class Predictor:
     softmax of two); a pixel is lesion where its probability reaches the threshold. The batch size
     changes no more than rounding does.
 
-    A predictor may be used by several threads.
+    A predictor may be used by several threads at once. It may be used in a process that was forked
+    while no thread predicted, as by a ``DataLoader`` with workers: a network of torch then runs on
+    one thread of the CPU; CUDA and exported files want a predictor that is made in that process. It
+    may be pickled with its network, for processes that are spawned; not with an exported file.
 
     Args:
         model: Name for :func:`skinseg.create_model`, which loads its weights; or a network with
@@ -128,6 +131,21 @@ class Predictor:
             )
         _check_settings(self.threshold, self.batch_size, self.workers)
         _ = self.transforms  # Raises where its parts do not fit together.
+
+    def __repr__(self) -> str:
+        """Which weights, what runs them where, at which size and threshold."""
+        height, width = self.input_size
+        name = type(self.model).__name__
+        record = self.runtime.record
+        if record is not None and record.architecture:
+            name = record.name
+        elif isinstance(self.model, str | os.PathLike):
+            name = os.fspath(self.model)
+        tta = ", four flips" if self.tta else ""
+        return (
+            f"<Predictor: {name} on {self.device}, sees {width} x {height} pixels, lesion from "
+            f"{self.threshold:g}{tta}>"
+        )
 
     @property
     def transforms(self) -> Preprocessing:
