@@ -265,6 +265,18 @@ def test_a_photograph_of_a_phone(tmp_path):
         read_image(path)
 
 
+def test_a_turned_photograph_of_a_phone_is_read_upright(tmp_path):
+    pillow_heif = pytest.importorskip("pillow_heif")
+    turned = Image.Exif()
+    turned[0x0112] = 6
+    image = pillow_heif.from_pillow(Image.fromarray(PICTURE))
+    image.info["exif"] = turned.tobytes()
+    image.save(tmp_path / "x.heic", quality=-1)
+    upright = np.rot90(PICTURE, -1)
+    assert image_size(tmp_path / "x.heic") == upright.shape[:2]
+    assert np.abs(read_image(tmp_path / "x.heic").astype(int) - upright).max() <= 12
+
+
 # --- without the extras --------------------------------------------------------------------------
 
 

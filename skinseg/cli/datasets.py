@@ -25,7 +25,8 @@ def check(
         str,
         typer.Argument(
             metavar="FOLDER",
-            help="Folder with images/ and masks/; or isic2017:DIR:SPLIT, ph2:DIR, as in evaluate.",
+            help="Folder or zip with images/ and masks/; or isic2017:DIR:SPLIT, ph2:DIR, as "
+            "in evaluate.",
         ),
     ],
     masks: Masks = None,

@@ -47,7 +47,7 @@ def evaluate(
     data: Annotated[
         str,
         typer.Option(
-            help="Folder with images/ and masks/; or isic2016:DIR:SPLIT, isic2017:..., "
+            help="Folder or zip with images/ and masks/; or isic2016:DIR:SPLIT, isic2017:..., "
             "isic2018:... with train, val, test or train+val; or ph2:DIR."
         ),
     ],

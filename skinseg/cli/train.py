@@ -34,7 +34,8 @@ def train(
     data: Annotated[
         str,
         typer.Option(
-            help="Folder with images/ and masks/; or isic2017:DIR:SPLIT, ph2:DIR, as in evaluate."
+            help="Folder or zip with images/ and masks/; or isic2017:DIR:SPLIT, ph2:DIR, as "
+            "in evaluate."
         ),
     ],
     model: Annotated[

@@ -44,7 +44,7 @@ def open_dicom(file: BinaryIO) -> tuple[Any, tuple[int, int]]:
     except ModuleNotFoundError as error:
         raise MissingPackageError(
             "DICOM photographs need pydicom, which is not installed: "
-            "pip install 'skinseg-zoo[dicom]'",
+            "pip install 'skinseg-zoo[dicom]', or pydicom alone",
             name=error.name,
         ) from error
     dataset = dcmread(file)

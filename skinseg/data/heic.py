@@ -31,7 +31,7 @@ def open_heic(file: BinaryIO, name: str) -> Image.Image:
     except ModuleNotFoundError as error:
         raise MissingPackageError(
             "HEIC photographs need pillow-heif, which is not installed: "
-            "pip install 'skinseg-zoo[heic]'",
+            "pip install 'skinseg-zoo[heic]', or pillow-heif alone",
             name=error.name,
         ) from error
     return cast(Image.Image, HeifImageFile(file, name))
