@@ -210,6 +210,20 @@ def test_grad_checkpointing_computes_again_and_changes_nothing(name):
     assert len(calls) == 3
 
 
+@pytest.mark.slow
+def test_grad_checkpointing_in_a_compiled_network():
+    torch.manual_seed(0)
+    network, x = create("unext_s").train(), torch.randn(2, 3, 64, 64)
+    network.set_grad_checkpointing()
+    again = copy.deepcopy(network)
+    eager = step_of(network, x)
+    torch.compile(again, backend="aot_eager")(x).square().mean().backward()
+    compiled = {k: p.grad for k, p in again.named_parameters()}, dict(again.named_buffers())
+    for expected, found in zip(eager, compiled, strict=True):
+        for key in expected:
+            torch.testing.assert_close(found[key], expected[key], msg=key, atol=1e-5, rtol=1e-3)
+
+
 @pytest.mark.parametrize("name", NETWORKS)
 def test_first_conv_is_what_sees_the_input(name):
     shapes = [

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import TypeVar
 
+import torch
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.utils.checkpoint import checkpoint
@@ -21,12 +22,15 @@ def checkpointed(part: Callable[[Given], Result], given: Given, network: nn.Modu
         network: The network; its BatchNorms count what they have seen once, not twice.
 
     Example:
-        >>> import torch
         >>> x = torch.ones(1, requires_grad=True)
         >>> checkpointed(torch.exp, x, nn.Identity()).backward()
         >>> torch.equal(x.grad, x.exp())
         True
     """
+    if torch.compiler.is_compiling():
+        # What torch.compile recomputes changes no statistics, and it knows no contexts.
+        compiled: Result = checkpoint(part, given, use_reentrant=False)
+        return compiled
     norms = [m for m in network.modules() if isinstance(m, _BatchNorm) and m.training]
 
     def contexts() -> tuple[AbstractContextManager[None], AbstractContextManager[None]]:
