@@ -661,6 +661,12 @@ def test_accents_of_two_systems_are_the_same_letters(tmp_path, image_form, mask_
     assert len(dataset.random_split((1,), groups={mask: "anna"})) == 1
 
 
+def test_masks_of_one_folder_are_beside_their_images(tmp_path):
+    put(tmp_path, ["train/a.png", "test/b.png"], ["truth/a_mask.png", "truth/b_mask.png"])
+    with pytest.raises(DatasetError, match=r"No masks in .* Images are in .*truth' \(2\)"):
+        FolderDataset(tmp_path)
+
+
 def test_a_mask_is_not_given_to_one_of_two_images_of_its_name(tmp_path):
     put(tmp_path, ["images/anna/a.png", "images/bert/a.png", "images/b.png"],
         ["masks/a.png", "masks/b.png"])  # fmt: skip

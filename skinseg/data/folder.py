@@ -22,8 +22,8 @@ class FolderDataset(PairDataset):
 
     Folders below the images and the masks are searched, too. A sample of `images/anna/x.jpg` is
     called `anna/x`, and its mask is `masks/anna/x.png`, or `masks/x.png` if there is only one `x`.
-    In one folder, those below are searched only where it holds no image itself. A folder may be
-    in a zip archive, as `data.zip/lesions`, or be the archive.
+    In one folder, those below are searched only where it holds no image itself, and a mask lies
+    beside its image. A folder may be in a zip archive, as `data.zip/lesions`, or be the archive.
 
     Args:
         root: The folder.

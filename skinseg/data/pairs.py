@@ -62,6 +62,8 @@ def pair_by_name(
 ) -> tuple[list[Pair], list[Path]]:
     """Find the mask of each image, by the names below their folders, or else by the file's alone.
 
+    Of one folder with both, a mask is beside its image: folders in it may be parts of a split.
+
     Args:
         images: Image files.
         masks: Mask files.
@@ -93,7 +95,7 @@ def pair_by_name(
         else:
             _add(mask_of, name, path, "masks")
     by_stem: dict[str, list[str]] = {}
-    for name in image_of:
+    for name in image_of if image_folder != mask_folder else ():
         by_stem.setdefault(name.rpartition("/")[2], []).append(name)
     stray = []
     for path in left:
