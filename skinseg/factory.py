@@ -130,6 +130,8 @@ def create_model(
     model.architecture = split_name(arch)[0]
     model.pretrained_cfg = cfg
     if features_only:
+        if not hasattr(model, "feature_info"):
+            raise TypeError(f"{arch} has no feature maps; leave features_only out")
         return FeaturePyramid(model.encoder, model.feature_info, out_indices)
     return model
 

@@ -17,11 +17,16 @@ def duration(seconds: float) -> str:
     return f"{seconds:.0f} s"
 
 
-def counted(number: int, noun: str) -> str:
+def counted(number: int, noun: str, nouns: str | None = None) -> str:
     """Return a number with its noun.
+
+    Args:
+        number: How many.
+        noun: What, for one.
+        nouns: What, for several; ``noun`` and an s if None.
 
     Example:
         >>> counted(1, "image"), counted(2000, "image")
         ('1 image', '2,000 images')
     """
-    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+    return f"{number:,} {noun if number == 1 else nouns or f'{noun}s'}"

@@ -16,6 +16,8 @@ F = TypeVar("F", bound=Entrypoint)
 _entrypoints: dict[str, Entrypoint] = {}
 # Networks whose module is imported when one of them is asked for, so that names need no torch.
 _declared: dict[str, str] = {}
+# Names that weights may have, and that are no network by themselves.
+_unlisted: set[str] = set()
 
 
 def register_model(entrypoint: F) -> F:
@@ -55,14 +57,18 @@ def register_model(entrypoint: F) -> F:
     return entrypoint
 
 
-def declare_model(name: str, module: str) -> None:
+def declare_model(name: str, module: str, *, listed: bool = True) -> None:
     """State which module registers a network, without importing it.
 
     Args:
         name: The network's registered name.
         module: Full name of the module, imported when the network is first asked for.
+        listed: Whether :func:`model_names` has it. One that is made of other networks is not
+            listed: without these there is nothing to build.
     """
     _declared[name] = module
+    if not listed:
+        _unlisted.add(name)
 
 
 def is_model(name: str) -> bool:
@@ -77,8 +83,8 @@ def is_model(name: str) -> bool:
 
 
 def model_names() -> list[str]:
-    """Return all registered architectures, sorted, without tags."""
-    return sorted(_entrypoints.keys() | _declared.keys())
+    """Return the registered architectures that are listed, sorted, without tags."""
+    return sorted((_entrypoints.keys() | _declared.keys()) - _unlisted)
 
 
 def model_module(name: str) -> str:

@@ -22,7 +22,7 @@ from typer.testing import CliRunner, Result
 
 import skinseg
 from skinseg.cli import app
-from skinseg.cli.results import unguarded
+from skinseg.csv_files import unguarded
 from skinseg.data import read_image, read_mask, synthetic_lesion, write_png
 from skinseg.files import write_json
 from skinseg.inference import Predictor
@@ -165,6 +165,18 @@ def test_settings_reach_the_predictor(images, tmp_path):
     assert (expected != Predictor("basic_unet_sab")(file).mask).any()
 
 
+def test_post_processing_and_tiles_reach_the_predictor(images, tmp_path):
+    for option, value in (("largest_component", True), ("fill_holes", True), ("tile", 50)):
+        out = tmp_path / option
+        flag = ["--" + option.replace("_", "-"), *([] if value is True else [value])]
+        assert predict(images, "-o", out, *flag, "-q").exit_code == 0
+        for name in SIZES:
+            expected = Predictor("basic_unet_sab", **{option: value})(images / f"{name}.png").mask
+            np.testing.assert_array_equal(read_mask(out / f"{name}_mask.png"), expected)
+    plain = Predictor("basic_unet_sab")(images / "b.png")
+    assert (plain.mask != read_mask(tmp_path / "largest_component/b_mask.png")).any()
+
+
 def test_quiet_says_nothing(images, tmp_path):
     result = predict(images, "-o", tmp_path / "out", "--quiet")
     assert (result.exit_code, result.output) == (0, "")
@@ -285,6 +297,42 @@ def test_no_cell_of_the_table_is_a_formula(images, tmp_path, monkeypatch, name):
     assert run("predict", *command).exit_code == 0
     assert (out / f"{name}_mask.png").stat().st_mtime_ns == before
     assert table(out) == [row]
+
+
+def test_outlines_for_other_programs(images, tmp_path, monkeypatch):
+    formats = ("--format", "coco", "--format", "geojson", "--format", "labelme")
+    out = tmp_path / "out"
+    assert predict(images, "-o", out, *formats, "-q").exit_code == 0
+    coco = json.loads((out / "predictions_coco.json").read_text(encoding="utf-8"))
+    assert [image["file_name"] for image in coco["images"]] == ["a.png", "b.png", "c.png"]
+    assert len(coco["annotations"]) == 3
+    for image, found in zip(coco["images"], coco["annotations"], strict=True):
+        assert found["image_id"] == image["id"]
+        mask = read_mask(out / image["file_name"].replace(".png", "_mask.png"))
+        np.testing.assert_array_equal(skinseg.data.decode_rle(found["segmentation"]), mask)
+        assert found["area"] == mask.sum()
+        expected = Predictor("basic_unet_sab")(images / image["file_name"])
+        assert found["bbox"] == list(expected.bounding_box)
+    polygons = Predictor("basic_unet_sab")(images / "b.png").polygons()
+    features = json.loads((out / "b.geojson").read_text(encoding="utf-8"))["features"]
+    rings = [ring for f in features for ring in f["geometry"]["coordinates"]]
+    assert len(rings) == sum(1 + len(polygon.holes) for polygon in polygons)
+    assert all(ring[0] == ring[-1] for ring in rings)
+    labelme = json.loads((out / "b.json").read_text(encoding="utf-8"))
+    assert (labelme["imageHeight"], labelme["imageWidth"]) == SIZES["b"]
+    points = [shape["points"] for shape in labelme["shapes"]]
+    assert points == [polygon.outer.tolist() for polygon in polygons]
+    # What is there already belongs to the file of all; what lacks its outline is made again.
+    (out / "predictions_coco.json").unlink()
+    (out / "a.geojson").unlink()
+    left = []
+    stream = Predictor.stream
+    monkeypatch.setattr(
+        Predictor, "stream", lambda self, f, **o: stream(self, left.extend(f) or left, **o)
+    )
+    assert predict(images, "-o", out, *formats, "-q", "--skip-existing").exit_code == 0
+    assert [file.name for file in left] == ["a.png"]
+    assert json.loads((out / "predictions_coco.json").read_text(encoding="utf-8")) == coco
 
 
 # --- predict: what it finds ----------------------------------------------------------------------
@@ -506,7 +554,8 @@ def test_list_prints_names_where_the_output_is_no_terminal():
 
 def test_list_is_a_table_on_a_terminal(monkeypatch):
     terminal = Console(force_terminal=True, width=120, color_system=None, record=True)
-    monkeypatch.setattr("skinseg.cli.models.stdout", terminal)
+    for module in ("models", "tables"):
+        monkeypatch.setattr(f"skinseg.cli.{module}.stdout", terminal)
     assert run("list").exit_code == 0
     rows = terminal.export_text().splitlines()
     [row] = [row for row in rows if "basic_unet_sab " in row]
@@ -514,6 +563,23 @@ def test_list_is_a_table_on_a_terminal(monkeypatch):
     assert "small" in row
     assert "lesion IoU 0.125 (no images)" in row
     assert run("list", "--plain").stdout.split() == skinseg.list_models()
+
+
+def test_list_as_json():
+    listed = {entry["name"]: entry for entry in json.loads(run("list", "--json").stdout)}
+    assert list(listed) == skinseg.list_models()
+    entry = listed["basic_unet_sab"]
+    assert (entry["parameters"], entry["weights"]) == (107_140, ["small"])
+    assert entry["scores"][0]["pooled_iou"] == 0.125
+
+
+def test_a_pipe_gets_one_line_per_row_without_boxes():
+    lines = run("info", "malunet.isic2017").stdout.splitlines()
+    assert not set("".join(lines)) & set("┃│━─┏┌…")
+    [limits] = [line for line in lines if line.startswith("limitations")]
+    assert len(limits) > 400  # Nothing is wrapped.
+    [row] = [line for line in lines if line.startswith("encoder.stages.3.block.0")]
+    assert row.split()[:3] == ["encoder.stages.3.block.0", "InvertedExternalAttention", "5,832"]
 
 
 def test_list_of_nothing():
@@ -634,6 +700,19 @@ ONLY_IN_PYTHON = re.compile(
 )
 
 
+def test_check_as_json(dataset, tmp_path):
+    sound = run("check", dataset, "--json", "-q")
+    assert json.loads(sound.stdout)["ok"] is True
+    first, *_ = sorted((dataset / "masks").iterdir())
+    first.write_bytes(b"")
+    broken = run("check", dataset, "--json", "--strict", "-q")
+    assert broken.exit_code == 1
+    report = json.loads(broken.stdout)
+    [finding] = report["findings"]
+    assert (report["ok"], finding["kind"], finding["ids"]) == (False, "unreadable", [first.stem])
+    assert report["refusal"] in " ".join(broken.stderr.split())
+
+
 def test_errors_speak_of_options(dataset, tmp_path):
     commands = [
         ("check", tmp_path / "nowhere"),
@@ -702,7 +781,7 @@ def test_interrupted_synth_leaves_no_image_without_its_mask(tmp_path, monkeypatc
     monkeypatch.setattr("skinseg.data.write_png", interrupting(5)(write_png))
     result = run("synth", tmp_path / "set", "--count", 9, "--size", 40, "-q")
     assert result.exit_code == 130
-    assert "2 of 9 pictures are in" in result.stderr
+    assert "of 9 pictures, 2 in" in result.stderr
     images = names(tmp_path / "set/images")
     assert images == ["synthetic_0.png", "synthetic_1.png"]
     assert set(images) < set(names(tmp_path / "set/masks"))

@@ -1,6 +1,7 @@
 """Evaluation of networks on data sets, in Python and as a command."""
 
 import base64
+import csv
 import dataclasses
 import io
 import json
@@ -18,6 +19,7 @@ from typer.testing import CliRunner, Result
 
 import skinseg
 from skinseg.cli import app
+from skinseg.csv_files import unguarded
 from skinseg.data import (
     DatasetError,
     FolderDataset,
@@ -38,7 +40,7 @@ from skinseg.evaluation import (
     summarize,
 )
 from skinseg.files import write_json
-from skinseg.inference import Predictor
+from skinseg.inference import Postprocessing, Predictor
 from skinseg.metrics import ConfusionCounts, bootstrap_weights, overlap_scores, percentile_interval
 from skinseg.pretrained import PretrainedCfg, file_hash
 from skinseg.reports import (
@@ -429,7 +431,7 @@ def test_choice_of_cases(count, number, expected):
 def test_files_are_replaced_whole(report, tmp_path, monkeypatch):
     write_evaluation_report(report, tmp_path)
     before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
-    assert set(before) == {"evaluation.json", "evaluation.md", "gallery.html"}
+    assert set(before) == {"evaluation.json", "evaluation.md", "gallery.html", "per_image.csv"}
 
     def fail(*_: object) -> None:
         raise OSError(28, "No space left on device")
@@ -508,7 +510,7 @@ def test_misuse(predictor, folder, tmp_path):
         evaluate(predictor, Pairs([]))
     partial = write_folder(tmp_path / "partial", SIZES[:2])
     (partial / "masks" / "case1.png").unlink()
-    with pytest.raises(DatasetError, match=r"1 of 2 images have no mask, the first '.*case1\.png'"):
+    with pytest.raises(DatasetError, match=r"No mask: 1 of 2 images, the first '.*case1\.png'"):
         evaluate(predictor, FolderDataset(partial), progress=False)
 
 
@@ -556,6 +558,7 @@ def test_command_prints_and_writes(folder, network, tmp_path):
         "evaluation.json",
         "evaluation.md",
         "gallery.html",
+        "per_image.csv",
     ]
     data = json.loads((out / "evaluation.json").read_text(encoding="utf-8"))
     assert data["model"] == network
@@ -592,6 +595,87 @@ def test_command_without_output_writes_nothing(folder, network, tmp_path, monkey
     assert result.exit_code == 0, result.output
     assert "Lesion Dice" in result.stdout
     assert list(tmp_path.iterdir()) == []
+
+
+def test_quiet_command_without_output_prints_the_scores_alone(folder, network):
+    result = run("--data", folder, "--model", network, "--bootstrap", 0, "-q")
+    assert result.stderr == ""
+    lines = result.stdout.splitlines()
+    assert not set(result.stdout) & set("┃│━─┏┌…")
+    rows = [line.split() for line in lines if line.startswith("Lesion IoU  ")]
+    assert [len(row) for row in rows] == [4, 4]  # At both sizes: name, pooled, mean.
+
+
+def test_command_as_json(folder, network, tmp_path):
+    arguments = ("--data", folder, "--model", network, "--bootstrap", 0, "--json")
+    result = run(*arguments, "--output", tmp_path / "out")
+    written = json.loads((tmp_path / "out" / "evaluation.json").read_text(encoding="utf-8"))
+    assert json.loads(result.stdout) == {k: v for k, v in written.items() if k != "gallery"}
+
+
+def test_scores_of_each_image_as_csv(report, tmp_path):
+    with open(write_evaluation_report(report, tmp_path)[3], newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    for size, cases in report.cases.items():
+        mine = [row for row in rows if row["size"] == size]
+        assert [unguarded(row["id"]) for row in mine] == [case.id for case in cases]
+        for row, case in zip(mine, cases, strict=True):
+            assert float(row["hd95"]) == case.scores["hd95"]
+            assert int(row["true_positives"]) == case.counts[0]
+
+
+def test_no_name_of_an_image_is_a_formula(report, tmp_path):
+    evil = dataclasses.replace(report.cases["own"][0], id="=HYPERLINK(1)")
+    changed = dataclasses.replace(report, cases={"own": [evil]})
+    text = write_evaluation_report(changed, tmp_path)[3].read_text(encoding="utf-8")
+    assert "own,'=HYPERLINK(1)," in text
+
+
+def test_post_processed_masks_are_scored_both_ways(folder, predictor, report, tmp_path):
+    plain = predictor.postprocessing
+    predictor.postprocessing = Postprocessing(largest_component=True, fill_holes=True)
+    try:
+        both = evaluate(predictor, FolderDataset(folder), bootstrap=0, progress=False)
+    finally:
+        predictor.postprocessing = plain
+    without = both.without_postprocessing
+    assert report.without_postprocessing is None
+    assert without.score("mean_dice", "own") == report.score("mean_dice", "own")
+    assert both.score("pooled_accuracy", "own") != without.score("pooled_accuracy", "own")
+    assert (both.settings["fill_holes"], without.settings["fill_holes"]) == (True, False)
+    score = both.to_dict()["without_postprocessing"]["scores"]["own"]["mean_dice"]["value"]
+    assert score == report.score("mean_dice", "own")
+    titles = [table.title for table in evaluation_tables(both)]
+    assert "All images, at their own size, without post-processing" in titles
+    assert "fill holes, largest component" in evaluation_markdown(both)
+    lines = write_evaluation_report(both, tmp_path)[3].read_text(encoding="utf-8").splitlines()
+    ways = [line.split(",")[1] for line in lines[1:]]
+    assert ways == ["yes"] * 12 + ["no"] * 12
+
+
+def test_command_scores_both_ways(folder, network):
+    options = ("--largest-component", "--fill-holes", "--size", "own", "--bootstrap", 0, "--json")
+    data = json.loads(run("--data", folder, "--model", network, *options).stdout)
+    settings = data["settings"]
+    assert (settings["largest_component"], settings["fill_holes"]) == (True, True)
+    assert list(data["without_postprocessing"]["scores"]) == ["own"]
+
+
+def test_command_with_tiles_scores_at_own_size(folder, network):
+    options = ("--data", folder, "--model", network, "--bootstrap", 0, "--tile", 40)
+    data = json.loads(run(*options, "--json").stdout)
+    assert (data["settings"]["tile"], list(data["scores"])) == (40, ["own"])
+    predictor = Predictor(network, tile=40)
+    expected = evaluate(
+        predictor, FolderDataset(folder), sizes=["own"], bootstrap=0, progress=False
+    ).score("mean_dice")
+    assert data["scores"]["own"]["mean_dice"]["value"] == pytest.approx(expected)
+    assert "Tiles of 40 x 40 pixels." in evaluation_markdown(
+        evaluate(predictor, FolderDataset(folder), sizes=["own"], bootstrap=0, progress=False)
+    )
+    assert run(*options, "--size", "model").exit_code == 2
+    with pytest.raises(ValueError, match="at their own size"):
+        evaluate(predictor, FolderDataset(folder), progress=False)
 
 
 def test_command_says_what_is_wrong(folder, network, tmp_path):

@@ -209,7 +209,7 @@ def test_a_repository_of_something_else(hub, missing):
 
 def test_too_many_requests_are_tried_again(hub, waits):
     hub.add("org/net", GOOD)
-    hub.fail("HEAD", "config.json", 429, times=2, Retry_After="7")
+    hub.fail("HEAD", "config.json", 429, times=3, Retry_After="7")
     pull()
     assert waits == [8.0]
 
@@ -270,6 +270,7 @@ def test_no_network(hub, waits, monkeypatch):
     template = nowhere + "/{repo_id}/resolve/{revision}/{filename}"
     monkeypatch.setattr("huggingface_hub.constants.HUGGINGFACE_CO_URL_TEMPLATE", template)
     assert f"the connection to {nowhere} failed" in failure()
+    assert waits == []  # What is out of reach is not asked again and again.
 
 
 def test_the_cache_serves_without_a_network(hub, monkeypatch, egeunet):

@@ -914,3 +914,93 @@ def test_a_predictor_may_be_pickled():
     predictor = Predictor("malunet")
     again = pickle.loads(pickle.dumps(predictor))
     assert np.array_equal(again(image).mask, predictor(image).mask)
+
+
+# --- post-processing -----------------------------------------------------------------------------
+
+
+def ring_and_dot() -> tuple[np.ndarray, np.ndarray]:
+    """A dark ring with a bright middle beside a dark dot, and the ring's disk."""
+    y, x = np.mgrid[:64, :64]
+    distance = np.hypot(y - 32, x - 24)
+    dark = ((distance < 18) & (distance > 8)) | (np.hypot(y - 10, x - 56) < 4)
+    return np.where(dark[:, :, None], np.uint8(20), np.uint8(230)).repeat(3, 2), distance < 18
+
+
+def test_post_processing_is_off_unless_asked_for():
+    image, disk = ring_and_dot()
+    plain = darkness()(image)
+    assert plain.components == 2
+    assert not plain.mask[32, 24]
+    assert plain.without_postprocessing is plain
+    both = darkness(largest_component=True, fill_holes=True)(image)
+    np.testing.assert_array_equal(both.mask, disk)
+    np.testing.assert_array_equal(both.without_postprocessing.mask, plain.mask)
+    np.testing.assert_array_equal(both.probability, plain.probability)
+    assert both.area_fraction == disk.mean()
+    assert darkness(largest_component=True)(image).area_fraction < disk.mean()
+    assert darkness(fill_holes=True)(image).components == 2
+
+
+def test_confidence_is_that_of_the_mask_after_post_processing():
+    image, disk = ring_and_dot()
+    found = darkness(largest_component=True, fill_holes=True)(image)
+    p = found.probability
+    expected = 2 * p[disk].sum() / (p.sum() + disk.sum())
+    assert found.confidence == pytest.approx(expected, abs=1e-5)
+    again = pickle.loads(pickle.dumps(found))
+    np.testing.assert_array_equal(again.mask, disk)
+
+
+# --- tiles ---------------------------------------------------------------------------------------
+
+
+def test_tiles_are_blended_as_monai_does():
+    sliding = pytest.importorskip("monai.inferers").sliding_window_inference
+    network = trained().eval()
+    image = np.random.default_rng(0).integers(0, 256, (200, 330, 3), np.uint8)
+    predictor = Predictor(network, input_size=(64, 64), normalization=UNIT, tile=64, batch_size=3)
+    x = torch.from_numpy(image).permute(2, 0, 1)[None] / 255
+    with torch.no_grad():
+        expected = sliding(x, (64, 64), 4, network, overlap=0.25, mode="gaussian")
+    expected = expected.sigmoid()[0, 0].numpy()
+    np.testing.assert_allclose(predictor(image).probability, expected, atol=2e-4)
+    doubled = Predictor(network, input_size=(64, 64), normalization=UNIT, tile=128)
+    assert np.abs(doubled(image).probability - expected).max() > 0.01
+
+
+def test_an_image_of_one_tile_is_predicted_as_a_whole():
+    image, _ = spot()
+    plain, tiled = darkness()(image), darkness(tile=500)(image)
+    np.testing.assert_allclose(tiled.probability, plain.probability, atol=1e-6)
+
+
+def test_small_lesions_of_a_large_image_are_found_in_tiles():
+    image = np.full((1000, 1400, 3), 230, np.uint8)
+    image[700:712, 1100:1112] = 30
+    whole, tiled = darkness(input_size=32), darkness(input_size=32, tile=128, tta=True)
+    assert whole(image).components == 0
+    found = tiled(image)
+    assert found.mask.shape == (1000, 1400)
+    x, y, width, height = found.bounding_box
+    assert x >= 1094 and x + width <= 1118 and y >= 694 and y + height <= 718
+    several = tiled([image, image[:500], image[:90, :90]])
+    assert [prediction.components for prediction in several] == [1, 0, 0]
+
+
+def test_tiles_of_a_file_are_those_of_its_pixels(tmp_path):
+    image, _ = spot(600, 800)
+    Image.fromarray(image).save(tmp_path / "spot.jpg", quality=95)
+    tiled = darkness(tile=150)
+    decoded = np.asarray(Image.open(tmp_path / "spot.jpg"))
+    of_file, of_pixels = tiled(tmp_path / "spot.jpg"), tiled(decoded)
+    np.testing.assert_array_equal(of_file.mask, of_pixels.mask)
+
+
+@pytest.mark.parametrize(
+    ("tile", "error", "message"),
+    [(31, ValueError, "tile must be 32 pixels or more, not 31"), ("9", TypeError, "tile must be")],
+)
+def test_tiles_that_cannot_be(tile, error, message):
+    with pytest.raises(error, match=message):
+        darkness(tile=tile)

@@ -42,6 +42,27 @@ def test_runs_say_what_the_pixels_say(mask):
 
 @settings(deadline=None)
 @given(masks())
+def test_holes_are_those_of_scipy(mask):
+    filled = RunLengths.from_mask(mask).fill_holes()
+    expected = RunLengths.from_mask(ndimage.binary_fill_holes(mask))
+    np.testing.assert_array_equal(filled.starts, expected.starts)
+    np.testing.assert_array_equal(filled.ends, expected.ends)
+
+
+@settings(deadline=None)
+@given(masks())
+def test_largest_component_is_that_of_scipy(mask):
+    kept = RunLengths.from_mask(mask).largest_component().to_mask()
+    label, count = ndimage.label(mask, np.ones((3, 3)))
+    if not count:
+        assert not kept.any()
+        return
+    areas = np.bincount(label.ravel())[1:]
+    np.testing.assert_array_equal(kept, label == areas.argmax() + 1)
+
+
+@settings(deadline=None)
+@given(masks())
 def test_png_has_every_pixel(mask):
     image = Image.open(io.BytesIO(mask_png(RunLengths.from_mask(mask))))
     image.verify()  # checksums of the chunks

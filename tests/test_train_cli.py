@@ -84,7 +84,7 @@ def test_three_commands(folder):
     assert "--model local-dir:runs/mine" in trained.stdout
     files = {path.name for path in Path("runs/mine").iterdir()}
     assert files == {
-        *("plan.json", "recipe.json", "log.json", "checkpoint.pt"),
+        *("plan.json", "recipe.json", "log.json", "log.csv", "checkpoint.pt"),
         *("model.safetensors", "config.json", "report.html"),
     }
 
@@ -394,7 +394,7 @@ def test_interrupted_run_goes_on_as_it_was_planned(folder, monkeypatch):
 
     command = ["train", "--data", folder, "--output", "run", *SMALL, "--epochs", 2]
     with monkeypatch.context() as patch:
-        patch.setattr(EpochLines, "__call__", interrupt)
+        patch.setattr(EpochLines, "on_epoch", interrupt)
         stopped = run(*command, "--seed", 3)
     assert stopped.exit_code == 130
     assert "--resume goes on" in stopped.stderr
@@ -415,9 +415,9 @@ def test_the_best_epoch_before_an_interruption_is_still_the_best(tmp_path, capsy
 
     (tmp_path / "log.json").write_text(json.dumps([entry(1, 0.8), entry(2, 0.7)]))
     (tmp_path / "checkpoint.pt").touch()
-    EpochLines(3, tmp_path)(entry(3, 0.75))
+    EpochLines(3, tmp_path).on_epoch(entry(3, 0.75))
     assert "validation IoU 0.7500, best 0.8000" in capsys.readouterr().err
-    EpochLines(3, tmp_path / "new")(entry(1, 0.6))
+    EpochLines(3, tmp_path / "new").on_epoch(entry(1, 0.6))
     assert "validation IoU 0.6000, best 0.6000" in capsys.readouterr().err
 
 

@@ -1,6 +1,7 @@
 """The trainer on synthetic lesions: it learns, resumes exactly, and refuses what cannot work."""
 
 import copy
+import csv
 import dataclasses
 import json
 from types import SimpleNamespace
@@ -13,7 +14,15 @@ from torch import nn
 import skinseg
 from skinseg.data import Augmentation, Normalization, SyntheticDermoscopy
 from skinseg.names import RECIPE_NETWORKS
-from skinseg.training import MemoryDataset, Recipe, get_recipe, list_recipes, train, validate
+from skinseg.training import (
+    Callback,
+    MemoryDataset,
+    Recipe,
+    get_recipe,
+    list_recipes,
+    train,
+    validate,
+)
 from skinseg.training.distributed import Distributed
 from skinseg.training.step import Step
 from skinseg.training.validate import Validation
@@ -255,7 +264,7 @@ def test_the_authors_slip_lets_the_test_images_choose(lesions, tmp_path):
 def test_soft_masks_of_a_teacher(lesions, tmp_path):
     train_set, val_set = lesions
     recipe = Recipe(**SMALL, epochs=1, soft_weight=0.5)
-    with pytest.raises(ValueError, match="12 images have no soft mask"):
+    with pytest.raises(ValueError, match="12 images without a soft mask"):
         train(network(), train_set, val_set, tmp_path, recipe, progress=False)
     soft = {name: torch.full((20, 24), 255, dtype=torch.uint8) for name in train_set.ids}
     data = MemoryDataset(train_set, 48, soft_masks=soft, soft_weight=0.25, progress=False)
@@ -267,13 +276,32 @@ def test_soft_masks_of_a_teacher(lesions, tmp_path):
 def test_each_epoch_is_told_once_it_is_on_disk(lesions, tmp_path):
     told = []
 
-    def told_of(entry):
-        told.append(entry["epoch"])
-        assert len(json.loads((tmp_path / "log.json").read_text())) == entry["epoch"]
+    class Telling(Callback):
+        def on_start(self, folder, settings, log):
+            told.append((folder, settings["recipe"]["epochs"], len(log)))
+
+        def on_epoch(self, entry):
+            told.append(entry["epoch"])
+            assert len(json.loads((tmp_path / "log.json").read_text())) == entry["epoch"]
+
+        def on_end(self):
+            told.append("end")
 
     recipe = Recipe(**SMALL, epochs=2)
-    train(network(), *lesions, tmp_path, recipe, progress=False, on_epoch=told_of)
-    assert told == [1, 2]
+    train(network(), *lesions, tmp_path, recipe, progress=False, callbacks=[Telling()])
+    assert told == [(tmp_path, 2, 0), 1, 2, "end"]
+    train(network(), *lesions, tmp_path, recipe, progress=False, resume=True, callbacks=[Telling()])
+    assert told[4:] == [(tmp_path, 2, 2), "end"]
+
+
+def test_the_log_is_a_csv_file_too(lesions, tmp_path):
+    _, log = run(lesions, tmp_path, epochs=2)
+    with open(tmp_path / "log.csv", newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    assert [int(row["epoch"]) for row in rows] == [1, 2]
+    for row, entry in zip(rows, log, strict=True):
+        assert float(row["loss"]) == entry["loss"]
+        assert float(row["validation/pooled_iou"]) == entry["validation"]["pooled_iou"]
 
 
 def test_a_loss_that_explodes_ends_the_run(lesions, tmp_path):
@@ -310,14 +338,18 @@ def test_any_module_that_returns_logits_is_trained(lesions, tmp_path):
     train(whole, *lesions, tmp_path / "whole", recipe, progress=False)
     half = copy.deepcopy(resumed)
 
-    class Stop(Exception):
-        pass
+    class Stop(Exception, Callback):
+        ended = False
 
-    def stop(entry):
-        raise Stop
+        def on_epoch(self, entry):
+            raise self
 
-    with pytest.raises(Stop):
-        train(half, *lesions, tmp_path / "half", recipe, progress=False, on_epoch=stop)
+        def on_end(self):
+            self.ended = True
+
+    with pytest.raises(Stop) as caught:
+        train(half, *lesions, tmp_path / "half", recipe, progress=False, callbacks=[Stop()])
+    assert caught.value.ended
     train(resumed, *lesions, tmp_path / "half", recipe, progress=False, resume=True)
     kept = load_file(tmp_path / "half" / "model.safetensors")
     assert all(torch.equal(value, whole.state_dict()[key]) for key, value in kept.items())
@@ -363,7 +395,7 @@ def test_what_cannot_be_trained(lesions, tmp_path):
     three = skinseg.create_model("basic_unet", num_classes=3)
     with pytest.raises(ValueError, match=r"num_classes=1, or train several .* skinseg\.losses"):
         train(three, train_set, val_set, tmp_path)
-    with pytest.raises(ValueError, match="12 images are both"):
+    with pytest.raises(ValueError, match="12 images for training and"):
         train(network(), train_set, train_set, tmp_path)
 
 

@@ -8,6 +8,7 @@ import typer
 
 import skinseg
 from skinseg.cli.console import WRONG_USE, errors_reported, say, stop
+from skinseg.formatting import counted
 
 _HELP_SIZE = "Side of the images in pixels; that of each network's weights if absent."
 
@@ -38,7 +39,10 @@ def bench(
     if as_json:
         typer.echo(json.dumps(rows, indent=2))
         return
-    say(f"Milliseconds per pass of {batch_size} image(s) on {threads} thread(s); quartiles.")
+    say(
+        f"Milliseconds per pass of {counted(batch_size, 'image')} on {counted(threads, 'thread')}; "
+        "quartiles."
+    )
     for row in rows:
         spread = f"({row['low']:.2f} to {row['high']:.2f})"
         say(

@@ -1,5 +1,6 @@
 """What the commands say, and how they end."""
 
+import json
 import tempfile
 import warnings
 from collections.abc import Iterator
@@ -26,6 +27,11 @@ stderr = Console(stderr=True)
 def say(text: str, console: Console = stdout) -> None:
     """Print text as it is: no markup, no colors, no line breaks of our own."""
     console.print(printable(text), markup=False, highlight=False, soft_wrap=True)
+
+
+def say_json(data: Any) -> None:
+    """Print JSON, indented."""
+    say(json.dumps(data, indent=2, ensure_ascii=False))
 
 
 def complain(text: str) -> None:

@@ -12,11 +12,13 @@ from skinseg.cli.console import (
     errors_reported,
     interruption_reported,
     say,
+    say_json,
     stderr,
     stop,
 )
-from skinseg.cli.options import AnyLabel, Labels, Masks, parsed_labels
+from skinseg.cli.options import AnyLabel, AsJson, Labels, Masks, parsed_labels
 from skinseg.cli.wording import in_options
+from skinseg.formatting import counted
 from skinseg.progress import progress_bar
 
 
@@ -35,6 +37,7 @@ def check(
     strict: Annotated[
         bool, typer.Option("--strict", help="Fail if anything is broken, as train --strict does.")
     ] = False,
+    as_json: AsJson = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar.")] = False,
 ) -> None:
     """Find what is wrong in a folder of images and masks before training on it.
@@ -49,10 +52,22 @@ def check(
         report, refusal = skinseg.planning.check_for_training(
             dataset, strict=strict, progress=not quiet
         )
-    say(in_options(report.summary()))
+    if as_json:
+        findings = [
+            {
+                **found,
+                "message": in_options(found["message"]),
+                "remedy": in_options(found["remedy"]),
+            }
+            for found in report.to_dict()["findings"]
+        ]
+        refused = None if refusal is None else in_options(refusal)
+        say_json({**report.to_dict(), "findings": findings, "refusal": refused})
+    else:
+        say(in_options(report.summary()))
     if refusal is not None:
         stop(f"skinseg train would refuse this. {refusal}", FAILURE)
-    if not report.ok:
+    if not report.ok and not as_json:
         say("skinseg train leaves out what is broken; --strict makes that an error.")
 
 
@@ -77,11 +92,11 @@ def synth(
                 skinseg.data.write_png(images / f"{sample.id}.png", sample.image)
                 written += 1
     except KeyboardInterrupt:
-        kept = f"{written} of {count} pictures are in '{images}', with their masks in '{masks}'"
+        kept = f"of {counted(count, 'picture')}, {written} in '{images}', the masks in '{masks}'"
         stop(f"interrupted; {kept}. The same command draws them all again.", INTERRUPTED)
     except OSError as error:
         stop(f"cannot write to '{folder}': {error.strerror}. Choose another folder.", FAILURE)
     except skinseg.data.ImageError as error:
         stop(str(error), FAILURE)
     if not quiet:
-        say(f"{count} pictures in '{images}', their masks in '{masks}'")
+        say(f"{counted(count, 'picture')} in '{images}', with masks in '{masks}'")

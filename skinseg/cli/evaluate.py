@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.table import Table
 
 import skinseg
 from skinseg.cli.console import (
@@ -15,21 +14,27 @@ from skinseg.cli.console import (
     make_output_folder,
     printable,
     say,
-    stdout,
+    say_json,
     stop,
 )
 from skinseg.cli.options import (
     AnyLabel,
+    AsJson,
     BatchSize,
     Device,
+    FillHoles,
     Labels,
+    LargestComponent,
     Masks,
     Model,
     Runtime,
     Threshold,
+    Tile,
     Tta,
     parsed_labels,
 )
+from skinseg.cli.tables import show_table
+from skinseg.formatting import counted
 
 if TYPE_CHECKING:
     from skinseg.evaluation import EvaluationResult
@@ -54,7 +59,11 @@ def evaluate(
     model: Model = "egeunet",
     output: Annotated[
         Path | None,
-        typer.Option("--output", "-o", help="Folder for evaluation.json, .md and gallery.html."),
+        typer.Option(
+            "--output",
+            "-o",
+            help="Folder for evaluation.json, evaluation.md, gallery.html, per_image.csv.",
+        ),
     ] = None,
     masks: Masks = None,
     split_file: Annotated[
@@ -73,6 +82,9 @@ def evaluate(
         ),
     ] = None,
     tta: Tta = False,
+    largest_component: LargestComponent = False,
+    fill_holes: FillHoles = False,
+    tile: Tile = None,
     batch_size: BatchSize = 8,
     runtime: Runtime = None,
     device: Device = "cpu",
@@ -83,8 +95,10 @@ def evaluate(
     gallery: Annotated[
         int, typer.Option(min=0, help="Best, median and worst cases to show, of each.")
     ] = 4,
+    as_json: AsJson = False,
     quiet: Annotated[
-        bool, typer.Option("--quiet", "-q", help="No progress bar and no table.")
+        bool,
+        typer.Option("--quiet", "-q", help="No progress bar; with --output, no tables either."),
     ] = False,
 ) -> None:
     """Score a network's masks against true ones: per image and pooled, with intervals.
@@ -92,6 +106,11 @@ def evaluate(
     Exit status: 0 if all images were scored, 1 if a file or the device failed, 2 if the command
     is wrong, 130 if it was interrupted.
     """
+    sizes: tuple[str, ...] = skinseg.evaluation.SIZES if size is ScoredSize.both else (size.value,)
+    if tile is not None:
+        if size is ScoredSize.model:
+            stop("--tile is for images at their own size; leave --size model out.")
+        sizes = ("own",)
     if output is not None:
         make_output_folder(output)
     scoring = "a part of the images gives no scores, and nothing was written."
@@ -107,6 +126,9 @@ def evaluate(
             model,
             threshold=threshold,
             tta=tta,
+            largest_component=largest_component,
+            fill_holes=fill_holes,
+            tile=tile,
             batch_size=batch_size,
             runtime=runtime,
             device=device,
@@ -115,7 +137,7 @@ def evaluate(
             result = skinseg.evaluation.evaluate(
                 predictor,
                 dataset,
-                sizes=skinseg.evaluation.SIZES if size is ScoredSize.both else (size.value,),
+                sizes=sizes,
                 tolerance=tolerance,
                 bootstrap=bootstrap,
                 seed=seed,
@@ -131,18 +153,17 @@ def evaluate(
         if output is not None:
             pictures = skinseg.reports.draw_gallery(predictor, dataset, result, gallery)
             files = skinseg.reports.write_evaluation_report(result, output, pictures)
-    if not quiet:
+    if as_json:
+        say_json(result.to_dict())
+        return
+    # Scores that are written nowhere are what the command was called for.
+    if not quiet or not files:
         _show(result)
-        if files:
-            say(f"Written: {', '.join(map(str, files))}")
+    if files and not quiet:
+        say(f"Written: {', '.join(map(str, files))}")
 
 
 def _show(result: "EvaluationResult") -> None:
-    say(f"{result.model} on {result.data}: {result.images} images")
+    say(f"{result.model} on {result.data}: {counted(result.images, 'image')}")
     for table in skinseg.reports.evaluation_tables(result):
-        shown = Table(title=table.title, title_justify="left", title_style="bold")
-        for index, name in enumerate(table.header):
-            shown.add_column(name, justify="right" if index else "left")
-        for row in table.rows:
-            shown.add_row(*row)
-        stdout.print(shown)
+        show_table(table.header, table.rows, title=table.title)

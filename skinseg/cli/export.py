@@ -8,6 +8,7 @@ import typer
 import skinseg
 from skinseg.cli.console import FAILURE, errors_reported, say, stop
 from skinseg.cli.options import NETWORKS
+from skinseg.formatting import counted
 
 
 def export(
@@ -60,7 +61,7 @@ def export(
         except skinseg.ExportError as error:
             stop(str(error), FAILURE)
     say(report.table())
-    nodes = "" if report.nodes is None else f", {report.nodes} operators"
+    nodes = "" if report.nodes is None else f", {counted(report.nodes, 'operator')}"
     files = " and ".join(f"'{file}'" for file in report.files)
     say(f"Written: {files}, {report.bytes / 1e6:.2f} MB{nodes}; checked with {report.runtime}.")
     if not with_preprocessing:

@@ -2,16 +2,16 @@
 
 import dataclasses
 import inspect
-import json
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.table import Table
 
 import skinseg
 from skinseg.cli.completion import complete_model
-from skinseg.cli.console import errors_reported, say, stdout, stop
-from skinseg.cli.options import SOURCES
+from skinseg.cli.console import errors_reported, say, say_json, stdout, stop
+from skinseg.cli.options import SOURCES, AsJson
+from skinseg.cli.tables import show_facts, show_table
+from skinseg.formatting import counted
 from skinseg.names import split_name
 from skinseg.registry import model_entrypoint
 
@@ -31,6 +31,7 @@ def list_networks(
     plain: Annotated[
         bool, typer.Option("--plain", help="Names alone, as when the output is no terminal.")
     ] = False,
+    as_json: AsJson = False,
 ) -> None:
     """List the networks and their weights."""
     with errors_reported():
@@ -38,22 +39,35 @@ def list_networks(
     if not names:
         what = "weights" if pretrained else "network"
         stop(f"no {what} of a name like '{pattern}'; `skinseg list` shows all networks.")
+    if as_json:
+        say_json([_listed(name) for name in names])
+        return
     if plain or not stdout.is_terminal:
         say("\n".join(names))
         return
-    table = Table("network", "parameters", "weights", "score")
-    table.columns[1].justify = "right"
-    for name in names:
-        table.add_row(name, *_summary(name))
-    stdout.print(table)
+    rows = [_row(name) for name in names]
+    show_table(["network", "parameters", "weights", "score"], rows, figures=(1,))
 
 
-def _summary(name: str) -> tuple[str, str, str]:
-
-    arch, tag = split_name(name)
+def _row(name: str) -> list[str]:
     record = skinseg.get_pretrained_cfg(name)
-    tags = [tag] if tag else [split_name(n)[1] for n in skinseg.list_pretrained(f"{arch}.*")]
-    return f"{_parameters(name, record):,}", ", ".join(tags), _headline(record)
+    return [name, f"{_parameters(name, record):,}", ", ".join(_tags(name)), _headline(record)]
+
+
+def _listed(name: str) -> dict[str, Any]:
+    """What the list says of a network, as JSON data."""
+    record = skinseg.get_pretrained_cfg(name)
+    return {
+        "name": name,
+        "parameters": _parameters(name, record),
+        "weights": _tags(name),
+        "scores": record.metrics if record else [],
+    }
+
+
+def _tags(name: str) -> list[str]:
+    arch, tag = split_name(name)
+    return [tag] if tag else [split_name(n)[1] for n in skinseg.list_pretrained(f"{arch}.*")]
 
 
 def _build(name: str, record: "PretrainedCfg | None") -> "SegmentationModel":
@@ -84,7 +98,7 @@ def info(
     size: Annotated[
         int | None, typer.Option(help="Side of the image that costs are counted for.", min=32)
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Describe a network, its weights and its costs."""
     if skinseg.runtimes.is_exported_path(name):
@@ -96,7 +110,7 @@ def info(
         network = _build(name, record)
     facts = _facts(name, network, size)
     if as_json:
-        say(json.dumps(facts, indent=2, ensure_ascii=False))
+        say_json(facts)
     else:
         _print_facts(facts)
 
@@ -107,15 +121,15 @@ def _describe_file(path: str, *, as_json: bool) -> None:
         metadata = skinseg.runtimes.read_metadata(path)
     if as_json:
         facts = {**dataclasses.asdict(metadata), "record": metadata.record.to_dict()}
-        say(json.dumps({"file": path, **facts}, indent=2, ensure_ascii=False))
+        say_json({"file": path, **facts})
         return
     size = "any size" if metadata.size is None else "{} x {}".format(*metadata.size)
-    _print_lines(
+    show_facts(
         [
             ("file", path),
             ("network", metadata.record.name),
-            ("takes", f"{size}, {metadata.in_chans} channels, {metadata.input}"),
-            ("returns", f"{metadata.output}, {metadata.num_classes} classes"),
+            ("takes", f"{size}, {counted(metadata.in_chans, 'channel')}, {metadata.input}"),
+            ("returns", f"{metadata.output}, {counted(metadata.num_classes, 'class', 'classes')}"),
             ("weights", f"{metadata.precision}, sha256 {metadata.weights_sha256}"),
             *_record_lines(metadata.record.to_dict()),
             ("written by", f"skinseg {metadata.version}"),
@@ -141,44 +155,40 @@ def _facts(name: str, network: "SegmentationModel", size: int | None) -> dict[st
     }
 
 
-def _print_lines(lines: list[tuple[str, str]]) -> None:
-    table = Table.grid(padding=(0, 2))
-    table.add_column(style="bold", no_wrap=True)
-    table.add_column(overflow="fold")
-    for label, value in lines:
-        table.add_row(label, value)
-    stdout.print(table, markup=False, highlight=False)
-
-
 def _print_facts(facts: dict[str, Any]) -> None:
-    _print_lines(_lines(facts))
-    stdout.print(_costs(facts["cost"]), markup=False, highlight=False)
-    stdout.print(_block_costs(facts["cost"]), markup=False, highlight=False)
-
-
-def _costs(cost: dict[str, Any]) -> Table:
-    """Counts of the whole network, each with its counter."""
+    show_facts(_lines(facts))
+    cost = facts["cost"]
     size = "x".join(str(n) for n in cost["input_size"])
-    table = Table("cost for one image", "counted", title=f"\ncosts at {size}")
-    table.columns[1].justify = "right"
-    for kind, count in cost["parameters"].items():
-        table.add_row(f"parameters, {kind}", f"{count:,}")
-    for counter, macs in cost["macs"].items():
-        table.add_row(f"multiply-accumulates, {counter}", f"{macs / 1e6:,.2f} M")
+    show_table(["cost for one image", "counted"], _costs(cost), title=f"costs at {size}")
+    header = ["block", "class", "parameters", "M MACs", "ms"]
+    show_table(header, _block_costs(cost), title="by block", figures=(2, 3, 4))
+
+
+def _costs(cost: dict[str, Any]) -> list[list[str]]:
+    """Counts of the whole network, each with its counter."""
     memory = cost["peak_activation_bytes"] / 2**20
-    table.add_row("peak activation memory", f"{memory:.1f} MiB")
-    return table
+    return [
+        *([f"parameters, {kind}", f"{count:,}"] for kind, count in cost["parameters"].items()),
+        *(
+            [f"multiply-accumulates, {counter}", f"{macs / 1e6:,.2f} M"]
+            for counter, macs in cost["macs"].items()
+        ),
+        ["peak activation memory", f"{memory:.1f} MiB"],
+    ]
 
 
-def _block_costs(cost: dict[str, Any]) -> Table:
+def _block_costs(cost: dict[str, Any]) -> list[list[str]]:
     """What each block costs; a line includes the lines of its parts."""
-    table = Table("block", "class", "parameters", "M MACs", "ms", title="\nby block")
-    for column in table.columns[2:]:
-        column.justify = "right"
-    for block in cost["blocks"]:
-        numbers = (f"{block['macs'] / 1e6:.2f}", f"{block['milliseconds']:.2f}")
-        table.add_row(block["name"], block["kind"], f"{block['parameters']:,}", *numbers)
-    return table
+    return [
+        [
+            block["name"],
+            block["kind"],
+            f"{block['parameters']:,}",
+            f"{block['macs'] / 1e6:.2f}",
+            f"{block['milliseconds']:.2f}",
+        ]
+        for block in cost["blocks"]
+    ]
 
 
 def _lines(facts: dict[str, Any]) -> list[tuple[str, str]]:
@@ -204,7 +214,11 @@ def _lines(facts: dict[str, Any]) -> list[tuple[str, str]]:
 def _record_lines(record: dict[str, Any]) -> list[tuple[str, str]]:
     channels, height, width = record["input_size"]
     return [
-        ("input", f"{height} x {width}, {channels} channels, {_pairs(record['normalization'])}"),
+        (
+            "input",
+            f"{height} x {width}, {counted(channels, 'channel')}, "
+            f"{_pairs(record['normalization'])}",
+        ),
         ("threshold", str(record["threshold"])),
         ("trained on", _training_data(record["training_data"])),
         *(("scores" if i == 0 else "", _scores(m)) for i, m in enumerate(record["metrics"])),

@@ -33,6 +33,23 @@ Labels = Annotated[
     str | None,
     typer.Option(help="What the values of the masks mean, as 0=background,2=lesion."),
 ]
+LargestComponent = Annotated[
+    bool,
+    typer.Option("--largest-component", help="Keep the largest connected part of each mask alone."),
+]
+FillHoles = Annotated[
+    bool, typer.Option("--fill-holes", help="Make skin that is enclosed by lesion lesion.")
+]
+Tile = Annotated[
+    int | None,
+    typer.Option(
+        help="For very large images: side in pixels of the squares that the network sees one by "
+        "one; the whole image at once if absent."
+    ),
+]
+AsJson = Annotated[
+    bool, typer.Option("--json", help="Print JSON on standard output, and nothing else there.")
+]
 Device = Annotated[str, typer.Option(help="cpu, cuda, cuda:1, mps, ...")]
 Runtime = Annotated[
     str | None,

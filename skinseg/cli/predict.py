@@ -23,8 +23,19 @@ from skinseg.cli.console import (
     warnings_as_notes,
 )
 from skinseg.cli.images import Inputs, find_images, name_clashes
-from skinseg.cli.options import BatchSize, Device, Model, Runtime, Threshold, Tta
-from skinseg.cli.results import OutputError, ResultFolder, Row, TableFormat
+from skinseg.cli.options import (
+    BatchSize,
+    Device,
+    FillHoles,
+    LargestComponent,
+    Model,
+    Runtime,
+    Threshold,
+    Tile,
+    Tta,
+)
+from skinseg.cli.results import OutlineFormat, OutputError, ResultFolder, Row, TableFormat
+from skinseg.formatting import counted
 from skinseg.inference.prefetch import prefetch_map
 from skinseg.progress import progress_bar
 
@@ -42,6 +53,9 @@ def predict(
     model: Model = "egeunet",
     threshold: Threshold = None,
     tta: Tta = False,
+    largest_component: LargestComponent = False,
+    fill_holes: FillHoles = False,
+    tile: Tile = None,
     batch_size: BatchSize = 8,
     runtime: Runtime = None,
     device: Device = "cpu",
@@ -51,6 +65,13 @@ def predict(
     probability: Annotated[
         bool, typer.Option("--probability", help="Also write the probabilities as 16-bit PNG.")
     ] = False,
+    format: Annotated[
+        list[OutlineFormat] | None,
+        typer.Option(
+            help="Also write outlines: coco (one file), geojson or labelme (one per image). "
+            "May be given several times.",
+        ),
+    ] = None,
     table: Annotated[
         TableFormat, typer.Option(help="Format of the table of all images.")
     ] = TableFormat.csv,
@@ -78,24 +99,38 @@ def predict(
     """
     inputs = find_images(images, recursive=recursive, leave_out=output)
     _refuse(inputs, output)
-    predictor = _predictor(model, threshold, tta, batch_size, runtime, device, workers)
-    folder = ResultFolder(output, overlay=overlay, probability=probability)
+    with errors_reported():
+        predictor = skinseg.inference.Predictor(
+            model,
+            threshold=threshold,
+            tta=tta,
+            largest_component=largest_component,
+            fill_holes=fill_holes,
+            tile=tile,
+            batch_size=batch_size,
+            runtime=runtime,
+            device=device,
+            workers=workers,
+        )
+    folder = ResultFolder(output, overlay=overlay, probability=probability, outlines=format or ())
     rows = folder.rows_done(inputs.files, table) if skip_existing else {}
     left = [file for file in inputs.files if file not in rows]
     if len(left) > 1:
         _leave_cores_to_readers()
     with errors_reported(), _output_errors_reported():
         interrupted = _run(predictor, left, folder, rows, progress=not quiet and len(left) > 1)
-        ordered = [rows[file] for file in inputs.files if file in rows]
+        done = {file: rows[file] for file in inputs.files if file in rows}
+        ordered = list(done.values())
         for argument, reason in inputs.missing.items():
             complain(reason)
             ordered.append(Row(printable(argument), error=printable(reason)))
         table_file = folder.write_table(ordered, table)
+        folder.write_coco(done)
     failed = sum(row.error is not None for row in ordered)
     total = len(inputs.files) + len(inputs.missing)
     if interrupted or not quiet:
-        done = f"{len(ordered) - failed} of {total} images segmented"
-        say(f"{done}; masks in '{output}', table in '{table_file}'")
+        found = f"{len(ordered) - failed} of {counted(total, 'image')} segmented"
+        say(f"{found}; masks in '{output}', table in '{table_file}'")
     if interrupted:
         say("Interrupted; the same command with --skip-existing goes on from there.", stderr)
         raise typer.Exit(INTERRUPTED)
@@ -114,28 +149,6 @@ def _refuse(inputs: Inputs, output: Path) -> None:
         more = len(clashes) - _CLASHES_SHOWN
         lines = clashes[:_CLASHES_SHOWN] + ([f"... and {more} more."] if more > 0 else [])
         stop("\n".join([*lines, "Predict them apart, into another output folder."]), WRONG_USE)
-
-
-def _predictor(
-    model: str,
-    threshold: float | None,
-    tta: bool,
-    batch_size: int,
-    runtime: str | None,
-    device: str,
-    workers: int | None,
-) -> "Predictor":
-
-    with errors_reported():
-        return skinseg.inference.Predictor(
-            model,
-            threshold=threshold,
-            tta=tta,
-            batch_size=batch_size,
-            runtime=runtime,
-            device=device,
-            workers=workers,
-        )
 
 
 @contextmanager

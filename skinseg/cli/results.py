@@ -6,14 +6,14 @@ import csv
 import dataclasses
 import enum
 import json
-import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import skinseg
 from skinseg.cli.console import make_output_folder, printable
-from skinseg.files import write_atomically, write_json
+from skinseg.csv_files import unguarded, write_csv
+from skinseg.files import write_json
 
 if TYPE_CHECKING:
     import numpy as np
@@ -22,15 +22,24 @@ if TYPE_CHECKING:
     from skinseg.inference import Prediction
 
 
-# What makes a spreadsheet compute a cell, with apostrophes that keep it from doing so.
-_FORMULA = re.compile(r"'*[=+\-@\t\r\n]")
-
-
 class TableFormat(str, enum.Enum):
     """File format of the table."""
 
     csv = "csv"
     json = "json"
+
+
+class OutlineFormat(str, enum.Enum):
+    """Formats of other programs that outlines are written in."""
+
+    coco = "coco"
+    geojson = "geojson"
+    labelme = "labelme"
+
+
+# What follows the image's name in a file of its own; COCO has one file for all.
+_OUTLINE_SUFFIXES = {OutlineFormat.geojson: ".geojson", OutlineFormat.labelme: ".json"}
+COCO_NAME = "predictions_coco.json"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -62,10 +71,19 @@ class ResultFolder:
         path: Made if it does not exist.
         overlay: Also write the image with the lesion's outline.
         probability: Also write the probability map.
+        outlines: Formats of other programs to write as well.
     """
 
-    def __init__(self, path: Path, *, overlay: bool, probability: bool) -> None:
+    def __init__(
+        self,
+        path: Path,
+        *,
+        overlay: bool,
+        probability: bool,
+        outlines: Sequence[OutlineFormat] = (),
+    ) -> None:
         self.path = path
+        self.outlines = outlines
         self.overlay = overlay
         self.probability = probability
         make_output_folder(path)
@@ -85,6 +103,7 @@ class ResultFolder:
         if self.probability:
             levels = (prediction.probability * 65535).round().astype("uint16")
             self._write_png(self._picture(file, "probability"), levels)
+        self._write_outlines(file, prediction)
         height, width = prediction.size
         x, y, box_width, box_height = prediction.bounding_box or (None,) * 4
         return Row(
@@ -106,7 +125,48 @@ class ResultFolder:
 
     def _has_pictures(self, file: Path) -> bool:
         kinds = ["mask"] + ["overlay"] * self.overlay + ["probability"] * self.probability
-        return all(self._picture(file, kind).is_file() for kind in kinds)
+        outlines = [self._outline(file, f) for f in self.outlines if f in _OUTLINE_SUFFIXES]
+        pictures = [self._picture(file, kind) for kind in kinds]
+        return all(path.is_file() for path in (*pictures, *outlines))
+
+    def _outline(self, file: Path, format: OutlineFormat) -> Path:
+        return self.path / f"{file.stem}{_OUTLINE_SUFFIXES[format]}"
+
+    def _write_outlines(self, file: Path, prediction: Prediction) -> None:
+        """Write the files that each image has of its own."""
+        from skinseg.inference import outline_files
+
+        name = printable(file.name)
+        polygons = prediction.polygons() if _OUTLINE_SUFFIXES.keys() & set(self.outlines) else []
+        if OutlineFormat.geojson in self.outlines:
+            figures = {"confidence": round(prediction.confidence, 6)}
+            data = outline_files.geojson(name, polygons, figures)
+            _write_json(self._outline(file, OutlineFormat.geojson), data)
+        if OutlineFormat.labelme in self.outlines:
+            data = outline_files.labelme(name, polygons, prediction.size)
+            _write_json(self._outline(file, OutlineFormat.labelme), data)
+
+    def write_coco(self, rows: Mapping[Path, Row]) -> None:
+        """Write COCO's annotations of the images whose masks are there, if they were asked for.
+
+        Raises:
+            OutputError: If it cannot be written.
+        """
+        from skinseg.inference import outline_files
+
+        if OutlineFormat.coco not in self.outlines:
+            return
+        # From the files: what an earlier run has segmented belongs to it, too.
+        images = (
+            (
+                printable(file.name),
+                skinseg.data.read_mask(self._picture(file, "mask")),
+                row.confidence or 0.0,
+            )
+            for file, row in rows.items()
+            if row.error is None
+        )
+        _write_json(self.path / COCO_NAME, outline_files.coco(images))
 
     def _write_png(self, path: Path, picture: np.ndarray | RunLengths) -> None:
         try:
@@ -138,7 +198,8 @@ class ResultFolder:
             if table is TableFormat.json:
                 write_json(path, [dataclasses.asdict(row) for row in rows])
             else:
-                write_atomically(path, lambda temporary: _write_csv(temporary, rows))
+                columns = [field.name for field in dataclasses.fields(Row)]
+                write_csv(path, columns, map(dataclasses.asdict, rows))
         except OSError as error:
             raise OutputError(f"cannot write '{path}': {error.strerror}.") from error
         return path
@@ -147,32 +208,11 @@ class ResultFolder:
         return self.path / f"predictions.{table.value}"
 
 
-def _write_csv(path: Path, rows: list[Row]) -> None:
-    with open(path, "w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, [field.name for field in dataclasses.fields(Row)])
-        writer.writeheader()
-        writer.writerows(
-            {name: guarded(value) for name, value in dataclasses.asdict(row).items()}
-            for row in rows
-        )
-
-
-def guarded(value: Any) -> Any:
-    """Text that a spreadsheet would take for a formula, with an apostrophe before it.
-
-    Text that already has apostrophes before a formula gets one more, so that `unguarded` always
-    gives the text itself.
-
-    Example:
-        >>> guarded("=1+1.jpg"), guarded("'=1.jpg"), guarded("a=1.jpg"), guarded(-1)
-        ("'=1+1.jpg", "''=1.jpg", 'a=1.jpg', -1)
-    """
-    return f"'{value}" if isinstance(value, str) and _FORMULA.match(value) else value
-
-
-def unguarded(text: str) -> str:
-    """The text that was `guarded`."""
-    return text[1:] if text.startswith("'") and _FORMULA.match(text) else text
+def _write_json(path: Path, data: Any) -> None:
+    try:
+        write_json(path, data)
+    except OSError as error:
+        raise OutputError(f"cannot write '{path}': {error.strerror}.") from error
 
 
 def _read_rows(path: Path, table: TableFormat) -> list[Row]:

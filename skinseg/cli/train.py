@@ -1,6 +1,7 @@
 """``skinseg train``: a network of one's own from a folder of images and masks."""
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -9,9 +10,10 @@ import typer
 import skinseg
 from skinseg.cli.completion import complete_model, complete_recipe
 from skinseg.cli.console import INTERRUPTED, errors_reported, make_output_folder, say, stop
+from skinseg.cli.folds import fold_folder, planned_folds, train_folds
 from skinseg.cli.options import NETWORKS, AnyLabel, Labels, Masks, parsed_labels
 from skinseg.cli.training import (
-    EpochLines,
+    callbacks_of,
     open_parts,
     show_left_out,
     show_plan,
@@ -23,7 +25,7 @@ from skinseg.names import RECIPE_NETWORKS
 if TYPE_CHECKING:
     import torch
 
-    from skinseg.data import PairDataset, SegmentationDataset
+    from skinseg.data import SegmentationDataset
     from skinseg.planning.plan import TrainingPlan
 
 # As good as EGE-UNet, and on a CPU nearly twice as fast to skinseg.training.train.
@@ -68,6 +70,17 @@ def train(
     val_fraction: Annotated[
         float | None, typer.Option(help="Without --val: fraction of the images that chooses it.")
     ] = None,
+    folds: Annotated[
+        int | None,
+        typer.Option(help="Cross-validate: as many runs, and the ensemble of their networks."),
+    ] = None,
+    groups: Annotated[
+        Path | None,
+        typer.Option(
+            help="CSV with an image and its patient or lesion per line; none is on two sides of a "
+            "split."
+        ),
+    ] = None,
     pretrained: Annotated[
         bool | None,
         typer.Option(
@@ -95,6 +108,10 @@ def train(
     strict: Annotated[
         bool, typer.Option("--strict", help="Refuse a folder with a broken file.")
     ] = False,
+    logger: Annotated[
+        list[str] | None,
+        typer.Option(help="Also log to tensorboard or wandb; may be given several times."),
+    ] = None,
     dry_run: Annotated[
         bool,
         typer.Option("--dry-run", help="Check all files, train two steps, write nothing."),
@@ -118,6 +135,7 @@ def train(
         "seed": seed,
     }
     settings = {name: value for name, value in given.items() if value is not None}
+    loggers = logger or []
     is_main = _is_main()
     several = int(os.environ.get("WORLD_SIZE", "1")) > 1
     quiet = quiet or not is_main
@@ -125,24 +143,41 @@ def train(
         place = skinseg.inference.usable_device(device or skinseg.inference.best_device())
         run = output or Path("runs") / (skinseg.data.DatasetSource.parse(data).name or "run")
         _refuse(run, resume=resume or dry_run)
+        for name in loggers:
+            skinseg.training.get_logger(name)  # What is not installed is told before anything runs.
+        begun = planned_folds(run) if resume else 0
+        _refuse_folds(run, folds, begun, val, val_fraction, several=several)
+        together = None if groups is None else skinseg.data.read_groups(groups)
         if dry_run and several:
             stop("--dry-run is for one process; leave torchrun out.")
         dataset, val_set = open_parts(
             (data, masks), (val, val_masks), labels=parsed_labels(labels), any_label=any_label
         )
+        network = model or RECIPE_NETWORKS.get(recipe or "") or _MODEL
+        how: dict[str, Any] = {"recipe": recipe or "skinseg", "pretrained": pretrained}
+        how |= {"groups": together, "strict": strict, "progress": not quiet, **settings}
+        if folds or begun:
+            plans = [
+                _plan_of(fold_folder(run, number), model, recipe, settings)
+                for number in range(1, begun + 1)
+            ]
+            train_folds(
+                list(filter(None, plans))
+                or skinseg.planning.plan_folds(dataset, network, folds or 0, **how),
+                dataset,
+                run,
+                place,
+                resumed=bool(plans),
+                dry_run=dry_run,
+                loggers=loggers,
+                quiet=quiet,
+            )
+            return
         plan = _plan_of(run, model, recipe, settings) if resume else None
         resumed = plan is not None
         if plan is None:
-            plan = _planned(
-                dataset,
-                model or RECIPE_NETWORKS.get(recipe or "") or _MODEL,
-                val_set,
-                recipe=recipe or "skinseg",
-                pretrained=pretrained,
-                val_fraction=val_fraction,
-                strict=strict,
-                progress=not quiet,
-                **settings,
+            plan = skinseg.planning.plan_training(
+                dataset, network, val_set=val_set, val_fraction=val_fraction, **how
             )
         if is_main:
             show_left_out(plan)
@@ -154,7 +189,7 @@ def train(
         if dry_run:
             say(f"Dry run: two steps went well; nothing was written to '{run}'.")
             return
-        _run(plan, *parts, run, place, resume=resume, quiet=quiet)
+        _run(plan, *parts, run, place, resume=resume, loggers=loggers, quiet=quiet)
 
 
 def _is_main() -> bool:
@@ -166,18 +201,36 @@ def _refuse(run: Path, *, resume: bool) -> None:
     """End before the images are read where the output could not be written."""
     if run.exists() and not run.is_dir():
         stop(f"'{run}' is a file; the output of a run is a folder.")
-    if (run / "checkpoint.pt").is_file() and not resume:
+    if ((run / "checkpoint.pt").is_file() or planned_folds(run)) and not resume:
         stop(
             f"'{run}' holds a training run already; --resume goes on with it, another --output "
             "leaves it alone."
         )
 
 
-def _planned(
-    dataset: "PairDataset", model: str, val_set: "PairDataset | None", **options: Any
-) -> "TrainingPlan":
-
-    return skinseg.planning.plan_training(dataset, model, val_set=val_set, **options)
+def _refuse_folds(
+    run: Path,
+    folds: int | None,
+    begun: int,
+    val: str | None,
+    val_fraction: float | None,
+    *,
+    several: bool,
+) -> None:
+    """End where folds were asked for, or are gone on with, and cannot be."""
+    if not (folds or begun):
+        return
+    if folds is not None and folds < 2:
+        stop(f"--folds must be 2 or more, not {folds}.")
+    if folds and begun and folds != begun:
+        stop(f"'{run}' was begun with --folds {begun}, not {folds}; leave --folds out.")
+    if folds and (run / "checkpoint.pt").is_file():
+        stop(f"'{run}' holds a training run without folds; choose another --output.")
+    for option, value in (("--val", val), ("--val-fraction", val_fraction)):
+        if value is not None:
+            stop(f"{option} does not go with --folds: each image is a validation image once.")
+    if several:
+        stop("--folds is for one process; leave torchrun out.")
 
 
 def _plan_of(
@@ -222,14 +275,15 @@ def _run(
     device: "torch.device",
     *,
     resume: bool,
+    loggers: Sequence[str],
     quiet: bool,
 ) -> None:
 
     is_main = _is_main()
+    told = callbacks_of(run, plan.recipe.epochs, loggers if is_main else (), quiet=quiet)
     if is_main:
         make_output_folder(run)
         plan.write(run)
-    told = None if quiet else EpochLines(plan.recipe.epochs, run)
     progress = not quiet
     try:
         log = skinseg.training.train(
@@ -241,7 +295,7 @@ def _run(
             resume=resume,
             device=device,
             progress=progress,
-            on_epoch=told,
+            callbacks=told,
         )
         if is_main:
             report = skinseg.reports.write_training_report(

@@ -3,6 +3,7 @@
 import json
 import shlex
 import sys
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 
     from skinseg.data import PairDataset
     from skinseg.planning.plan import TrainingPlan
+    from skinseg.training import Callback
 
 _LISTED = 10
 _LINES = 20  # Epochs that get a line; a run has hundreds.
@@ -88,7 +90,13 @@ class EpochLines:
             earlier = json.loads((run / "log.json").read_text(encoding="utf-8"))
         self.best = max((entry["validation"]["pooled_iou"] for entry in earlier), default=-1.0)
 
-    def __call__(self, entry: dict[str, Any]) -> None:
+    def on_start(self, *_: Any) -> None:
+        """Nothing is printed yet."""
+
+    def on_end(self) -> None:
+        """Nothing is open."""
+
+    def on_epoch(self, entry: Mapping[str, Any]) -> None:
         """Take the entry of an epoch."""
         epoch, iou = entry["epoch"], entry["validation"]["pooled_iou"]
         self.best = max(self.best, iou)
@@ -99,6 +107,14 @@ class EpochLines:
             )
             # Through sys.stderr, which the progress bar keeps clear of.
             print(line, file=sys.stderr, flush=True)
+
+
+def callbacks_of(
+    run: Path, epochs: int, loggers: Sequence[str], *, quiet: bool
+) -> "list[Callback]":
+    """What a run tells: lines for people, unless it is quiet, and the loggers asked for."""
+    lines: list[Callback] = [] if quiet else [EpochLines(epochs, run)]
+    return [*lines, *map(skinseg.training.get_logger, loggers)]
 
 
 def show_result(log: list[dict[str, Any]], run: Path, report: Path) -> None:

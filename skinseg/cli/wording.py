@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 # Arguments that are options by the same name, at the beginning of a message.
 _ARGUMENT = re.compile(
-    r"^(batch_size|bootstrap|early_stop|epochs|labels|learning_rate|seed|size|threshold|tolerance|"
+    r"^(batch_size|bootstrap|early_stop|epochs|folds|labels|learning_rate|seed|size|threshold|tile|tolerance|"
     r"val_fraction|workers)(?= must )"
 )
 
@@ -17,10 +17,13 @@ def _labels(found: re.Match[str]) -> str:
 
 _PHRASES: list[tuple[str, str | Callable[[re.Match[str]], str]]] = [
     (r"MappedLabels\(dataset, \{(.*?)\}\)", _labels),
+    (r"with labels=\{(.*?)\}", lambda found: f"with {_labels(found)}"),
     (r"AnyLabel\(dataset\),", "--any-label,"),
     (r"labels and any_label exclude", "--labels and --any-label exclude"),
     (r"and labels names ([\d, ]+) only", r"and --labels names \1 only"),
     (r"^labels (?=')", "--labels "),
+    (r"^groups lacks", "--groups lacks"),
+    (r"^groups are for", "--groups is for"),
     (r"only without `strict` is it", "only without --strict is it"),
     (r"two folders FolderDataset\(images, masks\)", "two folders, the second with --masks"),
     (r": FolderDataset\(images, masks\)\.", ", the second with --masks."),

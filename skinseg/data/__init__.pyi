@@ -3,6 +3,8 @@ from .augmentation import Augmentation as Augmentation
 from .checks import DatasetReport as DatasetReport
 from .checks import Finding as Finding
 from .checks import check_dataset as check_dataset
+from .coco_rle import decode_rle as decode_rle
+from .coco_rle import encode_rle as encode_rle
 from .collate import Collate as Collate
 from .datasets import PairDataset as PairDataset
 from .datasets import Sample as Sample
@@ -10,6 +12,7 @@ from .datasets import SegmentationDataset as SegmentationDataset
 from .datasets import read_split as read_split
 from .decoding import ImageError as ImageError
 from .folder import FolderDataset as FolderDataset
+from .groups import read_groups as read_groups
 from .images import image_size as image_size
 from .images import is_image_path as is_image_path
 from .images import list_images as list_images
@@ -27,6 +30,11 @@ from .pairs import BrokenDatasetError as BrokenDatasetError
 from .pairs import DatasetError as DatasetError
 from .pairs import Pair as Pair
 from .ph2 import PH2 as PH2
+from .polygon_labels import CocoDataset as CocoDataset
+from .polygon_labels import YoloDataset as YoloDataset
+from .polygons import Polygon as Polygon
+from .polygons import mask_polygons as mask_polygons
+from .polygons import polygon_runs as polygon_runs
 from .run_lengths import RunLengths as RunLengths
 from .sources import DatasetSource as DatasetSource
 from .sources import open_dataset as open_dataset

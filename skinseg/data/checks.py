@@ -1,5 +1,6 @@
 """Errors in a data set, found before hours of training are spent on it."""
 
+import dataclasses
 import hashlib
 import os
 from collections.abc import Callable, Iterator
@@ -113,6 +114,18 @@ class DatasetReport:
             if found and found[0].remedy:
                 lines.append(f"  {found[0].remedy}")
         return "\n".join(lines)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the findings as JSON data.
+
+        Example:
+            >>> DatasetReport("3 samples", ()).to_dict()
+            {'dataset': '3 samples', 'ok': True, 'findings': []}
+        """
+        findings = [
+            {**dataclasses.asdict(finding), "ids": list(finding.ids)} for finding in self.findings
+        ]
+        return {"dataset": self.dataset, "ok": self.ok, "findings": findings}
 
     def raise_if_broken(self) -> None:
         """Raise if something is broken, and do nothing otherwise.

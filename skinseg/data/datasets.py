@@ -115,12 +115,12 @@ class SegmentationDataset(ABC):
         unknown = [name for name in ids if name not in index_of]
         if unknown:
             raise DatasetError(
-                f"{len(unknown)} of {len(ids)} ids{origin} are not in {self!r}: {_some(unknown)}. "
-                f"Its ids look like {_some(self.ids[:1])}."
+                f"Not in {self!r}: {len(unknown)} of {counted(len(ids), 'id')}{origin}, "
+                f"{_some(unknown)}. Its ids look like {_some(self.ids[:1])}."
             )
         if len(set(ids)) < len(ids):
             twice = sorted({name for name in ids if list(ids).count(name) > 1})
-            raise DatasetError(f"{len(twice)} ids{origin} are given twice: {_some(twice)}.")
+            raise DatasetError(f"{counted(len(twice), 'id')}{origin} given twice: {_some(twice)}.")
         return self._select([index_of[name] for name in ids])
 
     def random_split(
@@ -166,10 +166,52 @@ class SegmentationDataset(ABC):
             placed += len(members[names[number]])
         if not all(parts):
             raise DatasetError(
-                f"{self!r} in {len(names)} groups is too small to split by {tuple(fractions)}: "
-                "a part would be empty. Ask for fewer or larger parts."
+                f"{self!r} in {counted(len(names), 'group')} is too small to split by "
+                f"{tuple(fractions)}: a part would be empty. Ask for fewer or larger parts."
             )
         return [self._select(sorted(part)) for part in parts]
+
+    def folds(
+        self, count: int, seed: int = 0, groups: Mapping[str, str] | None = None
+    ) -> "list[tuple[Self, Self]]":
+        """Split for cross-validation: each sample is among the others in all folds but one.
+
+        The split is the same for the same ids and seed on any machine.
+
+        Args:
+            count: The number of folds, 2 or more.
+            seed: Another seed gives another split.
+            groups: The patient or lesion that each id belongs to. Samples of one group are on one
+                side of every fold; large groups are shared out first, so that the folds are of
+                nearly equal size.
+
+        Returns:
+            For each fold the samples to learn from, and those to validate on.
+
+        Raises:
+            DatasetError: There are fewer groups than folds, or an id is in no group.
+
+        Example:
+            >>> from skinseg.data import SyntheticDermoscopy
+            >>> [(len(train), len(val)) for train, val in SyntheticDermoscopy(10).folds(4)]
+            [(7, 3), (7, 3), (8, 2), (8, 2)]
+        """
+        members = self._members(groups)
+        if not 2 <= count <= len(members):
+            raise DatasetError(
+                f"folds must be 2 or more, and no more than the groups of images that are kept "
+                f"together, not {count}: {self!r} has {counted(len(members), 'group')}."
+            )
+        names = sorted(members)
+        order = [names[number] for number in np.random.default_rng(seed).permutation(len(names))]
+        parts: list[list[int]] = [[] for _ in range(count)]
+        for name in sorted(order, key=lambda name: -len(members[name])):
+            min(parts, key=len).extend(members[name])
+        everything = set(range(len(self)))
+        return [
+            (self._select(sorted(everything - set(part))), self._select(sorted(part)))
+            for part in parts
+        ]
 
     def _members(self, groups: Mapping[str, str] | None) -> dict[str, list[int]]:
         if groups is None:
@@ -178,7 +220,7 @@ class SegmentationDataset(ABC):
         missing = [name for name in self.ids if composed(name) not in groups]
         if missing:
             raise DatasetError(
-                f"groups lacks {len(missing)} of {len(self)} ids: {_some(missing)}. "
+                f"groups lacks {len(missing)} of {counted(len(self), 'id')}: {_some(missing)}. "
                 "Name a group for every id."
             )
         members: dict[str, list[int]] = {}
@@ -217,7 +259,8 @@ class PairDataset(SegmentationDataset):
         if len(set(self.ids)) < len(self.ids):
             twice = sorted({name for name in self.ids if self.ids.count(name) > 1})
             raise DatasetError(
-                f"{len(twice)} ids occur twice: {_some(twice)}. Rename the files of one of each."
+                f"{counted(len(twice), 'id')} twice: {_some(twice)}. Rename the files of one of "
+                "each."
             )
 
     def __getitem__(self, index: int) -> Sample:

@@ -7,6 +7,7 @@ from skinseg.data.datasets import PairDataset
 from skinseg.data.images import list_images
 from skinseg.data.layout import expected, find_folders, require_folder
 from skinseg.data.pairs import DatasetError, name_of, pair_by_name, without_mask_suffix
+from skinseg.formatting import counted
 
 
 class FolderDataset(PairDataset):
@@ -65,8 +66,8 @@ class FolderDataset(PairDataset):
             raise DatasetError(f"No images in '{image_folder}'. {expected(root)}")
         if all(pair.mask is None for pair in pairs):
             raise DatasetError(
-                f"No masks in '{mask_folder}' for the {len(pairs)} images of '{image_folder}'. "
-                f"{expected(root)}"
+                f"No masks in '{mask_folder}' for the {counted(len(pairs), 'image')} of "
+                f"'{image_folder}'. {expected(root)}"
             )
         super().__init__(pairs, stray_masks)
 

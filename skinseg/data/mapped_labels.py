@@ -29,18 +29,12 @@ class MappedLabels(PairDataset):
     """
 
     def __init__(self, dataset: PairDataset, labels: Mapping[int, str]) -> None:
-        wrong = sorted(set(labels.values()) - set(LABEL_NAMES))
-        if wrong or "lesion" not in labels.values():
-            raise DatasetError(
-                f"labels={dict(labels)} must name each value background or lesion, and one of them "
-                "lesion, as {0: 'background', 2: 'lesion'}."
-            )
+        self.labels = checked_labels(labels)
         pairs = [
             Pair(name, dataset.image_path(index), dataset.mask_path(index))
             for index, name in enumerate(dataset.ids)
         ]
         super().__init__(pairs, dataset.stray_masks)
-        self.labels = dict(labels)
 
     def _about(self) -> list[str]:
         lesions = [str(value) for value, name in self.labels.items() if name == "lesion"]
@@ -64,6 +58,21 @@ class MappedLabels(PairDataset):
             )
         lesions = [value for value, name in self.labels.items() if name == "lesion"]
         return np.isin(values, lesions) * np.uint8(255)
+
+
+def checked_labels(labels: Mapping[int, str]) -> dict[int, str]:
+    """What each value of masks, or each class of outlines, means.
+
+    Raises:
+        DatasetError: No value is lesion, or one is called something else.
+    """
+    wrong = sorted(set(labels.values()) - set(LABEL_NAMES))
+    if wrong or "lesion" not in labels.values():
+        raise DatasetError(
+            f"labels={dict(labels)} must name each value background or lesion, and one of them "
+            "lesion, as {0: 'background', 2: 'lesion'}."
+        )
+    return dict(labels)
 
 
 def parse_labels(text: str) -> dict[int, str]:

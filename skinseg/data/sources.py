@@ -9,10 +9,12 @@ from pathlib import Path
 from skinseg.data.any_label import AnyLabel
 from skinseg.data.datasets import PairDataset
 from skinseg.data.folder import FolderDataset
+from skinseg.data.images import list_images
 from skinseg.data.isic import ISIC2016, ISIC2017, ISIC2018
 from skinseg.data.mapped_labels import MappedLabels
 from skinseg.data.pairs import DatasetError
 from skinseg.data.ph2 import PH2
+from skinseg.data.polygon_labels import CocoDataset, OutlineDataset, YoloDataset
 
 # Each refuses a split that it does not have.
 _ISIC: dict[str, Callable[..., PairDataset]] = {
@@ -104,11 +106,14 @@ def open_dataset(
     """Open images with masks, in a plain folder or as an official archive unpacks.
 
     Args:
-        source: A folder or zip archive as :class:`~skinseg.data.FolderDataset` takes it; or
+        source: A folder or zip archive as :class:`~skinseg.data.FolderDataset` takes it; a folder
+            with ``images`` and YOLO's ``labels``; a JSON file of COCO's annotations beside its
+            images; or
             ``"isic2016:FOLDER:SPLIT"``, ``"isic2017:FOLDER:SPLIT"``, ``"isic2018:FOLDER:SPLIT"``
             with the folder that holds the official ones and ``train``, ``val``, ``test`` or several
             joined as ``train+val``; or ``"ph2:FOLDER"``.
-        masks: Folder of the masks, for a plain folder whose masks are elsewhere.
+        masks: Folder of the masks, or of YOLO's text files, or COCO's JSON file, for a plain folder
+            whose masks are elsewhere.
         split_file: Text file with one id per line: these images alone, in that order.
         labels: What the values of the masks mean, where they are labels; see
             :class:`~skinseg.data.MappedLabels`.
@@ -130,12 +135,36 @@ def open_dataset(
     dataset = DatasetSource.parse(source).open(masks)
     if split_file is not None:
         dataset = dataset.subset(os.fspath(split_file))
+    if isinstance(dataset, OutlineDataset):
+        if any_label:
+            return dataset.with_labels({n: "lesion" for n in dataset.all_classes() or {0}})
+        return dataset if labels is None else dataset.with_labels(labels)
     if labels is not None:
         return MappedLabels(dataset, labels)
     return AnyLabel(dataset) if any_label else dataset
 
 
+def _outlined(folder: Path, masks: str | os.PathLike[str] | None) -> PairDataset | None:
+    """The data set of a COCO file or of YOLO's text files, if that is what is named."""
+    if masks is None:
+        if folder.suffix.lower() == ".json" and folder.is_file():
+            return CocoDataset(folder)
+        yolo = (folder / "labels").is_dir() and not (folder / "masks").is_dir()
+        if yolo and any((folder / "labels").glob("*.txt")):
+            return YoloDataset(folder / "images", folder / "labels")
+        return None
+    place = Path(masks)
+    if place.suffix.lower() == ".json" and place.is_file():
+        return CocoDataset(place, folder)
+    if place.is_dir() and any(place.glob("*.txt")) and not list_images(place):
+        return YoloDataset(folder, place)
+    return None
+
+
 def _plain(folder: Path, masks: str | os.PathLike[str] | None) -> PairDataset:
+    outlined = _outlined(folder, masks)
+    if outlined is not None:
+        return outlined
     try:
         return FolderDataset(folder, masks)
     except DatasetError as error:

@@ -1,9 +1,10 @@
 """A network's masks for a data set, scored."""
 
+import dataclasses
 import os
 from collections import deque
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -13,6 +14,7 @@ from skinseg.data.transforms import resize_images, resize_masks
 from skinseg.evaluation.case import Case, score_case
 from skinseg.evaluation.result import EvaluationResult
 from skinseg.evaluation.summary import by_lesion_size, summarize
+from skinseg.formatting import counted
 from skinseg.inference import Prediction, Predictor
 from skinseg.inference.prefetch import prefetch_map
 from skinseg.progress import progress_bar
@@ -39,7 +41,8 @@ def evaluate(
 
     At size ``"own"`` the predictor's mask is compared with the true mask as it is. At size
     ``"model"`` image and true mask are resized to the predictor's input size first; an image of
-    that size already is scored once for both.
+    that size already is scored once for both. Where the predictor post-processes masks, those
+    without it are scored, too.
 
     Args:
         predictor: Network with threshold, size and test-time augmentation.
@@ -67,31 +70,45 @@ def evaluate(
         (2, ['own', 'model'], 2)
     """
     _check(dataset, sizes, tolerance, bootstrap)
+    if predictor.tile is not None and "model" in sizes:
+        raise ValueError("a predictor with tile scores images at their own size: sizes=('own',)")
     cases: dict[str, list[Case]] = {size: [] for size in sizes}
+    plain: dict[str, list[Case]] = {size: [] for size in sizes}
     scored = _scored(predictor, dataset, tuple(sizes), tolerance)
     with progress_bar(shown=progress) as bar:
         for done in bar.track(scored, len(dataset), description="evaluating"):
-            for size, case in done.items():
+            for size, (case, other) in done.items():
                 cases[size].append(case)
+                plain[size].append(other)
     resampling = {"bootstrap": bootstrap, "seed": seed}
-    return EvaluationResult(
-        model=model or _model_name(predictor),
-        data=data or repr(dataset),
-        images=len(dataset),
-        settings={
-            "weights_sha256": _weights_hash(predictor),
-            "input_size": list(predictor.input_size),
-            "normalization": predictor.normalization.to_dict(),
-            "threshold": predictor.threshold,
-            "tta": predictor.tta,
-            "device": str(predictor.device),
-            "surface_tolerance": tolerance,
-            **resampling,
-        },
-        summaries={size: summarize(cases[size], **resampling) for size in sizes},
-        lesion_sizes={size: by_lesion_size(cases[size], **resampling) for size in sizes},
-        cases=cases,
-    )
+
+    def result(cases: dict[str, list[Case]], **others: Any) -> EvaluationResult:
+        return EvaluationResult(
+            cases=cases,
+            summaries={size: summarize(cases[size], **resampling) for size in sizes},
+            lesion_sizes={size: by_lesion_size(cases[size], **resampling) for size in sizes},
+            model=model or _model_name(predictor),
+            data=data or repr(dataset),
+            images=len(dataset),
+            **others,
+        )
+
+    steps = dataclasses.asdict(predictor.postprocessing)
+    settings = {
+        "weights_sha256": _weights_hash(predictor),
+        "input_size": list(predictor.input_size),
+        "normalization": predictor.normalization.to_dict(),
+        "threshold": predictor.threshold,
+        "tta": predictor.tta,
+        "tile": predictor.tile,
+        "device": str(predictor.device),
+        "surface_tolerance": tolerance,
+        **resampling,
+    }
+    if not predictor.postprocessing:
+        return result(cases, settings={**settings, **steps})
+    without = result(plain, settings={**settings, **dict.fromkeys(steps, False)})
+    return result(cases, settings={**settings, **steps}, without_postprocessing=without)
 
 
 def _model_name(predictor: Predictor) -> str:
@@ -120,24 +137,32 @@ def _scored(
     dataset: SegmentationDataset,
     sizes: tuple[str, ...],
     tolerance: float | None,
-) -> Iterator[dict[str, Case]]:
-    """Yield each image's case at each size, in the order of the data set."""
+) -> Iterator[dict[str, tuple[Case, Case]]]:
+    """Yield each image's cases at each size, in the order of the data set.
 
-    def score(item: tuple[_Job, Prediction]) -> tuple[_Job, Case]:
+    They are two: of the predictor's mask, and of the one without post-processing.
+    """
+
+    def score(item: tuple[_Job, Prediction]) -> tuple[_Job, tuple[Case, Case]]:
         job, prediction = item
-        return job, score_case(
-            job.id,
-            prediction.probability,
-            prediction.mask,
-            job.truth,
-            lesion_fraction=job.lesion_fraction,
-            tolerance=tolerance,
-        )
+
+        def of(mask: np.ndarray) -> Case:
+            return score_case(
+                job.id,
+                prediction.probability,
+                mask,
+                job.truth,
+                lesion_fraction=job.lesion_fraction,
+                tolerance=tolerance,
+            )
+
+        case, plain = of(prediction.mask), prediction.without_postprocessing
+        return job, (case, case if plain is prediction else of(plain.mask))
 
     predicted = _predicted(predictor, dataset, sizes)
-    of_image: dict[str, Case] = {}
-    for job, case in prefetch_map(score, predicted, ahead=_WORKERS, workers=_WORKERS):
-        of_image.update(dict.fromkeys(job.sizes, case))
+    of_image: dict[str, tuple[Case, Case]] = {}
+    for job, cases in prefetch_map(score, predicted, ahead=_WORKERS, workers=_WORKERS):
+        of_image.update(dict.fromkeys(job.sizes, cases))
         if job.last:
             yield of_image
             of_image = {}
@@ -203,6 +228,7 @@ def _check(
     ]
     if unmasked:
         raise DatasetError(
-            f"{len(unmasked)} of {len(dataset)} images have no mask, the first '{unmasked[0]}'. "
+            f"No mask: {len(unmasked)} of {counted(len(dataset), 'image')}, the first "
+            f"'{unmasked[0]}'. "
             "Add the masks, or leave the images out with a split file."
         )

@@ -22,6 +22,8 @@ class EvaluationResult:
         summaries: For each size (``"own"``, ``"model"``) the scores of all images.
         lesion_sizes: For each size, the scores of the images with small, medium, large lesions.
         cases: For each size, the scores of each image in the order of the data set.
+        without_postprocessing: The scores of the same images' masks as the threshold has them,
+            where the predictor post-processes masks; None where it does not.
     """
 
     model: str
@@ -31,6 +33,7 @@ class EvaluationResult:
     summaries: dict[str, Summary]
     lesion_sizes: dict[str, dict[str, Summary]]
     cases: dict[str, list[Case]]
+    without_postprocessing: "EvaluationResult | None" = None
 
     def __repr__(self) -> str:
         """What was scored on what, and the lesion's pooled IoU and mean Dice at each size."""
@@ -57,6 +60,8 @@ class EvaluationResult:
 
     def to_dict(self) -> dict[str, Any]:
         """Return everything as JSON data, each image's scores too."""
+        plain = self.without_postprocessing
+        others = {} if plain is None else {"without_postprocessing": plain._scores()}
         return {
             "model": self.model,
             "data": self.data,
@@ -65,6 +70,12 @@ class EvaluationResult:
             "settings": self.settings,
             "definitions": DEFINITIONS,
             "rules": list(RULES),
+            **self._scores(),
+            **others,
+        }
+
+    def _scores(self) -> dict[str, Any]:
+        return {
             "scores": {size: s.to_dict()["scores"] for size, s in self.summaries.items()},
             "by_lesion_size": {
                 size: {name: group.to_dict() for name, group in groups.items()}

@@ -6,6 +6,7 @@ from typing import Any, TypedDict
 
 from huggingface_hub import EvalResult, ModelCardData
 
+from skinseg.formatting import counted
 from skinseg.pretrained import PretrainedCfg
 from skinseg.registry import is_model, model_entrypoint
 
@@ -136,7 +137,7 @@ def _introduction(cfg: PretrainedCfg) -> str:
         "Network": f"`{cfg.architecture}`. {(summary or '').partition(chr(10))[0]}".strip(),
         "Parameters": f"{cfg.num_params:,}" if cfg.num_params else "not recorded",
         "Arguments": f"`{', '.join(f'{k}={v!r}' for k, v in cfg.model_args.items())}`",
-        "Input": f"{height} x {width}, {channels} channels; {_pairs(cfg.normalization)}",
+        "Input": f"{height} x {width}, {counted(channels, 'channel')}; {_pairs(cfg.normalization)}",
         "Output": f"logits at the input's size; lesion from probability {cfg.threshold} on",
         "Weights": f"sha256 `{cfg.sha256}`" if cfg.sha256 else "`model.safetensors`",
     }

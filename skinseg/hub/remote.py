@@ -3,7 +3,13 @@
 import dataclasses
 from pathlib import Path
 
-from huggingface_hub import hf_hub_download
+from huggingface_hub import (
+    get_hf_file_metadata,
+    hf_hub_download,
+    hf_hub_url,
+    try_to_load_from_cache,
+)
+from huggingface_hub.errors import HfHubHTTPError
 
 from skinseg.errors import CheckpointError
 from skinseg.hub.errors import hub_errors
@@ -80,5 +86,22 @@ def check_known(cfg: PretrainedCfg, source: str) -> PretrainedCfg:
 
 def _fetch(repo: str, filename: str) -> str:
     repo_id, _, revision = repo.partition("@")
+    named = revision or None
     with hub_errors(repo, f"{filename} cannot be fetched"):
-        return hf_hub_download(repo_id, filename, revision=revision or None, library_name="skinseg")
+        if not isinstance(try_to_load_from_cache(repo_id, filename, revision=named), str):
+            _reach(hf_hub_url(repo_id, filename, revision=named))
+        return hf_hub_download(repo_id, filename, revision=named, library_name="skinseg")
+
+
+def _reach(url: str) -> None:
+    """Ask for a file once, so that what is out of reach fails at once.
+
+    For a file that is not in the cache the client itself tries for half a minute, and prints each
+    try. That is right where a server answers that it is busy, and it goes on to do so then.
+    """
+    try:
+        get_hf_file_metadata(url, library_name="skinseg")
+    except HfHubHTTPError as error:
+        status = error.response.status_code
+        if status != 429 and status < 500:
+            raise

@@ -8,12 +8,15 @@ from typing import Any
 
 import numpy as np
 
+from skinseg.data.coco_rle import CocoRle, encode_rle
 from skinseg.data.decoding import ImageError
+from skinseg.data.polygons import Polygon, mask_polygons
 from skinseg.data.run_lengths import RunLengths
 from skinseg.formatting import counted
 from skinseg.inference.enlarge import EnlargedLogits
 from skinseg.inference.outline import draw_outline
 from skinseg.inference.pixels import ImageLike, as_rgb
+from skinseg.inference.postprocessing import Postprocessing
 
 # Probabilities per logit, along each side, that are enough to compute confidence from.
 _ENOUGH = 4
@@ -50,6 +53,7 @@ class Prediction:
         self._logits: EnlargedLogits | None = None
         self._threshold = math.nan
         self._channel_order = channel_order
+        self._postprocessing = Postprocessing()
         # In the place where the properties below keep what they have computed.
         vars(self).update(probability=probability, mask=mask)
 
@@ -61,6 +65,7 @@ class Prediction:
         threshold: float,
         *,
         channel_order: str = "rgb",
+        postprocessing: Postprocessing | None = None,
     ) -> Prediction:
         """Make a prediction of a network's output.
 
@@ -70,6 +75,7 @@ class Prediction:
             size: (H, W) of the image.
             threshold: Probability from which a pixel is lesion; above 0, below 1.
             channel_order: As for the class.
+            postprocessing: What is done to the mask after the threshold; nothing if None.
 
         Example:
             >>> logits = np.array([[[-2.0, 2.0]]], np.float32)
@@ -80,6 +86,7 @@ class Prediction:
         prediction._logits = EnlargedLogits(logits, size)
         prediction._threshold = threshold
         prediction._channel_order = channel_order
+        prediction._postprocessing = postprocessing or Postprocessing()
         return prediction
 
     def __repr__(self) -> str:
@@ -102,7 +109,7 @@ class Prediction:
 
     @cached_property
     def mask(self) -> np.ndarray:
-        """Where the probability reaches the threshold, bool (H, W)."""
+        """Where the probability reaches the threshold, after post-processing; bool (H, W)."""
         return self.run_lengths.to_mask()
 
     @cached_property
@@ -110,7 +117,18 @@ class Prediction:
         """The mask as runs of lesion pixels: a few kilobytes where the mask has megabytes."""
         if self._logits is None:
             return RunLengths.from_mask(self.mask)
-        return self._logits.runs(self._threshold)
+        return self._postprocessing(self._logits.runs(self._threshold))
+
+    @property
+    def without_postprocessing(self) -> Prediction:
+        """The prediction with the mask as the threshold has it."""
+        if self._logits is None or not self._postprocessing:
+            return self
+        plain = Prediction.from_logits(
+            self._logits.logits, self.size, self._threshold, channel_order=self._channel_order
+        )
+        plain._logits = self._logits  # With what it has computed already.
+        return plain
 
     @property
     def size(self) -> tuple[int, int]:
@@ -145,9 +163,10 @@ class Prediction:
         no score. It says nothing of what the lesion is: it is no probability of a disease.
 
         Of a large image, as many probabilities enter as there are logits, times four along each
-        side, rather than one per pixel; that changes the result by less than 0.001.
+        side, rather than one per pixel; that changes the result by less than 0.001. A mask that
+        was post-processed is compared with the probabilities of all pixels.
         """
-        if self._logits is None:
+        if self._logits is None or self._postprocessing:
             inside = float(self.probability.sum(where=self.mask, dtype=np.float64))
             total = float(self.probability.sum(dtype=np.float64)) + self.run_lengths.area
             return 2 * inside / total if total else 0.0
@@ -162,6 +181,55 @@ class Prediction:
         above = np.maximum(probability - np.float32(self._threshold), 0).mean(dtype=np.float64)
         inside = float(above) + self._threshold * area
         return 2 * inside / (float(probability.mean(dtype=np.float64)) + area)
+
+    def polygons(self, tolerance: float = 1.0) -> list[Polygon]:
+        """Trace the mask's outlines.
+
+        Args:
+            tolerance: How far, in pixels, a straight line may be from the points that it replaces;
+                0 for polygons that are exactly the mask.
+
+        Returns:
+            The parts of the mask that are connected over edges of pixels, each with its holes;
+            coordinates are (x, y) in pixels from the upper left corner.
+
+        Raises:
+            ValueError: If ``tolerance`` is negative.
+        """
+        return mask_polygons(self.run_lengths, tolerance)
+
+    def rle(self, *, compressed: bool = True) -> CocoRle:
+        """Return the mask as the run lengths of COCO's annotations.
+
+        Args:
+            compressed: ``counts`` as the string that COCO's own tools write; otherwise as a list of
+                numbers, which they read as well.
+        """
+        return encode_rle(self.mask, compressed=compressed)
+
+    def to_dict(self, tolerance: float = 1.0) -> dict[str, Any]:
+        """Return size, measurements, outlines and run lengths as JSON data.
+
+        Args:
+            tolerance: As for :meth:`polygons`.
+
+        Example:
+            >>> mask = np.zeros((20, 30), bool)
+            >>> mask[5:15, 10:20] = True
+            >>> found = Prediction(mask.astype(np.float32), mask).to_dict()
+            >>> found["bounding_box"], found["polygons"][0]["outer"][0]
+            ([10, 5, 10, 10], [10.0, 5.0])
+        """
+        box = self.bounding_box
+        return {
+            "size": list(self.size),
+            "area_fraction": self.area_fraction,
+            "bounding_box": None if box is None else list(box),
+            "components": self.components,
+            "confidence": self.confidence,
+            "polygons": [polygon.to_dict() for polygon in self.polygons(tolerance)],
+            "rle": self.rle(),
+        }
 
     def overlay(self, image: ImageLike) -> np.ndarray:
         """Draw the mask's outline on the image.
@@ -189,5 +257,5 @@ class Prediction:
         if self._logits is None:
             return vars(self)
         # What was computed from the logits need not travel: it is computed again.
-        kept = ("_logits", "_threshold", "_channel_order")
+        kept = ("_logits", "_threshold", "_channel_order", "_postprocessing")
         return {name: value for name, value in vars(self).items() if name in kept}

@@ -15,9 +15,11 @@ from skinseg.data.decoding import ImageError
 from skinseg.data.normalization import Normalization
 from skinseg.inference.opening import open_model
 from skinseg.inference.pixels import ImageLike, is_array
+from skinseg.inference.postprocessing import Postprocessing
 from skinseg.inference.prediction import Prediction
 from skinseg.inference.prefetch import prefetch_map
 from skinseg.inference.preprocessing import Prepared, Preprocessing
+from skinseg.inference.tiling import tiled_logits
 from skinseg.logits import lesion_logits
 from skinseg.pretrained import PretrainedCfg
 
@@ -40,8 +42,8 @@ class Predictor:
     An image is resized to the size that the weights were trained at and normalized as their record
     says; a JPEG file is decoded no larger than that needs. The network's logits are resized
     bilinearly to the image's own size and become probabilities there (sigmoid of one output,
-    softmax of two); a pixel is lesion where its probability reaches the threshold. The batch size
-    changes no more than rounding does.
+    softmax of two); a pixel is lesion where its probability reaches the threshold. Masks may be
+    post-processed. The batch size changes no more than rounding does.
 
     A predictor may be used by several threads at once. It may be used in a process that was forked
     while no thread predicted, as by a ``DataLoader`` with workers: a network of torch then runs on
@@ -68,6 +70,14 @@ class Predictor:
         channel_order: Order of the color channels of arrays and tensors: ``"rgb"``, or ``"bgr"``,
             as OpenCV reads images. A mask for the wrong order looks plausible and is worse.
         workers: Threads that read images; None for one per core.
+        largest_component: Keep of each mask the largest connected part alone; pixels that touch at
+            an edge or a corner are connected.
+        fill_holes: Make skin that is enclosed by lesion lesion, before the largest part is chosen.
+        tile: For very large images in which lesions are small: side, in pixels of the image, of the
+            squares that the network sees one after the other, each 32 or more. They overlap by a
+            quarter, and their logits are blended as MONAI's ``sliding_window_inference`` does in
+            its mode ``"gaussian"``. None for the whole image at once, which is what networks of
+            this package were trained on.
 
     ``threshold``, ``input_size`` and ``normalization`` come from the weights' record where they are
     None, and are 0.5, (256, 256) and ``Normalization()`` for a network without a record.
@@ -75,15 +85,17 @@ class Predictor:
     Attributes:
         model: The network; or, of an exported file, its path.
         runtime: What runs it, which is called with normalized batches.
-        threshold, tta, batch_size, device, input_size, normalization, channel_order, workers: As
-            used.
+        threshold, tta, batch_size, device, input_size, normalization, channel_order, workers,
+            tile: As used.
+        postprocessing: ``largest_component`` and ``fill_holes`` as a
+            :class:`~skinseg.inference.Postprocessing`.
 
     Raises:
         ValueError: If the model is unknown or has no weights, an argument is out of range, the
             device is not there, or the network has other outputs or takes neither 3 channels nor 1
             (images are then converted to gray).
-        TypeError: If ``model`` is neither a name nor a file nor a module, or ``threshold`` or
-            ``input_size`` is no number.
+        TypeError: If ``model`` is neither a name nor a file nor a module, or ``threshold``,
+            ``input_size`` or ``tile`` is no number.
         OSError: If an exported file is not there.
         ModuleNotFoundError: If the runtime is not installed.
 
@@ -109,6 +121,9 @@ class Predictor:
         normalization: Normalization | None = None,
         channel_order: Literal["rgb", "bgr"] = "rgb",
         workers: int | None = None,
+        largest_component: bool = False,
+        fill_holes: bool = False,
+        tile: int | None = None,
     ) -> None:
         size = None if input_size is None else _checked_size(input_size)
         opened = open_model(model, runtime, device, size)
@@ -123,6 +138,8 @@ class Predictor:
         self.batch_size = batch_size
         self.channel_order = channel_order
         self.workers = os.cpu_count() or 1 if workers is None else workers
+        self.tile = None if tile is None else _checked_tile(tile)
+        self.postprocessing = Postprocessing(fill_holes, largest_component)
         _check_network(self.runtime)
         if opened.size not in (None, self.input_size):
             raise ValueError(
@@ -231,12 +248,16 @@ class Predictor:
             workers=self.workers,
         )
         while batch := list(islice(prepared, self.batch_size)):
-            usable = [image for image in batch if isinstance(image, Prepared)]
-            logits = iter(self._logits(np.stack([i.pixels for i in usable])) if usable else ())
+            usable = [image.pixels for image in batch if isinstance(image, Prepared)]
+            logits = iter(self._logits_of_images(usable))
             for image in batch:
                 if isinstance(image, Prepared):
                     yield Prediction.from_logits(
-                        next(logits), image.size, self.threshold, channel_order=self.channel_order
+                        next(logits),
+                        image.size,
+                        self.threshold,
+                        channel_order=self.channel_order,
+                        postprocessing=self.postprocessing,
                     )
                 elif return_exceptions:
                     yield image
@@ -246,9 +267,19 @@ class Predictor:
     def _try_to_prepare(self, item: tuple[int, ImageLike]) -> Prepared | Exception:
         index, image = item
         try:
-            return self.transforms.prepare(image, f"image {index}")
+            return self.transforms.prepare(image, f"image {index}", tile=self.tile)
         except (ImageError, TypeError) as error:
             return error
+
+    def _logits_of_images(self, images: list[np.ndarray]) -> Iterable[np.ndarray]:
+        """Lesion logits (passes, h, w) of each normalized image (C, h, w)."""
+        if self.tile is not None:
+            # Images of any sizes, each of several windows.
+            return (
+                tiled_logits(pixels, self.input_size, self.batch_size, self._logits)
+                for pixels in images
+            )
+        return self._logits(np.stack(images)) if images else ()
 
     def _logits(self, pixels: np.ndarray) -> np.ndarray:
         """Lesion logits (B, passes, h, w) of normalized images (B, C, h, w)."""
@@ -299,6 +330,14 @@ def _checked_size(input_size: int | Sequence[int]) -> tuple[int, int]:
         raise ValueError(expected)
     height, width = sides
     return int(height), int(width)
+
+
+def _checked_tile(tile: int) -> int:
+    if not isinstance(tile, Integral):
+        raise TypeError(f"tile must be a number of pixels, {_MIN_INPUT_SIDE} or more, not {tile!r}")
+    if tile < _MIN_INPUT_SIDE:
+        raise ValueError(f"tile must be {_MIN_INPUT_SIDE} pixels or more, not {tile}")
+    return int(tile)
 
 
 def _check_settings(threshold: float, batch_size: int, workers: int) -> None:

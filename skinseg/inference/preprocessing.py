@@ -11,11 +11,15 @@ from PIL import Image
 from skinseg.data.normalization import Normalization
 from skinseg.data.resizing import enough_for, resize_image
 from skinseg.inference.pixels import CHANNEL_ORDERS, ImageLike, as_reduced_image, is_array
+from skinseg.inference.tiling import tiled_size
 from skinseg.pretrained import PretrainedCfg
 
 if TYPE_CHECKING:
     import torch
     from torch import nn
+
+# A side that no image has: nothing is decoded at a fraction of its size.
+_WHOLE = 2**30
 
 
 class Prepared(NamedTuple):
@@ -79,19 +83,27 @@ class Preprocessing:
 
         return torch.from_numpy(self.prepare(image).pixels)
 
-    def prepare(self, image: ImageLike, name: str = "the image") -> Prepared:
+    def prepare(
+        self, image: ImageLike, name: str = "the image", *, tile: int | None = None
+    ) -> Prepared:
         """Return the input as an array, with the image's own size.
 
         Args:
             image: As :meth:`__call__` takes it.
             name: What errors call an image that is no file.
+            tile: Side of the tiles, in pixels of the image, that are seen at ``input_size`` each;
+                None to see the image as a whole.
 
         Raises:
             ImageError: As :meth:`__call__`.
             TypeError: As :meth:`__call__`.
         """
-        reduced = as_reduced_image(image, enough_for(self.input_size), name)
-        pixels = resize_image(reduced.image, self.input_size, reduced.box)
+        enough = enough_for(self.input_size) if tile is None else (_WHOLE, _WHOLE)
+        reduced = as_reduced_image(image, enough, name)
+        size = self.input_size
+        if tile is not None:
+            size = tiled_size(reduced.size, tile, size)
+        pixels = resize_image(reduced.image, size, reduced.box)
         if self.channel_order == "bgr" and is_array(image):
             pixels = np.ascontiguousarray(pixels[:, :, ::-1])
         if self.in_chans == 1:

@@ -18,3 +18,4 @@ CATALOG: dict[str, dict[str, int | str]] = json.loads(
 )
 for _name, _entry in CATALOG.items():
     declare_model(_name, f"{__name__}.{_entry['module']}")
+declare_model("ensemble", f"{__name__}.ensemble", listed=False)

@@ -5,6 +5,7 @@ from .bisenet import BiSeNet as BiSeNet
 from .cmunext import CMUNeXt as CMUNeXt
 from .deeplabv3 import DeepLabV3 as DeepLabV3
 from .egeunet import EGEUNet as EGEUNet
+from .ensemble import Ensemble as Ensemble
 from .lbunet import LBUNet as LBUNet
 from .lmsaunet import LMSAUNet as LMSAUNet
 from .malunet import MALUNet as MALUNet

@@ -5,6 +5,7 @@ import math
 
 import numpy as np
 
+from skinseg.formatting import counted
 from skinseg.training.recipe import Recipe
 
 
@@ -117,7 +118,7 @@ def epochs(images: int, batch: int, trained: bool) -> Choice:
     budget = min(_MOST_STEPS, max(_LEAST_STEPS, budget)) * (_SHARE_OF_STEPS if trained else 1)
     steps = -(-images // batch)
     chosen = max(10, round(budget / steps))
-    return Choice("epochs", str(chosen), f"{chosen * steps:,} steps, {steps} per epoch")
+    return Choice("epochs", str(chosen), f"{counted(chosen * steps, 'step')}, {steps} per epoch")
 
 
 def learning_rate(recipe: Recipe, batch: int, trained: bool) -> Choice:

@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -114,6 +115,7 @@ def plan_training(
     *,
     val_set: SegmentationDataset | None = None,
     val_fraction: float | None = None,
+    groups: Mapping[str, str] | None = None,
     recipe: str = CHOSEN_RECIPE,
     pretrained: bool | None = None,
     strict: bool = False,
@@ -131,6 +133,8 @@ def plan_training(
         model: Network: ``arch``, ``arch.tag``, ``local-dir:...`` or ``hf-hub:...``.
         val_set: Images that choose the epoch; if None, a part of ``dataset``.
         val_fraction: That part's share; chosen from the number of images if None.
+        groups: The patient or lesion of each image, by id; see :func:`skinseg.data.read_groups`.
+            Images of one group are on one side of the split.
         recipe: One of :func:`skinseg.training.list_recipes`.
         pretrained: Begin with trained weights, or do not; chosen if None.
         strict: Refuse a data set with anything broken, rather than leave it out.
@@ -148,12 +152,11 @@ def plan_training(
         >>> plan.recipe.epochs, plan.recipe.size, len(plan.train), len(plan.validation)
         (3, 64, 6, 4)
     """
-    if pretrained is False and ":" in model:
-        raise ValueError(f"{model!r} always comes with its weights; name the network instead")
     if val_fraction is not None and not 0 < val_fraction < 1:
         raise ValueError(f"val_fraction must be above 0 and below 1, not {val_fraction}")
-    base = get_recipe(recipe, **settings)
-    network = create_model(model)
+    if groups is not None and val_set is not None:
+        raise ValueError("groups are for a split of the data; validation images are given already")
+    asked = _Asked.of(model, recipe, pretrained, settings)
     found = survey(dataset, strict=strict, progress=progress)
     validation = None
     if val_set is not None:
@@ -161,44 +164,134 @@ def plan_training(
         found = found.without(seen_elsewhere(found, validation))
     if found.too_few:
         raise BrokenDatasetError(found.too_few + _reasons(found.left_out))
-    train_set, chooses, split = _split(found, validation, val_fraction, base.seed)
-    weights = _weights(network, model)
-    if pretrained is None:
-        pretrained = _implied(model, network.pretrained_cfg, recipe)
-    trained, begins = choices.begins_with(weights, len(train_set), pretrained)
-    record = network.pretrained_cfg if trained else None
-    if recipe == CHOSEN_RECIPE:
-        fitted, chosen = fit(base, settings, found, len(train_set), record)
-    else:
-        fitted, chosen = base, as_it_is(base, recipe, settings)
-    left_out = {**found.left_out, **(validation.left_out if validation else {})}
-    sets = {"Images used": found}
-    if validation is not None:
-        sets = {"Training images": found, "Validation images": validation}
-    memory = memory_bytes(found, len(train_set) + len(chooses), fitted.size)
-    return TrainingPlan(
-        model=model,
-        weights=weights if trained else None,
-        recipe_name=recipe,
-        recipe=fitted,
-        train=list(train_set.ids),
-        validation=list(chooses.ids),
-        separate=val_set is not None,
-        left_out=left_out,
-        choices=[_network(model, network), begins, split, *chosen],
-        notes=[
-            *_other_network(recipe, network.architecture),
-            *remarks(found, len(chooses), record, memory),
-        ],
-        data={
-            "sets": {name: images.to_dict() for name, images in sets.items()},
-            "memory_bytes": memory,
-        },
-    )
+    return asked.plan(found, validation, *_split(found, validation, val_fraction, asked, groups))
+
+
+def plan_folds(
+    dataset: SegmentationDataset,
+    model: str,
+    folds: int,
+    *,
+    groups: Mapping[str, str] | None = None,
+    recipe: str = CHOSEN_RECIPE,
+    pretrained: bool | None = None,
+    strict: bool = False,
+    progress: bool = True,
+    **settings: Any,
+) -> list[TrainingPlan]:
+    """Plan a cross-validation: a run for each fold, with one size and one beginning for all.
+
+    Args:
+        dataset: Images with masks.
+        model: As for :func:`plan_training`.
+        folds: How many, 2 or more.
+        groups: The patient or lesion of each image, by id. Images of one group, and images that
+            show one picture, are on one side of every fold.
+        recipe: As for :func:`plan_training`.
+        pretrained: As for :func:`plan_training`.
+        strict: As for :func:`plan_training`.
+        progress: As for :func:`plan_training`.
+        **settings: Settings of :class:`Recipe`, used as they are.
+
+    Returns:
+        A plan per fold. Every image that can be used is a validation image of one of them.
+
+    Raises:
+        BrokenDatasetError, ValueError: As :func:`plan_training`; also if there are fewer groups
+            than folds.
+
+    Example:
+        >>> from skinseg.data import SyntheticDermoscopy
+        >>> plans = plan_folds(SyntheticDermoscopy(10, 64), "malunet", 5, progress=False, epochs=3)
+        >>> [len(plan.validation) for plan in plans]
+        [2, 2, 2, 2, 2]
+    """
+    asked = _Asked.of(model, recipe, pretrained, settings)
+    found = survey(dataset, strict=strict, progress=progress)
+    if found.too_few:
+        raise BrokenDatasetError(found.too_few + _reasons(found.left_out))
+    together = found.group_of(groups)
+    parts = found.dataset.folds(folds, asked.base.seed, together)
+    reason = f"{counted(len(set(together.values())), 'group')}, each on one side of every fold"
+    plans: list[TrainingPlan] = []
+    for number, (train, chooses) in enumerate(parts, start=1):
+        split = Choice("validation", f"{len(chooses)}, fold {number} of {folds}", reason)
+        plans.append(asked.plan(found, None, train, chooses, split))
+        # One network is made of all: where they begin must not hang on a few images.
+        asked = dataclasses.replace(asked, pretrained=plans[0].weights is not None)
+    return plans
+
+
+@dataclasses.dataclass(frozen=True)
+class _Asked:
+    """What the user wants of a plan, whatever the images are."""
+
+    model: str
+    network: SegmentationModel
+    recipe: str
+    base: Recipe
+    pretrained: bool | None
+    settings: Mapping[str, Any]
+
+    @classmethod
+    def of(
+        cls, model: str, recipe: str, pretrained: bool | None, settings: Mapping[str, Any]
+    ) -> "_Asked":
+        if pretrained is False and ":" in model:
+            raise ValueError(f"{model!r} always comes with its weights; name the network instead")
+        base = get_recipe(recipe, **settings)
+        network = create_model(model)
+        if pretrained is None:
+            pretrained = _implied(model, network.pretrained_cfg, recipe)
+        return cls(model, network, recipe, base, pretrained, settings)
+
+    def plan(
+        self,
+        found: Survey,
+        validation: Survey | None,
+        train: SegmentationDataset,
+        chooses: SegmentationDataset,
+        split: Choice,
+    ) -> TrainingPlan:
+        """Choose what is left to choose for a split."""
+        weights = _weights(self.network, self.model)
+        trained, begins = choices.begins_with(weights, len(train), self.pretrained)
+        record = self.network.pretrained_cfg if trained else None
+        if self.recipe == CHOSEN_RECIPE:
+            fitted, chosen = fit(self.base, self.settings, found, len(train), record)
+        else:
+            fitted, chosen = self.base, as_it_is(self.base, self.recipe, self.settings)
+        sets = {"Images used": found}
+        if validation is not None:
+            sets = {"Training images": found, "Validation images": validation}
+        memory = memory_bytes(found, len(train) + len(chooses), fitted.size)
+        return TrainingPlan(
+            model=self.model,
+            weights=weights if trained else None,
+            recipe_name=self.recipe,
+            recipe=fitted,
+            train=list(train.ids),
+            validation=list(chooses.ids),
+            separate=validation is not None,
+            left_out={**found.left_out, **(validation.left_out if validation else {})},
+            choices=[_network(self.model, self.network), begins, split, *chosen],
+            notes=[
+                *_other_network(self.recipe, self.network.architecture),
+                *remarks(found, len(chooses), record, memory),
+            ],
+            data={
+                "sets": {name: images.to_dict() for name, images in sets.items()},
+                "memory_bytes": memory,
+            },
+        )
 
 
 def _split(
-    found: Survey, validation: Survey | None, fraction: float | None, seed: int
+    found: Survey,
+    validation: Survey | None,
+    fraction: float | None,
+    asked: _Asked,
+    groups: Mapping[str, str] | None,
 ) -> tuple[SegmentationDataset, SegmentationDataset, Choice]:
     if validation is not None:
         given = Choice("validation", counted(len(validation), "image"), "as given")
@@ -206,8 +299,14 @@ def _split(
     share, reason = choices.validation_share(len(found))
     if fraction is not None:
         share, reason = fraction, "as asked"
-    train, chooses = found.dataset.random_split((1 - share, share), seed, groups=found.group_of)
-    return train, chooses, Choice("validation", f"{len(chooses)} of {len(found)} images", reason)
+    together = found.group_of(groups)
+    if groups is not None:
+        kept = counted(len(set(together.values())), "group")
+        reason += f", of {kept} that are each on one side"
+    parts = found.dataset.random_split((1 - share, share), asked.base.seed, groups=together)
+    train, chooses = parts
+    value = f"{len(chooses)} of {counted(len(found), 'image')}"
+    return train, chooses, Choice("validation", value, reason)
 
 
 def _reasons(left_out: dict[str, str]) -> str:

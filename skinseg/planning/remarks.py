@@ -23,8 +23,8 @@ def remarks(found: Survey, validation: int, record: PretrainedCfg | None, memory
     pictures = len(set(found.groups.tolist()))
     if pictures < len(found):
         notes.append(
-            f"{len(found)} images show {pictures} different pictures; images of one picture are "
-            "on one side of the split."
+            f"{len(found)} images show {counted(pictures, 'different picture')}; images of one "
+            "picture are on one side of the split."
         )
     empty = int((found.lesion_fractions == 0).sum())
     if empty:

@@ -6,7 +6,13 @@ from typing import Any
 
 import numpy as np
 
-from skinseg.data import BrokenDatasetError, DatasetReport, SegmentationDataset, check_dataset
+from skinseg.data import (
+    BrokenDatasetError,
+    DatasetError,
+    DatasetReport,
+    SegmentationDataset,
+    check_dataset,
+)
 from skinseg.data.levels import is_lesion
 from skinseg.data.near_duplicates import fingerprint, near_duplicate_groups
 from skinseg.formatting import counted
@@ -50,10 +56,36 @@ class Survey:
             "very least."
         )
 
-    @property
-    def group_of(self) -> dict[str, str]:
-        """The group of each sample by id, for ``random_split``."""
-        return dict(zip(self.dataset.ids, map(str, self.groups), strict=True))
+    def group_of(self, given: Mapping[str, str] | None = None) -> dict[str, str]:
+        """The group of each sample by id, for ``random_split`` and ``folds``.
+
+        Args:
+            given: Patients or lesions by id, which may be those of others, too. Samples that share
+                one are in one group, and so are samples that show one picture.
+
+        Raises:
+            DatasetError: If a sample has none.
+        """
+        ids = self.dataset.ids
+        missing = [name for name in ids if given is not None and name not in given]
+        if missing:
+            raise DatasetError(
+                f"groups lacks {len(missing)} of {counted(len(ids), 'image')}, {missing[0]!r} the "
+                "first. Name a group for every image."
+            )
+        label = np.arange(len(ids))
+        keys = [np.unique(self.groups, return_inverse=True)[1]]
+        if given is not None:
+            keys.append(np.unique([given[name] for name in ids], return_inverse=True)[1])
+        before = None
+        while before is None or (label != before).any():
+            before = label
+            for key in keys:
+                # All that share a key get the least label that one of them has.
+                least = np.full(len(ids), len(ids))
+                np.minimum.at(least, key, label)
+                label = least[key]
+        return dict(zip(ids, map(str, label), strict=True))
 
     def without(self, reasons: Mapping[str, str]) -> "Survey":
         """Leave further samples out, each for its reason."""

@@ -3,22 +3,28 @@
 import os
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
+from skinseg.csv_files import write_csv
 from skinseg.evaluation.definitions import DEFINITIONS, LABELS, RULES
 from skinseg.evaluation.result import EvaluationResult
 from skinseg.files import write_atomically, write_json
+from skinseg.formatting import counted
 from skinseg.reports.gallery import Picture
 from skinseg.reports.page import page
 from skinseg.reports.tables import Table, lesion_size_table, markdown_table, score_table
 
-FILES = ("evaluation.json", "evaluation.md", "gallery.html")
+FILES = ("evaluation.json", "evaluation.md", "gallery.html", "per_image.csv")
+_STEPS = ("fill_holes", "largest_component")
 Gallery = Mapping[str, list[Picture]]
 
 
 def write_evaluation_report(
     result: EvaluationResult, folder: str | os.PathLike[str], gallery: Gallery | None = None
 ) -> list[Path]:
-    """Write ``evaluation.json``, ``evaluation.md`` and ``gallery.html``, each atomically.
+    """Write ``evaluation.json``, ``evaluation.md``, ``gallery.html`` and ``per_image.csv``.
+
+    Each is written atomically. The CSV has a line per image and size: counts and scores.
 
     Args:
         result: What :func:`skinseg.evaluation.evaluate` returned.
@@ -26,7 +32,7 @@ def write_evaluation_report(
         gallery: Pictures for the page, as :func:`skinseg.reports.draw_gallery` draws them.
 
     Returns:
-        The three files.
+        The four files.
 
     Raises:
         OSError: If the folder cannot be written to.
@@ -38,9 +44,24 @@ def write_evaluation_report(
     shown = {kind: [picture.case.id for picture in cases] for kind, cases in gallery.items()}
     write_json(files[0], {**result.to_dict(), "gallery": shown})
     texts = (evaluation_markdown(result), evaluation_html(result, gallery))
-    for file, text in zip(files[1:], texts, strict=True):
+    for file, text in zip(files[1:3], texts, strict=True):
         _write_text(file, text)
+    rows = _per_image(result)
+    write_csv(files[3], list(rows[0]), rows)
     return files
+
+
+def _per_image(result: EvaluationResult) -> list[dict[str, Any]]:
+    """A row for each image at each size, and one more without post-processing if there is any."""
+    results = {"": result}
+    if result.without_postprocessing is not None:
+        results = {"yes": result, "no": result.without_postprocessing}
+    return [
+        {"size": size, **({"postprocessed": name} if name else {}), **case.to_dict()}
+        for name, scored in results.items()
+        for size, cases in scored.cases.items()
+        for case in cases
+    ]
 
 
 def _write_text(file: Path, text: str) -> None:
@@ -54,8 +75,15 @@ def evaluation_tables(result: EvaluationResult) -> list[Table]:
     """
     captions = _captions(result)
     sizes = result.lesion_sizes
+    plain = result.without_postprocessing
+    without = {} if plain is None else plain.summaries
     return [
         *(score_table(text, result.summaries[size]) for size, text in captions.items()),
+        *(
+            score_table(f"{text}, without post-processing", without[size])
+            for size, text in captions.items()
+            if size in without
+        ),
         *(lesion_size_table(text, sizes[size]) for size, text in captions.items()),
     ]
 
@@ -64,7 +92,7 @@ def evaluation_markdown(result: EvaluationResult) -> str:
     """Return a summary for reading, in Markdown."""
     parts = [
         f"# {result.model} on {result.data}",
-        f"{result.images} images. {_setting_line(result)}",
+        f"{counted(result.images, 'image')}. {_setting_line(result)}",
         *(markdown_table(table) for table in evaluation_tables(result)),
         "## What the scores mean",
         "\n".join(f"- {LABELS[name]}: {text}." for name, text in DEFINITIONS.items()),
@@ -77,7 +105,7 @@ def evaluation_html(result: EvaluationResult, gallery: Gallery | None = None) ->
     """Return one self-contained page: the scores, and the gallery with its pictures inside."""
     first = next(iter(result.cases))
     dice = [case.scores["dice"] for case in result.cases[first]]
-    subtitle = f"{result.images} images on {result.data}. {_setting_line(result)}"
+    subtitle = f"{counted(result.images, 'image')} on {result.data}. {_setting_line(result)}"
     return page(result.model, subtitle, evaluation_tables(result), gallery or {}, dice)
 
 
@@ -97,7 +125,11 @@ def _captions(result: EvaluationResult) -> dict[str, str]:
 
 def _setting_line(result: EvaluationResult) -> str:
     settings = result.settings
+    steps = [name.replace("_", " ") for name in _STEPS if settings[name]]
+    after = f" Post-processing: {', '.join(steps)}." if steps else ""
+    tile = settings["tile"]
+    tiles = "" if tile is None else f" Tiles of {tile} x {tile} pixels."
     flips = ", averaged over four flips" if settings["tta"] else ""
     resamples = settings["bootstrap"]
-    intervals = f" Intervals: 95 %, {resamples} resamples." if resamples else ""
-    return f"Lesion: probability {settings['threshold']:g} or more{flips}.{intervals}"
+    intervals = f" Intervals: 95 %, {counted(resamples, 'resample')}." if resamples else ""
+    return f"Lesion: probability {settings['threshold']:g} or more{flips}.{tiles}{after}{intervals}"

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from html import escape
 
 from skinseg.evaluation.definitions import DEFINITIONS, LABELS, RULES
+from skinseg.formatting import counted
 from skinseg.reports.gallery import PREDICTED_COLOR, TRUE_COLOR, Picture
 from skinseg.reports.tables import Table
 
@@ -191,7 +192,7 @@ def dice_histogram(values: Sequence[float]) -> str:
     ]
     axis = '<line x1="8" y1="118.5" x2="592" y2="118.5" stroke="var(--rule)"/>'
     return (
-        f"<h2>Dice of the {len(values)} images</h2>\n"
+        f"<h2>Dice of the {counted(len(values), 'image')}</h2>\n"
         '<svg viewBox="0 0 600 140" role="img" aria-label="Histogram of Dice">'
         f"{axis}{''.join(bars)}{''.join(ticks)}</svg>"
     )

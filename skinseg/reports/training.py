@@ -11,7 +11,7 @@ from typing import Any
 import torch
 
 from skinseg.data import SegmentationDataset
-from skinseg.evaluation import EvaluationResult, evaluate
+from skinseg.evaluation import EvaluationResult, Summary, evaluate
 from skinseg.files import write_atomically
 from skinseg.formatting import counted, duration
 from skinseg.hub import read_local_dir
@@ -37,7 +37,7 @@ _FIGURES = {
     "lesion_fraction": "Lesion, fraction of the image",
 }
 
-_STYLE = """
+REPORT_STYLE = """
 .cards {
   display: grid; gap: 1rem; margin-top: 1.25rem;
   grid-template-columns: repeat(auto-fit, minmax(min(12rem, 100%), 1fr));
@@ -69,6 +69,7 @@ def write_training_report(
     *,
     device: str | torch.device = "cpu",
     progress: bool = True,
+    scores: EvaluationResult | None = None,
 ) -> Path:
     """Write ``report.html`` into the folder of a training run.
 
@@ -80,6 +81,8 @@ def write_training_report(
         val_set: The validation images of the run.
         device: Where to predict them.
         progress: Show a progress bar on standard error.
+        scores: What :func:`skinseg.evaluation.evaluate` returned for the run's weights and
+            ``val_set``, scored at own size; evaluated here if None.
 
     Returns:
         The file.
@@ -92,7 +95,8 @@ def write_training_report(
     log, settings = _read(run / "log.json"), _read(run / "recipe.json")
     plan = TrainingPlan.read(run) if (run / PLAN_NAME).is_file() else None
     predictor = Predictor(f"local-dir:{run}", device=device)
-    scores = evaluate(predictor, val_set, sizes=("own",), data="validation", progress=progress)
+    if scores is None:
+        scores = evaluate(predictor, val_set, sizes=("own",), data="validation", progress=progress)
     record = read_local_dir(run)
     kept = record.recipe["epoch"]
     body = [
@@ -103,10 +107,10 @@ def write_training_report(
         *map(html_table, evaluation_tables(scores)),
         *_plan(plan),
         _recipe(settings["recipe"]),
-        *_use(run),
+        *use_lines(run),
         '<p class="note">For research. Not a medical device.</p>',
     ]
-    page = document(f"{record.architecture}: training", body, CHART_STYLE + _STYLE)
+    page = document(f"{record.architecture}: training", body, CHART_STYLE + REPORT_STYLE)
     # Names of files need not be text.
     content = page.encode("utf-8", "replace")
     write_atomically(run / REPORT_NAME, lambda path: path.write_bytes(content))
@@ -132,14 +136,10 @@ def _head(
         f"{counted(len(log), 'epoch')}, {duration(seconds)} of learning. The weights of epoch "
         f"{kept} were kept."
     )
-    cards = "".join(
-        f"<div><b>{_value(scores, name)}</b>{label}<small>{_interval(scores, name)}</small></div>"
-        for name, label in _HEADLINE.items()
-    )
     return [
         f"<h1>{escape(architecture)}, trained on your images</h1>",
         f'<p class="faint">{escape(subtitle)}</p>',
-        f'<div class="cards">{cards}</div>',
+        score_cards(scores.summaries["own"]),
         '<p class="warning">These are scores of the validation images at their own size, and '
         "<b>the validation images chose the epoch</b>: new images will show lower ones, and lower "
         "still where patients of the training images are among the validation images. Report "
@@ -149,13 +149,14 @@ def _head(
     ]
 
 
-def _value(scores: EvaluationResult, name: str) -> str:
-    return f"{scores.score(name):.3f}"
-
-
-def _interval(scores: EvaluationResult, name: str) -> str:
-    score = scores.summaries["own"].scores[name]
-    return "" if score.low is None else f"95 %: {score.low:.3f} to {score.high:.3f}"
+def score_cards(summary: Summary) -> str:
+    """Return the main scores with their intervals, as HTML."""
+    cards = []
+    for name, label in _HEADLINE.items():
+        score = summary.scores[name]
+        interval = "" if score.low is None else f"95 %: {score.low:.3f} to {score.high:.3f}"
+        cards.append(f"<div><b>{score.value:.3f}</b>{label}<small>{interval}</small></div>")
+    return f'<div class="cards">{"".join(cards)}</div>'
 
 
 def _left_out(reasons: dict[str, str]) -> str:
@@ -231,7 +232,8 @@ def _text(value: Any) -> str:
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 
-def _use(run: Path) -> list[str]:
+def use_lines(run: Path) -> list[str]:
+    """Return how to use the network in a folder, as HTML."""
     source = shlex.quote(f"local-dir:{run}")
     shell = (
         f"skinseg predict IMAGES --model {source} --output MASKS --overlay\n"

@@ -1,5 +1,13 @@
 """The reference trainer: recipes, the loop, and the folder of a run."""
 
+from skinseg.training.callbacks import (
+    LOGGERS,
+    Callback,
+    TensorBoardLogger,
+    WandbLogger,
+    get_logger,
+)
+from skinseg.training.ensemble import save_ensemble
 from skinseg.training.memory_dataset import MemoryDataset
 from skinseg.training.recipe import Recipe
 from skinseg.training.recipes import get_recipe, list_recipes
@@ -7,10 +15,16 @@ from skinseg.training.trainer import train
 from skinseg.training.validate import validate
 
 __all__ = [
+    "LOGGERS",
+    "Callback",
     "MemoryDataset",
     "Recipe",
+    "TensorBoardLogger",
+    "WandbLogger",
+    "get_logger",
     "get_recipe",
     "list_recipes",
+    "save_ensemble",
     "train",
     "validate",
 ]

@@ -8,6 +8,7 @@ import torch
 
 from skinseg.data.datasets import SegmentationDataset
 from skinseg.data.transforms import resize_images, resize_masks
+from skinseg.formatting import counted
 from skinseg.progress import progress_bar
 
 
@@ -50,7 +51,8 @@ class MemoryDataset:
         missing = set(self.ids) - set(teacher) if soft_weight else set()
         if missing:
             raise ValueError(
-                f"{len(missing)} images have no soft mask of the teacher, {min(missing)} among them"
+                f"{counted(len(missing), 'image')} without a soft mask of the teacher, "
+                f"{min(missing)} among them"
             )
         images = torch.empty(len(dataset), 3, size, size, dtype=torch.uint8)
         masks = torch.empty(len(dataset), 1, size, size, dtype=torch.uint8)

@@ -8,15 +8,18 @@ import torch
 
 from skinseg import hub
 from skinseg.checkpoint import StateDict, read_state_dict
+from skinseg.csv_files import write_csv
 from skinseg.files import write_atomically, write_json
 from skinseg.pretrained import PretrainedCfg
+from skinseg.training.callbacks import figures
 
 
 class RunFolder:
     """Files of one run; each is written whole or not at all.
 
     Attributes:
-        path: The folder, with ``recipe.json``, ``log.json`` (one entry per epoch),
+        path: The folder, with ``recipe.json``, ``log.json`` and
+            ``log.csv`` (one entry per epoch),
             ``checkpoint.pt`` (everything to go on from), and the weights that are kept as
             ``model.safetensors`` and ``config.json``, which ``create_model("local-dir:...")``
             loads.
@@ -68,6 +71,10 @@ class RunFolder:
     def save(self, state: dict[str, Any]) -> None:
         """Write the state after an epoch."""
         write_json(self.path / "log.json", state["log"])
+        rows = [{"epoch": entry["epoch"], **figures(entry)} for entry in state["log"]]
+        # A run that was begun without validation images and goes on with some has more columns.
+        columns = dict.fromkeys(name for row in rows for name in row)
+        write_csv(self.path / "log.csv", list(columns), rows)
         write_atomically(self.checkpoint, lambda temporary: torch.save(state, temporary))
 
     def kept_weights(self) -> StateDict:

@@ -1,7 +1,9 @@
 import os
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from itertools import islice
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -15,6 +17,7 @@ from skinseg.formatting import counted
 from skinseg.models.base import SegmentationModel
 from skinseg.pretrained import PretrainedCfg
 from skinseg.progress import progress_bar
+from skinseg.training.callbacks import Callback
 from skinseg.training.distributed import Distributed
 from skinseg.training.memory_dataset import MemoryDataset
 from skinseg.training.recipe import Recipe
@@ -40,7 +43,7 @@ def train(
     resume: bool = False,
     device: str | torch.device = "cpu",
     progress: bool = True,
-    on_epoch: Callable[[dict[str, Any]], None] | None = None,
+    callbacks: Sequence[Callback] = (),
 ) -> list[dict[str, Any]]:
     """Train a lesion segmentation network.
 
@@ -66,7 +69,8 @@ def train(
         resume: Go on with the run in ``output`` if there is one.
         device: Where to train.
         progress: Show progress bars.
-        on_epoch: Called with the entry of each epoch that has ended and is on disk.
+        callbacks: Told when the run begins, when an epoch is on disk, and when the run ends or
+            fails. Whatever they are, ``log.json`` and ``log.csv`` have the figures of each epoch.
 
     Returns:
         The log: a dictionary per epoch with loss, learning rate, seconds, images per second, and,
@@ -91,7 +95,9 @@ def train(
 
     data = load(train_set, soft_masks=soft_masks, soft_weight=recipe.soft_weight)
     val_data = load(chooses) if chooses is not None else None
-    log = trainer.run(data, val_data, folder, state, progress=shown, on_epoch=on_epoch)
+    told = callbacks if trainer.processes.is_main else ()
+    with _told(told, folder.path, trainer.settings, state["log"] if state else []):
+        log = trainer.run(data, val_data, folder, state, progress=shown, callbacks=told)
     trainer.processes.barrier()
     model.load_state_dict(folder.kept_weights())
     return log
@@ -125,7 +131,7 @@ class Trainer:
         state: dict[str, Any] | None,
         *,
         progress: bool,
-        on_epoch: Callable[[dict[str, Any]], None] | None,
+        callbacks: Sequence[Callback],
     ) -> list[dict[str, Any]]:
         """Train epoch after epoch; see :func:`train`."""
         log: list[dict[str, Any]] = []
@@ -160,8 +166,8 @@ class Trainer:
                 log.append(entry)
                 if self.processes.is_main:
                     self._save(folder, log)
-                    if on_epoch is not None:
-                        on_epoch(entry)
+                for callback in callbacks:
+                    callback.on_epoch(entry)
         return log
 
     def _steps_per_epoch(self, data: MemoryDataset) -> int:
@@ -263,6 +269,21 @@ class Trainer:
         )
 
 
+@contextmanager
+def _told(
+    callbacks: Sequence[Callback],
+    folder: Path,
+    settings: dict[str, Any],
+    log: list[dict[str, Any]],
+) -> Iterator[None]:
+    """Tell callbacks that a run begins and, whatever happens, that it ends."""
+    with ExitStack() as stack:
+        for callback in callbacks:
+            stack.callback(callback.on_end)
+            callback.on_start(folder, settings, log)
+        yield
+
+
 def _chosen_by(recipe: Recipe, chooses: MemoryDataset | None) -> str:
     """Say in words what chose the epoch whose weights are kept."""
     if recipe.keep == "last" or chooses is None:
@@ -321,6 +342,6 @@ def _refuse_unusable(
     shared = set(train_set.ids) & set(chooses.ids)
     if shared:
         raise ValueError(
-            f"{len(shared)} images are both for training and for validation, {min(shared)} among "
-            "them; the validation images must be others"
+            f"{counted(len(shared), 'image')} for training and for validation at once, "
+            f"{min(shared)} among them; the validation images must be others"
         )

@@ -104,8 +104,8 @@ FAULTS = [
     Fault(
         "split_ignores_seed",
         "skinseg/data/datasets.py",
-        "np.random.default_rng(seed)",
-        "np.random.default_rng(0)",
+        "in np.random.default_rng(seed).permutation(len(names)):",
+        "in np.random.default_rng(0).permutation(len(names)):",
         "Every seed gives the same split.",
         tests=("datasets", "training_plan"),
     ),

@@ -1,0 +1,64 @@
+"""Which images belong together: of one patient, or of one lesion."""
+
+import csv
+import os
+from pathlib import Path
+
+from skinseg.data.images import is_image_path
+from skinseg.data.pairs import DatasetError
+
+
+def read_groups(path: str | os.PathLike[str]) -> dict[str, str]:
+    r"""Read the group of each image from a CSV file.
+
+    A line has the image's id or file name, then its group (a patient, a lesion); further columns do
+    not count. Columns are divided by commas, semicolons or tabs. A line of headings may come first,
+    and images may be named that a data set does not have.
+
+    Args:
+        path: The file, in UTF-8.
+
+    Returns:
+        Groups by id.
+
+    Raises:
+        DatasetError: The file cannot be read, a line has no group, or an image has two.
+
+    Example:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     _ = Path(folder, "patients.csv").write_text("image,patient\nx.jpg,7\ny.jpg,7\n")
+        ...     read_groups(Path(folder, "patients.csv"))["x"]
+        '7'
+    """
+    groups: dict[str, str] = {}
+    for number, cells in enumerate(_rows(path), start=1):
+        if len(cells) < 2 or not cells[0] or not cells[1]:
+            raise DatasetError(
+                f"Line {number} of '{os.fspath(path)}' names no group: {cells}. Write an image and "
+                "its group into each line, as x.jpg,patient 7."
+            )
+        name, group = cells[:2]
+        for id in {name, Path(name).stem if is_image_path(name) else name}:
+            if groups.setdefault(id, group) != group:
+                raise DatasetError(
+                    f"'{os.fspath(path)}' puts {id!r} into two groups, {groups[id]!r} and "
+                    f"{group!r}. Leave one of them."
+                )
+    return groups
+
+
+def _rows(path: str | os.PathLike[str]) -> list[list[str]]:
+    try:
+        # Spreadsheets begin a file with a byte order mark.
+        text = Path(path).read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise DatasetError(
+            f"Cannot read the groups in '{os.fspath(path)}': {error}. Give a CSV file with an "
+            "image and its group in each line."
+        ) from error
+    lines = [line for line in text.splitlines() if line.strip()]
+    if not lines:
+        raise DatasetError(f"'{os.fspath(path)}' holds no groups. Write an image and its group.")
+    delimiter = next((mark for mark in "\t;" if mark in lines[0]), ",")
+    return [[cell.strip() for cell in row] for row in csv.reader(lines, delimiter=delimiter)]

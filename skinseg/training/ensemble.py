@@ -1,0 +1,89 @@
+"""The networks of several runs as one."""
+
+import dataclasses
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from skinseg import hub
+from skinseg.checkpoint import read_state_dict
+from skinseg.pretrained import PretrainedCfg
+
+# What members must agree in: an ensemble prepares an image once for all of them.
+_SHARED = ("architecture", "model_args", "input_size", "normalization")
+
+
+def save_ensemble(
+    members: Sequence[str | os.PathLike[str]],
+    folder: str | os.PathLike[str],
+    *,
+    training_data: Mapping[str, Any] | None = None,
+    metrics: Sequence[Mapping[str, Any]] = (),
+) -> PretrainedCfg:
+    """Write networks of one architecture as one network, the mean of their probabilities.
+
+    ``create_model("local-dir:FOLDER")`` builds it, a :class:`skinseg.models.Ensemble`, and
+    everything that takes a network takes it: ``Predictor``, ``export``, ``push_to_hub``.
+
+    Args:
+        members: Folders of training runs, or others with ``config.json`` and
+            ``model.safetensors``.
+        folder: Made if it does not exist.
+        training_data: What the record says of the data.
+        metrics: What the record says of scores.
+
+    Returns:
+        The record.
+
+    Raises:
+        ValueError: If a folder holds no network, or the networks are not of one kind.
+        OSError: If the folder cannot be written to.
+
+    Example:
+        >>> import skinseg, tempfile
+        >>> with tempfile.TemporaryDirectory() as place:
+        ...     for name in ("a", "b"):
+        ...         skinseg.create_model("egeunet").save_pretrained(f"{place}/{name}")
+        ...     record = save_ensemble([f"{place}/a", f"{place}/b"], f"{place}/both")
+        ...     len(skinseg.create_model(f"local-dir:{place}/both").members)
+        2
+    """
+    if not members:
+        raise ValueError("an ensemble needs one member or more")
+    records = [hub.read_local_dir(member) for member in members]
+    first = records[0]
+    for member, record in zip(members, records, strict=True):
+        for name in _SHARED:
+            if getattr(record, name) != getattr(first, name):
+                raise ValueError(
+                    f"'{member}' has {name} {getattr(record, name)}, '{members[0]}' "
+                    f"{getattr(first, name)}; members of an ensemble are of one kind"
+                )
+    state = {
+        f"members.{index}.{name}": weight
+        for index, record in enumerate(records)
+        for name, weight in read_state_dict(str(record.file)).items()
+    }
+    channels = {"in_chans": first.input_size[0], "num_classes": 1}
+    arguments = {**channels, **first.model_args}
+    parts = {name: arguments.pop(name) for name in channels}
+    ensemble = PretrainedCfg(
+        architecture="ensemble",
+        model_args={
+            "architecture": first.architecture,
+            "members": len(records),
+            "model_args": arguments,
+            **parts,
+        },
+        num_params=sum(record.num_params or 0 for record in records) or None,
+        input_size=first.input_size,
+        normalization=first.normalization,
+        threshold=first.threshold,
+        training_data=dict(training_data or {}),
+        metrics=[dict(metric) for metric in metrics],
+    )
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    hub.write_local_dir(folder, ensemble, state)
+    return dataclasses.replace(ensemble, file=str(folder / hub.WEIGHTS_NAME))
