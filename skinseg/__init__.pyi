@@ -63,12 +63,16 @@ from .hub import HubError as HubError
 from .hub import push_to_hub as push_to_hub
 from .inference import Prediction as Prediction
 from .inference import Predictor as Predictor
+from .inference import create_transform as create_transform
 from .optimization import optimize as optimize
 from .pretrained import (
     PretrainedCfg as PretrainedCfg,
 )
 from .pretrained import (
     get_pretrained_cfg as get_pretrained_cfg,
+)
+from .pretrained import (
+    is_model_pretrained as is_model_pretrained,
 )
 from .pretrained import (
     list_models as list_models,

@@ -15,16 +15,17 @@ from skinseg.errors import CheckpointError
 
 StateDict = dict[str, torch.Tensor]
 
-# Where training scripts keep the weights among other things, most specific first.
-_WRAPPERS = ("model_state_dict", "state_dict", "model")
-# Counters that thop leaves in the modules it has profiled.
-_PROFILER_LEFTOVERS = ("total_ops", "total_params")
+# Where training scripts keep the weights among other things: averages first, as timm has it, then
+# the most specific first.
+_WRAPPERS = ("state_dict_ema", "model_ema", "model_state_dict", "state_dict", "model")
+# Counters that thop leaves in the modules it has profiled, and torch's average of a model.
+_LEFTOVERS = ("total_ops", "total_params", "n_averaged")
 
 
 class _Ignored:
-    """Stands for a numpy number, such as a loss, that a training script left beside the weights.
+    """Stands for what a training script left beside the weights: a loss, a path, its settings.
 
-    The number is not needed, and so no code of numpy runs on what an untrusted file says of it.
+    They are not needed, and so no code of others runs on what an untrusted file says of them.
     """
 
     def __init__(self, *_: Any) -> None:
@@ -40,7 +41,14 @@ _IGNORED: list[Callable[..., Any] | tuple[Callable[..., Any], str]] = [
         ("numpy", "dtype"),
         ("numpy.core.multiarray", "scalar"),
         ("numpy._core.multiarray", "scalar"),
+        ("pathlib", "PosixPath"),
+        ("pathlib", "WindowsPath"),
     ]
+]
+# Hyperparameters in older checkpoints of PyTorch Lightning, by the names of its two distributions.
+_IGNORED += [
+    (dict, f"{package}.utilities.data.AttributeDict")
+    for package in ("lightning.fabric", "lightning_fabric")
 ]
 
 
@@ -49,10 +57,13 @@ def read_state_dict(path: str | os.PathLike[str]) -> StateDict:
 
     Args:
         path: ``.safetensors``, or a file of ``torch.save`` that holds a state dict or a
-            dictionary with one under ``model_state_dict``, ``state_dict`` or ``model``.
+            dictionary with one under ``state_dict_ema``, ``model_ema``, ``model_state_dict``,
+            ``state_dict`` or ``model``, the first that there is; or ``checkpoint.pt`` of a training
+            run, whose latest weights are read (the run keeps the best as ``model.safetensors``).
 
     Returns:
-        Tensors by name, on the CPU; a ``module.`` prefix and profiler counters are removed.
+        Tensors by name, on the CPU. What DistributedDataParallel, torch.compile, averaging and
+        profilers add to the names and among them is removed.
 
     Raises:
         CheckpointError: If the file is missing, broken, holds pickled code, or no weights.
@@ -61,11 +72,19 @@ def read_state_dict(path: str | os.PathLike[str]) -> StateDict:
     if not path.is_file():
         raise CheckpointError(f"{path}: there is no such file")
     loaded = _read_safetensors(path) if path.suffix == ".safetensors" else _read_pickle(path)
-    for wrapper in _WRAPPERS:
-        if isinstance(loaded, Mapping) and isinstance(loaded.get(wrapper), Mapping):
-            loaded = loaded[wrapper]
-            break
-    return _clean(loaded, path)
+    return _clean(_weights_in(loaded), path)
+
+
+def _weights_in(loaded: Any) -> Any:
+    """What may be a state dict, of all that a file holds."""
+    if not isinstance(loaded, Mapping):
+        return loaded
+    step = loaded.get("step")  # Of the trainer's own checkpoints.
+    if isinstance(step, Mapping) and "model_state_dict" in step:
+        average = step.get("average")
+        return average["module"] if average else step["model_state_dict"]
+    kept = (loaded[wrapper] for wrapper in _WRAPPERS if isinstance(loaded.get(wrapper), Mapping))
+    return next(kept, loaded)
 
 
 def _read_safetensors(path: Path) -> StateDict:
@@ -101,8 +120,9 @@ def _clean(loaded: Any, path: Path) -> StateDict:
                 f"{path} holds {type(value).__name__} under {key!r} where a tensor was expected; "
                 f"weights are looked for at the top level and under {', '.join(_WRAPPERS)}"
             )
-        key = key.removeprefix("module.")
-        if key.rpartition(".")[2] not in _PROFILER_LEFTOVERS:
+        # torch.compile names a part wherever it compiles one.
+        key = key.replace("_orig_mod.", "").removeprefix("module.")
+        if key.rpartition(".")[2] not in _LEFTOVERS:
             state[key] = value
     return state
 
@@ -111,15 +131,16 @@ def load_checkpoint(model: nn.Module, path: str | os.PathLike[str]) -> None:
     """Load a checkpoint into a network, every weight or none.
 
     The names may be this package's or those of the authors' published code; the names
-    themselves show which.
+    themselves show which. If the network is a part of what was saved, as in a checkpoint of
+    PyTorch Lightning (``model.encoder...``), that part is loaded and the others are left.
 
     Args:
         model: Network to fill, in place.
         path: See :func:`read_state_dict`.
 
     Raises:
-        CheckpointError: If the file cannot be read, or a weight is missing, left over, or of
-            another shape. The network is then unchanged.
+        CheckpointError: If the file cannot be read, a weight is missing, left over, or of another
+            shape, or several parts of the file may be the network, which is then unchanged.
 
     Example:
         >>> import skinseg, tempfile, torch
@@ -134,7 +155,9 @@ def load_checkpoint(model: nn.Module, path: str | os.PathLike[str]) -> None:
 def fill(model: nn.Module, state: StateDict, source: str) -> None:
     """Load ``state`` into ``model`` strictly; ``source`` is what errors name."""
     expected = model.state_dict()
-    if not expected.keys() & state.keys() - {"head.weight", "head.bias"}:
+    if not _has_names(state, expected):
+        state = _part_that_is(state, expected, source)
+    if not _has_names(state, expected):
         state = _in_our_names(model, state, source)
     problems = state_differences(expected, state)
     if problems:
@@ -144,6 +167,26 @@ def fill(model: nn.Module, state: StateDict, source: str) -> None:
             "(num_classes, in_chans, compression, ...)"
         )
     model.load_state_dict(state)
+
+
+def _has_names(state: StateDict, expected: StateDict) -> bool:
+    # Any network may have a head, the authors' as well.
+    return bool(expected.keys() & state.keys() - {"head.weight", "head.bias"})
+
+
+def _part_that_is(state: StateDict, expected: StateDict, source: str) -> StateDict:
+    """The weights of the one part that has a network's names, or all if none has."""
+    parts: dict[str, StateDict] = {}
+    for key, value in state.items():
+        part, _, name = key.partition(".")
+        parts.setdefault(part, {})[name] = value
+    found = [part for part, inner in parts.items() if _has_names(inner, expected)]
+    if len(found) > 1:
+        raise CheckpointError(
+            f"{source} holds several networks, {' and '.join(found)}; save the state dict of the "
+            "one that you mean, with torch.save(model.state_dict(), path), or as safetensors"
+        )
+    return parts[found[0]] if found else state
 
 
 def adapt_channels(weight: torch.Tensor, in_chans: int) -> torch.Tensor:

@@ -45,7 +45,7 @@ def create_model(
     pretrained_cfg_overlay: Mapping[str, Any] | None = None,
     checkpoint_path: str | os.PathLike[str] | None = None,
     features_only: Literal[True],
-    out_indices: Sequence[int] | None = None,
+    out_indices: int | Sequence[int] | None = None,
     **kwargs: Any,
 ) -> FeaturePyramid: ...
 
@@ -58,7 +58,7 @@ def create_model(
     pretrained_cfg_overlay: Mapping[str, Any] | None = None,
     checkpoint_path: str | os.PathLike[str] | None = None,
     features_only: bool,
-    out_indices: Sequence[int] | None = None,
+    out_indices: int | Sequence[int] | None = None,
     **kwargs: Any,
 ) -> SegmentationModel | FeaturePyramid: ...
 
@@ -70,7 +70,7 @@ def create_model(
     pretrained_cfg_overlay: Mapping[str, Any] | None = None,
     checkpoint_path: str | os.PathLike[str] | None = None,
     features_only: bool = False,
-    out_indices: Sequence[int] | None = None,
+    out_indices: int | Sequence[int] | None = None,
     **kwargs: Any,
 ) -> SegmentationModel | FeaturePyramid:
     """Create a segmentation network.
@@ -85,7 +85,7 @@ def create_model(
             ``dict(file="mine.safetensors")``.
         checkpoint_path: File of weights to load instead, in this package's names or the authors'.
         features_only: Return the encoder alone, whose ``forward`` gives a list of feature maps.
-        out_indices: Which feature maps; with ``features_only``.
+        out_indices: Which feature maps, or how many of the deepest; with ``features_only``.
         **kwargs: The architecture's arguments (``num_classes``, ``in_chans``, ...).
 
     Returns:
@@ -93,7 +93,7 @@ def create_model(
 
     Raises:
         ValueError: If name, tag or an argument's value is wrong, or weights do not fit.
-        TypeError: If the architecture does not take an argument.
+        TypeError: If the architecture does not take an argument, or ``pretrained`` is no bool.
 
     Example:
         >>> import torch
@@ -106,6 +106,12 @@ def create_model(
     """
     if out_indices is not None and not features_only:
         raise TypeError("out_indices goes with features_only=True")
+    if not isinstance(pretrained, bool):
+        raise TypeError(
+            f"pretrained must be True or False, not {pretrained!r}; name weights with the network, "
+            'as create_model("malunet.isic2017", pretrained=True), or a file of weights with '
+            "checkpoint_path="
+        )
     if pretrained and checkpoint_path is not None:
         raise ValueError("pass either pretrained=True or checkpoint_path, not both")
     cfg, pretrained = _resolve(os.fspath(model_name), pretrained)

@@ -168,6 +168,20 @@ def list_pretrained(filter: str | list[str] = "*") -> list[str]:
     return sorted(name for name in _known() if matches(name, filter))
 
 
+def is_model_pretrained(name: str) -> bool:
+    """Tell whether there are weights of this name: ``arch.tag``, or any of ``arch``.
+
+    Example:
+        >>> is_model_pretrained("malunet.isic2017"), is_model_pretrained("malunet")
+        (True, True)
+        >>> is_model_pretrained("unet"), is_model_pretrained("malunet.imagenet")
+        (False, False)
+    """
+    arch, tag = split_name(name)
+    records = [cfg for cfg in _known().values() if cfg.architecture == arch]
+    return any(not tag or cfg.tag == tag for cfg in records)
+
+
 def list_models(
     filter: str | list[str] = "*",
     *,

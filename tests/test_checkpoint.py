@@ -1,5 +1,7 @@
 import os
 import pickle
+import sys
+import types
 
 import pytest
 import torch
@@ -7,6 +9,7 @@ from safetensors.torch import save_file
 
 import skinseg
 from skinseg.checkpoint import read_state_dict
+from skinseg.training import Recipe, train
 
 
 class RunsCode:
@@ -25,6 +28,7 @@ def test_forms_of_checkpoints(tmp_path, network, wrapper, prefix):
     state = {prefix + key: value for key, value in network.state_dict().items()}
     state[f"{prefix}head.total_ops"] = torch.zeros(1)
     torch.save({wrapper: state, "epoch": 3} if wrapper else state, tmp_path / "net.pth")
+    assert read_state_dict(tmp_path / "net.pth").keys() == network.state_dict().keys()
     again = skinseg.create_model("basic_unet", checkpoint_path=tmp_path / "net.pth")
     assert torch.equal(again.head.weight, network.head.weight)
 
@@ -88,3 +92,120 @@ def test_weights_of_another_network(tmp_path, network):
         skinseg.load_checkpoint(network, tmp_path / "vgg.pth")
     with pytest.raises(skinseg.CheckpointError, match="do not fit MALUNet"):
         skinseg.create_model("malunet", checkpoint_path=tmp_path / "vgg.pth")
+
+
+def loads(network, content, path):
+    torch.save(content, path)
+    again = skinseg.create_model("basic_unet", checkpoint_path=path)
+    expected = network.state_dict()
+    return all(torch.equal(value, expected[key]) for key, value in again.state_dict().items())
+
+
+@pytest.mark.parametrize(
+    "prefix",
+    ["_orig_mod.", "module._orig_mod.", "_orig_mod.module.", "model.", "net.", "segmenter."],
+)
+def test_prefixes_of_those_who_wrapped_the_network(tmp_path, network, prefix):
+    state = {prefix + key: value for key, value in network.state_dict().items()}
+    assert loads(network, {"state_dict": state}, tmp_path / "net.pth")
+
+
+def test_a_network_of_which_parts_were_compiled(tmp_path):
+    network = skinseg.create_model("basic_unet")
+    network.encoder = torch.compile(network.encoder)
+    assert any("encoder._orig_mod." in key for key in network.state_dict())
+    whole = skinseg.create_model("basic_unet")
+    torch.save(network.state_dict(), tmp_path / "net.pth")
+    skinseg.load_checkpoint(whole, tmp_path / "net.pth")
+    assert torch.equal(
+        whole.encoder.stages[0].block.weight, network.encoder._orig_mod.stages[0].block.weight
+    )
+
+
+@pytest.mark.parametrize("wrapper", ["state_dict_ema", "model_ema"])
+def test_averages_come_before_what_they_are_of(tmp_path, network, wrapper):
+    other = skinseg.create_model("basic_unet").state_dict()
+    assert loads(
+        network, {"state_dict": other, wrapper: network.state_dict()}, tmp_path / "timm.pth"
+    )
+
+
+def test_torchs_average_of_a_model(tmp_path, network):
+    average = torch.optim.swa_utils.AveragedModel(network)
+    assert loads(network, average.state_dict(), tmp_path / "average.pth")
+
+
+def test_what_else_a_lightning_module_holds_is_left(tmp_path, network):
+    state = {f"net.{key}": value for key, value in network.state_dict().items()}
+    state |= {"criterion.weight": torch.ones(2), "total": torch.zeros(1)}
+    assert loads(
+        network, {"epoch": 3, "global_step": 9, "state_dict": state}, tmp_path / "last.ckpt"
+    )
+    del state["net.head.bias"]
+    with pytest.raises(skinseg.CheckpointError, match=r"1 missing \(head.bias\)"):
+        loads(network, {"state_dict": state}, tmp_path / "last.ckpt")
+
+
+def test_two_networks_in_a_file_are_not_chosen_between(tmp_path, network):
+    state = {
+        f"{part}.{key}": value
+        for part in ("teacher", "student")
+        for key, value in network.state_dict().items()
+    }
+    with pytest.raises(skinseg.CheckpointError, match="several networks, teacher and student"):
+        loads(network, state, tmp_path / "two.ckpt")
+
+
+def test_settings_of_lightning_are_passed_over(tmp_path, network, monkeypatch):
+    place = "lightning.fabric.utilities.data"
+    settings_class = type("AttributeDict", (dict,), {"__module__": place})
+    with monkeypatch.context() as installed:
+        for depth in range(1, 5):
+            name = ".".join(place.split(".")[:depth])
+            installed.setitem(sys.modules, name, types.ModuleType(name))
+        sys.modules[place].AttributeDict = settings_class
+        settings = settings_class(lr=0.1, folder=tmp_path)
+        content = {"state_dict": network.state_dict(), "hyper_parameters": settings}
+        torch.save(content, tmp_path / "a.ckpt")
+    skinseg.load_checkpoint(skinseg.create_model("basic_unet"), tmp_path / "a.ckpt")
+
+
+def test_a_checkpoint_of_lightning_itself(tmp_path, network):
+    lightning = pytest.importorskip("lightning")
+
+    class Lesions(lightning.LightningModule):
+        def __init__(self, rate, folder):
+            super().__init__()
+            self.save_hyperparameters()
+            self.model = network
+
+        def training_step(self, batch):
+            return self.model(batch[0]).square().mean()
+
+        def configure_optimizers(self):
+            return torch.optim.AdamW(self.parameters(), self.hparams.rate)
+
+    images = torch.utils.data.TensorDataset(torch.randn(2, 3, 32, 32))
+    trainer = lightning.Trainer(
+        max_epochs=1,
+        default_root_dir=tmp_path,
+        logger=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        accelerator="cpu",
+    )
+    trainer.fit(Lesions(0.1, tmp_path), torch.utils.data.DataLoader(images))
+    [file] = tmp_path.rglob("*.ckpt")
+    again = skinseg.create_model("basic_unet", checkpoint_path=file)
+    assert torch.equal(again.head.weight, network.head.weight)
+
+
+@pytest.mark.parametrize("ema_decay", [None, 0.5])
+def test_the_trainers_own_checkpoint(tmp_path, ema_decay):
+    lesions = skinseg.data.SyntheticDermoscopy(4, size=32)
+    network = skinseg.create_model("basic_unet")
+    recipe = Recipe(epochs=2, size=32, batch_size=4, ema_decay=ema_decay, keep="last")
+    train(network, lesions, None, tmp_path / "run", recipe, progress=False)
+    again = skinseg.create_model("basic_unet", checkpoint_path=tmp_path / "run/checkpoint.pt")
+    for key, value in network.state_dict().items():
+        assert torch.equal(again.state_dict()[key], value), key

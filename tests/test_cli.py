@@ -121,6 +121,21 @@ def test_masks_and_table_for_a_folder(images, tmp_path):
         }
 
 
+def test_masks_for_an_archive(images, tmp_path):
+    archive = shutil.make_archive(str(tmp_path / "photos"), "zip", tmp_path, "images")
+    result = predict(archive, "-o", tmp_path / "all", "--overlay", "-q")
+    assert result.exit_code == 0, result.output
+    files = [f"{archive}/images/{name}.png" for name in SIZES]
+    assert [row["file"] for row in table(tmp_path / "all")] == files
+    mask = Predictor("basic_unet_sab")(images / "b.png").mask
+    np.testing.assert_array_equal(read_mask(tmp_path / "all/b_mask.png"), mask)
+    assert predict(files[1], f"{archive}/images", "-o", tmp_path / "b", "-q").exit_code == 0
+    assert len(table(tmp_path / "b")) == 3
+    result = predict(f"{archive}/nothing.png", "-o", tmp_path / "none")
+    assert result.exit_code == 2
+    assert "there is no such file" in result.stderr
+
+
 def test_overlay_and_probability(images, tmp_path):
     assert predict(images / "b.png", "-o", tmp_path, "--overlay", "--probability").exit_code == 0
     expected = Predictor("basic_unet_sab")(images / "b.png")
@@ -656,6 +671,28 @@ def test_check_of_a_broken_data_set(dataset, tmp_path):
     assert run("check", dataset, "-q", "--strict").exit_code == 1
     assert "Images without a mask (1):" in result.stdout
     assert run("check", tmp_path / "nowhere").exit_code == 2
+
+
+def test_check_of_official_archives(dataset, tmp_path):
+    part = tmp_path / "official/ISIC-2017_Validation"
+    shutil.copytree(dataset / "images", f"{part}_Data")
+    shutil.copytree(dataset / "masks", f"{part}_Part1_GroundTruth")
+    case = tmp_path / "PH2Dataset/PH2 Dataset images"
+    for name in ("IMD001", "IMD002", "IMD003", "IMD004"):
+        number = name[-1]
+        for kind, file, source in (
+            ("Dermoscopic_Image", name, "images"),
+            ("lesion", f"{name}_lesion", "masks"),
+        ):
+            (case / name / f"{name}_{kind}").mkdir(parents=True)
+            picture = Image.open(dataset / source / f"synthetic_{number}.png")
+            picture.save(case / name / f"{name}_{kind}" / f"{file}.bmp")
+    for source, count in ((f"isic2017:{tmp_path}/official:val", 10), (f"ph2:{tmp_path}", 4)):
+        result = run("check", source, "-q")
+        assert result.exit_code == 0, result.output
+        assert f"{count} samples: nothing to complain of" in result.stdout
+    assert run("check", f"isic2017:{tmp_path}/official", "-q").exit_code == 2
+    assert run("check", f"ph2:{tmp_path}", "--masks", tmp_path, "-q").exit_code == 2
 
 
 ONLY_IN_PYTHON = re.compile(

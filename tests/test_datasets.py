@@ -3,6 +3,7 @@
 import pickle
 import shutil
 import threading
+import unicodedata
 from pathlib import Path
 
 import numpy as np
@@ -16,8 +17,10 @@ from skinseg.data import (
     ISIC2017,
     ISIC2018,
     PH2,
+    AnyLabel,
     Collate,
     DatasetError,
+    DatasetSource,
     FolderDataset,
     ImageError,
     MappedLabels,
@@ -265,7 +268,7 @@ def test_sequence(tmp_path):
     with pytest.raises(IndexError):
         dataset[3]
     assert pickle.loads(pickle.dumps(dataset)).ids == dataset.ids
-    assert repr(dataset) == "<FolderDataset: 3 samples>"
+    assert repr(dataset) == f"<FolderDataset: 3 samples, images in '{tmp_path / 'images'}'>"
 
 
 @pytest.mark.parametrize("workers", [0, 1])
@@ -571,3 +574,118 @@ def test_real_isic2017(shared_dir):
     report = check_dataset(val, progress=False)
     assert report.ok
     assert not report.of_kind("not_binary")
+
+
+# --- what else a folder may look like ------------------------------------------------------------
+
+
+def put(root, images, masks):
+    for place, write in ((images, put_image), (masks, put_mask)):
+        for name in place:
+            (root / name).parent.mkdir(parents=True, exist_ok=True)
+            write(root / name)
+    return root
+
+
+@pytest.mark.parametrize(
+    ("images", "masks", "ids"),
+    [
+        (["Images/a.png"], ["Masks/a_Segmentation.png"], ["a"]),
+        (["IMAGES/a.png"], ["mask/a_lesion.png"], ["a"]),
+        (["images/anna/a.png", "images/bert/a.png"],
+         ["masks/anna/a.png", "masks/bert/a_mask.png"], ["anna/a", "bert/a"]),
+        (["images/anna/a.png", "images/b.png"], ["masks/a_mask.png", "masks/b.png"],
+         ["anna/a", "b"]),
+        (["anna/a.png", "bert/a.png"], ["anna/a_mask.png", "bert/a_mask.png"],
+         ["anna/a", "bert/a"]),
+        (["lesions/images/a.png"], ["lesions/masks/a.png"], ["a"]),
+        (["lesions/a.png"], ["lesions/a_mask.png"], ["a"]),
+        (["train/Images/a.png", "notes/readme.png"], ["train/masks/a.png"], ["a"]),
+    ],
+)  # fmt: skip
+def test_folders_in_folders(tmp_path, images, masks, ids):
+    dataset = FolderDataset(put(tmp_path, images, masks))
+    assert dataset.ids == ids and dataset.stray_masks == []
+    assert all(dataset[index].mask.shape == SIZE for index in range(len(dataset)))
+
+
+def test_a_zip_archive_is_a_folder(tmp_path):
+    put(tmp_path / "lesions", ["images/a.png", "images/b.png"], ["masks/a.png", "masks/b.png"])
+    archive = Path(shutil.make_archive(str(tmp_path / "mine"), "zip", tmp_path, "lesions"))
+    on_disk = FolderDataset(tmp_path / "lesions")
+    for dataset in (FolderDataset(archive), open_dataset(f"{archive}/lesions")):
+        assert dataset.ids == ["a", "b"]
+        assert np.array_equal(dataset[1].image, on_disk[1].image)
+        assert check_dataset(dataset, progress=False).ok
+    apart = FolderDataset(archive / "lesions/images", archive / "lesions/masks")
+    assert apart.ids == ["a", "b"]
+    assert DatasetSource.parse(archive).name == "mine"
+    archive.write_bytes(b"no archive")
+    with pytest.raises(DatasetError, match=r"Cannot look into .*mine.zip' cannot be read"):
+        FolderDataset(archive)
+
+
+def test_masks_in_the_folder_of_the_images_are_no_images(tmp_path):
+    put(tmp_path, ["a.png", "b.png"], ["truth/a.png", "truth/b.png"])
+    dataset = FolderDataset(tmp_path, tmp_path / "truth")
+    assert dataset.ids == ["a", "b"] and dataset.mask_path(1) == tmp_path / "truth/b.png"
+
+
+@pytest.mark.parametrize(
+    ("images", "says"),
+    [
+        (["images/a.png", "Images/a.png"], r"holds .*Images' and .*images'\. Name the two folders"),
+        (
+            ["train/images/a.png", "train/masks/a.png", "val/images/a.png", "val/masks/a.png"],
+            r"holds several data sets: .*train' and .*val'\. Give one of them",
+        ),
+        (
+            ["photos/a.png", "truth/a.png"],
+            r"No masks in .* Images are in .*photos' \(1\), .*truth'",
+        ),
+    ],
+)
+def test_which_folders_are_meant_is_asked(tmp_path, images, says):
+    with pytest.raises(DatasetError, match=says):
+        FolderDataset(put(tmp_path, images, []))
+
+
+@pytest.mark.parametrize(("image_form", "mask_form"), [("NFC", "NFD"), ("NFD", "NFC")])
+def test_accents_of_two_systems_are_the_same_letters(tmp_path, image_form, mask_form):
+    name = "l\u00e9sion_\u00e4"
+    image, mask = (unicodedata.normalize(form, name) for form in (image_form, mask_form))
+    dataset = FolderDataset(put(tmp_path, [f"images/{image}.png"], [f"masks/{mask}_mask.png"]))
+    assert dataset[0].id == name
+    (tmp_path / "split.txt").write_text(mask + "\n", encoding="utf-8")
+    assert dataset.subset(tmp_path / "split.txt").ids == [name]
+    assert len(dataset.random_split((1,), groups={mask: "anna"})) == 1
+
+
+def test_masks_of_one_folder_are_beside_their_images(tmp_path):
+    put(tmp_path, ["train/a.png", "test/b.png"], ["truth/a_mask.png", "truth/b_mask.png"])
+    with pytest.raises(DatasetError, match=r"No masks in .* Images are in .*truth' \(2\)"):
+        FolderDataset(tmp_path)
+
+
+def test_a_mask_is_not_given_to_one_of_two_images_of_its_name(tmp_path):
+    put(tmp_path, ["images/anna/a.png", "images/bert/a.png", "images/b.png"],
+        ["masks/a.png", "masks/b.png"])  # fmt: skip
+    dataset = FolderDataset(tmp_path)
+    assert [dataset.mask_path(i) is None for i in range(3)] == [True, False, True]
+    assert dataset.stray_masks == [tmp_path / "masks/a.png"]
+
+
+def test_what_a_data_set_says_of_itself(tmp_path, monkeypatch):
+    put(tmp_path, ["images/a.png", "images/b.png"], ["masks/a.png", "masks/c.png", "masks/d.png"])
+    dataset = FolderDataset(tmp_path)
+    missing = "2 samples, 1 without mask, 2 masks without image, images in"
+    assert repr(dataset) == f"<FolderDataset: {missing} '{tmp_path / 'images'}'>"
+    assert repr(dataset.subset(["a"])).startswith("<FolderDataset: 1 sample, images in '")
+    labels = MappedLabels(dataset, {0: "background", 2: "lesion", 5: "lesion"})
+    assert repr(labels).endswith("lesion is 2, 5>")
+    assert repr(AnyLabel(dataset)).endswith("lesion is every label but 0>")
+    monkeypatch.chdir(tmp_path)
+    both = dataset.renamed(["c", "d"]) + FolderDataset(".")
+    assert repr(both) == "<PairDataset: 4 samples, 2 without mask, 4 masks without image>"
+    report = check_dataset(dataset, progress=False)
+    assert repr(report) == "<DatasetReport of FolderDataset: 2 samples: 1 broken, 3 to look at>"

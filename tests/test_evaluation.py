@@ -322,6 +322,17 @@ class Page(HTMLParser):
         self.text += data
 
 
+def test_what_a_result_says_of_itself(report):
+    own, model = (
+        f"{report.score('pooled_iou', size):.3f}, mean Dice {report.score('mean_dice', size):.3f}"
+        for size in ("own", "model")
+    )
+    assert repr(report) == (
+        f"<EvaluationResult: dark <1> on six, {len(SIZES)} images; own size: pooled IoU {own}; "
+        f"model size: pooled IoU {model}>"
+    )
+
+
 def test_json_holds_everything(report, tmp_path):
     write_evaluation_report(report, tmp_path)
     data = json.loads((tmp_path / "evaluation.json").read_text(encoding="utf-8"))

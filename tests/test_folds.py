@@ -167,7 +167,7 @@ def test_an_ensemble_is_saved_loaded_and_predicts(tmp_path):
     both.save_pretrained(tmp_path / "again")
     again = skinseg.create_model(f"local-dir:{tmp_path / 'again'}", in_chans=1, num_classes=2)
     assert again(x[:, :1]).shape == (2, 2, 64, 48)
-    both.reset_head(2)
+    both.reset_classifier(2)
     assert both(x).shape == (2, 2, 64, 48)
     with pytest.raises(TypeError, match="ensemble has no feature maps"):
         skinseg.create_model(f"local-dir:{tmp_path / 'both'}", features_only=True)

@@ -258,7 +258,7 @@ def test_pillow_image_is_left_as_it_was(tmp_path):
 
 
 def test_other_sources_are_refused():
-    with pytest.raises(TypeError, match=r"path or a PIL\.Image\.Image, got ndarray"):
+    with pytest.raises(TypeError, match=r"binary file or a PIL\.Image\.Image, got ndarray"):
         read_image(noise())
 
 

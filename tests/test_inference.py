@@ -1,8 +1,10 @@
 """The predictor: every form of an image gives the right mask, every fault a reason."""
 
 import itertools
+import os
 import pickle
 import re
+import signal
 import struct
 import zlib
 from concurrent.futures import ThreadPoolExecutor
@@ -159,6 +161,37 @@ def test_one_channel_networks_see_the_image_in_gray():
     np.testing.assert_allclose(seen[0][0, 0], gray, atol=1e-3)
 
 
+@pytest.mark.parametrize("name", ["malunet", "lmsaunet", "egeunet"])
+def test_the_transform_of_weights_is_what_a_predictor_does(name, tmp_path):
+    network, seen = skinseg.create_model(name, pretrained=True), []
+    network.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
+    image = synthetic_lesion(3, (150, 200))[0]
+    Image.fromarray(image).save(tmp_path / "photo.jpg", quality=90)
+    predictor = Predictor(network)
+    for transform in (
+        skinseg.create_transform(network),
+        skinseg.create_transform(skinseg.get_pretrained_cfg(name)),
+        pickle.loads(pickle.dumps(predictor.transforms)),
+    ):
+        for form in (
+            image,
+            Image.fromarray(image),
+            torch.from_numpy(image).permute(2, 0, 1),
+            tmp_path / "photo.jpg",
+        ):
+            seen.clear()
+            predictor(form)
+            assert torch.equal(transform(form), seen[0][0])
+
+
+def test_the_transform_of_a_network_follows_its_channels():
+    gray = skinseg.create_model("malunet", pretrained=True, in_chans=1)
+    assert skinseg.create_transform(gray)(spot()[0]).shape == (1, 128, 128)
+    assert skinseg.create_transform(nn.Conv2d(3, 1, 1)).input_size == (256, 256)
+    with pytest.raises(ValueError, match="3 means and the network takes 1 channels"):
+        skinseg.inference.Preprocessing(normalization=UNIT, in_chans=1)
+
+
 def test_shared_images_end_to_end(shared_dir):
     folder = shared_dir / "data/isic2017_256/ISIC-2017_Validation_Data"
     files = sorted(folder.glob("*.jpg"))[:3]
@@ -307,9 +340,9 @@ def test_photograph_is_decoded_smaller_and_its_mask_is_the_same(tmp_path, turn, 
     mask = photograph(tmp_path / "x.jpg", turn=turn)
     predictor = darkness()
     seen = []
-    resize = skinseg.inference.predictor.resize_image
+    resize = skinseg.inference.preprocessing.resize_image
     monkeypatch.setattr(
-        "skinseg.inference.predictor.resize_image",
+        "skinseg.inference.preprocessing.resize_image",
         lambda image, *rest: seen.append(image.size) or resize(image, *rest),
     )
     small, whole = predictor([tmp_path / "x.jpg", read_image(tmp_path / "x.jpg")])
@@ -820,6 +853,67 @@ def test_overlay_takes_a_file(tmp_path):
     Image.fromarray(image).save(tmp_path / "x.png")
     drawn = predicted(mask).overlay(tmp_path / "x.png")
     np.testing.assert_array_equal(drawn, predicted(mask).overlay(image))
+
+
+# --- what they say of themselves, and who may use them -------------------------------------------
+
+
+def test_what_a_predictor_says_of_itself():
+    said = repr(Predictor("malunet", tta=True))
+    weights = "<Predictor: malunet.isic2017 on cpu, sees 128 x 128 pixels, lesion from 0.5"
+    assert said == f"{weights}, four flips>"
+    assert repr(darkness()).startswith("<Predictor: Darkness on cpu, sees 64 x 64 pixels")
+
+
+def test_what_a_prediction_says_of_itself():
+    image, mask = spot()
+    prediction = darkness()(image)
+    assert re.fullmatch(
+        r"<Prediction: 120 x 90 pixels, 1\d\.\d% lesion in 1 part, \d+ x \d+ from \(\d+, \d+\), "
+        r"confidence 0\.\d\d>",
+        repr(prediction),
+    )
+    assert repr(Prediction(mask * np.float32(0), mask & False)) == (
+        "<Prediction: 120 x 90 pixels, no lesion>"
+    )
+
+
+@pytest.fixture
+def two_threads():
+    threads = torch.get_num_threads()
+    torch.set_num_threads(2)
+    yield
+    torch.set_num_threads(threads)
+
+
+def test_a_predictor_is_used_by_threads_at_once():
+    images = [synthetic_lesion(seed, 64)[0] for seed in range(4)]
+    predictor = Predictor(trained(), input_size=64, batch_size=2)
+    expected = [prediction.mask for prediction in predictor(images)]
+    with ThreadPoolExecutor(8) as pool:
+        for found in pool.map(lambda _: predictor(images), range(16)):
+            for prediction, mask in zip(found, expected, strict=True):
+                assert np.array_equal(prediction.mask, mask)
+
+
+def test_a_predictor_is_used_in_a_forked_process(two_threads):
+    """Where torch has threads already, which the child has not; without care it waits forever."""
+    predictor = Predictor("malunet", batch_size=4)
+    images = [synthetic_lesion(0, 256)[0]] * 4
+    expected = predictor(images)[0].mask  # Starts torch's threads.
+    child = os.fork()
+    if child == 0:
+        signal.alarm(60)
+        os._exit(0 if np.array_equal(predictor(images)[0].mask, expected) else 1)
+    assert os.waitpid(child, 0)[1] == 0
+    assert torch.get_num_threads() == 2
+
+
+def test_a_predictor_may_be_pickled():
+    image = spot()[0]
+    predictor = Predictor("malunet")
+    again = pickle.loads(pickle.dumps(predictor))
+    assert np.array_equal(again(image).mask, predictor(image).mask)
 
 
 # --- post-processing -----------------------------------------------------------------------------

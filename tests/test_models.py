@@ -1,5 +1,6 @@
 """One matrix over every registered network."""
 
+import copy
 import json
 import math
 import re
@@ -146,9 +147,9 @@ def test_config_is_json_and_builds_the_network_again(name):
 
 
 @pytest.mark.parametrize("name", FAMILIES)
-def test_reset_head(name):
+def test_reset_classifier(name):
     network = create(name).double().eval()
-    network.reset_head(4)
+    network.reset_classifier(4)
     assert network(torch.randn(1, 3, 32, 32).double()).shape == (1, 4, 32, 32)
     assert network.num_classes == network.config["num_classes"] == 4
 
@@ -161,6 +162,66 @@ def test_features_only(name):
     assert [64 // m.shape[2] for m in maps] == encoder.feature_info.reduction()
     whole = create(name)
     assert whole.forward_features(torch.randn(1, 3, 64, 96)).shape == maps[-1].shape
+
+
+def test_out_indices_as_a_number_are_the_deepest_maps():
+    whole = skinseg.create_model("malunet", features_only=True)
+    last = skinseg.create_model("malunet", features_only=True, out_indices=3)
+    assert last.out_indices == (3, 4, 5)
+    assert last.feature_info.channels() == whole.feature_info.channels()[-3:] == [32, 48, 64]
+    for wrong in (0, 7, -1):
+        with pytest.raises(ValueError, match=f"out_indices={wrong} asks for so many"):
+            skinseg.create_model("malunet", features_only=True, out_indices=wrong)
+    with pytest.raises(TypeError, match="must be a number or several, not True"):
+        skinseg.create_model("malunet", features_only=True, out_indices=True)
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+def test_num_features_are_those_of_the_deepest_map(name):
+    network = create(name).eval()
+    assert network.forward_features(torch.randn(1, 3, 64, 64)).shape[1] == network.num_features
+
+
+def step_of(network, x):
+    """Gradients, and statistics of BatchNorm, after a step in training mode."""
+    torch.manual_seed(1)  # For dropout.
+    logits, aux = network(x, return_aux=True)
+    sum(output.square().mean() for output in [logits, *aux]).backward()
+    gradients = {k: p.grad.clone() for k, p in network.named_parameters() if p.grad is not None}
+    return gradients, {k: buffer.clone() for k, buffer in network.named_buffers()}
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+def test_grad_checkpointing_computes_again_and_changes_nothing(name):
+    torch.manual_seed(0)
+    network, x = create(name).train(), torch.randn(2, 3, 64, 64)
+    again, calls = copy.deepcopy(network), []
+    again.set_grad_checkpointing()
+    first = again.first_conv if isinstance(again.first_conv, str) else again.first_conv[0]
+    again.get_submodule(first).register_forward_hook(lambda *_: calls.append(1))
+    kept, recomputed = step_of(network, x), step_of(again, x)
+    assert len(calls) == 2
+    for expected, found in zip(kept, recomputed, strict=True):
+        assert expected.keys() == found.keys()
+        for key in expected:
+            torch.testing.assert_close(found[key], expected[key], msg=key)
+    again.set_grad_checkpointing(False)
+    again(x).sum().backward()
+    assert len(calls) == 3
+
+
+@pytest.mark.slow
+def test_grad_checkpointing_in_a_compiled_network():
+    torch.manual_seed(0)
+    network, x = create("unext_s").train(), torch.randn(2, 3, 64, 64)
+    network.set_grad_checkpointing()
+    again = copy.deepcopy(network)
+    eager = step_of(network, x)
+    torch.compile(again, backend="aot_eager")(x).square().mean().backward()
+    compiled = {k: p.grad for k, p in again.named_parameters()}, dict(again.named_buffers())
+    for expected, found in zip(eager, compiled, strict=True):
+        for key in expected:
+            torch.testing.assert_close(found[key], expected[key], msg=key, atol=1e-5, rtol=1e-3)
 
 
 @pytest.mark.parametrize("name", NETWORKS)

@@ -89,7 +89,7 @@ def test_the_public_unetpp_numbers_its_heads_from_the_shallowest():
 
 def test_a_new_head_of_unetpp_is_new_at_every_node():
     network = skinseg.create_model("unetpp", **DEEPLY_SUPERVISED)
-    network.reset_head(4)
+    network.reset_classifier(4)
     logits, aux = network(torch.randn(1, 3, 32, 32), return_aux=True)
     assert [output.shape[1] for output in [*aux, logits]] == [4, 4, 4]
 
@@ -107,7 +107,7 @@ def test_auxiliary_outputs_of_two_classes_are_trained_on_as_the_output_is():
 
 def test_a_new_head_of_unet_1024_reflects_the_border_as_the_old_one():
     network = skinseg.create_model("unet_1024", channels=(4, 4, 8, 8, 8))
-    network.reset_head(4)
+    network.reset_classifier(4)
     assert network.head.padding_mode == "reflect"
 
 

@@ -106,5 +106,21 @@ def test_unknown_arguments_are_refused_by_name():
         skinseg.create_model("malunet", features_only=True, out_indices=(6,))
 
 
+def test_pretrained_is_a_bool():
+    with pytest.raises(TypeError, match=r"pretrained must be True or False, not 'isic2017'; name"):
+        skinseg.create_model("malunet", pretrained="isic2017")
+
+
+def test_which_names_have_weights():
+    assert skinseg.is_model_pretrained("malunet.isic2017")
+    assert not skinseg.is_model_pretrained("malunet.imagenet")
+    assert not skinseg.is_model_pretrained("unet3000")
+
+
+def test_the_record_by_timms_older_name():
+    network = skinseg.create_model("malunet", pretrained=True)
+    assert network.default_cfg is network.pretrained_cfg is not None
+
+
 def test_variants_can_be_varied():
     assert skinseg.create_model("lmsaunet_n8", compression=16).config["compression"] == 16

@@ -149,7 +149,7 @@ def test_weights_of_other_channels_and_classes_are_adapted(name, tmp_path):
 
 def test_segnet_keeps_its_3x3_head():
     network = skinseg.create_model("segnet", channels=(4, 4, 4, 4, 4))
-    network.reset_head(3)
+    network.reset_classifier(3)
     assert isinstance(network.head, nn.Conv2d)
     assert network.head.weight.shape == (3, 4, 3, 3)
     assert network.eval()(torch.randn(1, 3, 33, 57)).shape == (1, 3, 33, 57)

@@ -248,6 +248,29 @@ def test_validation_folder_with_equal_names_and_a_shared_picture(folder, tmp_pat
     assert "the same picture as the validation image 'val/turned'" in result.stderr
 
 
+def test_masks_that_are_elsewhere(folder, tmp_path, calls):
+    for part in ("images", "masks"):
+        (tmp_path / "val" / part).mkdir(parents=True)
+    put(tmp_path / "val", 20, "a.png", "a.png")
+    (folder / "masks").rename("truth")
+    (tmp_path / "val/masks").rename("val_truth")
+    data = ("--data", "my_data/images", "--masks", "truth")
+    assert run("check", "my_data/images", "--masks", "truth", "-q").exit_code == 0
+    result = run(
+        "train", *data, "--val", "val/images", "--val-masks", "val_truth", *SMALL, "--quiet"
+    )
+    assert result.exit_code == 0, result.output
+    [((_, train_set, val_set, _, _), _)] = calls
+    assert (len(train_set), val_set.ids) == (8, ["a"])
+    assert train_set.mask_path(0).parent == Path("truth")
+    result = run("train", *data, "--val-masks", "val_truth", *SMALL)
+    assert result.exit_code == 2
+    assert "--val-masks are the masks of --val; name that, too" in result.stderr
+    result = run("check", "my_data/images", "-q")
+    assert result.exit_code == 2
+    assert "two folders, the second with --masks" in result.stderr
+
+
 def test_label_masks_are_refused_unless_all_labels_are_lesion(folder, calls):
     for part in ("images", "masks"):
         for file in (folder / part).iterdir():

@@ -41,6 +41,8 @@ def pyramids(x: torch.Tensor) -> None:
     assert_type(pyramid.feature_info.channels(), list[int])
     assert_type(pyramid.feature_info[0]["reduction"], int)
     assert_type(pyramid.feature_info[0]["module"], str)
+    assert_type(skinseg.create_model("malunet", features_only=True, out_indices=2), FeaturePyramid)
+    assert_type(skinseg.create_transform(skinseg.create_model("malunet"))(x[0] * 0), torch.Tensor)
 
 
 def blocks(x: torch.Tensor) -> None:

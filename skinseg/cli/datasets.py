@@ -16,7 +16,7 @@ from skinseg.cli.console import (
     stderr,
     stop,
 )
-from skinseg.cli.options import AnyLabel, AsJson, Labels, parsed_labels
+from skinseg.cli.options import AnyLabel, AsJson, Labels, Masks, parsed_labels
 from skinseg.cli.wording import in_options
 from skinseg.formatting import counted
 from skinseg.progress import progress_bar
@@ -27,9 +27,11 @@ def check(
         str,
         typer.Argument(
             metavar="FOLDER",
-            help="Folder with images/ and masks/; or isic2017:DIR:SPLIT, ph2:DIR, as in evaluate.",
+            help="Folder or zip with images/ and masks/; or isic2017:DIR:SPLIT, ph2:DIR, as "
+            "in evaluate.",
         ),
     ],
+    masks: Masks = None,
     labels: Labels = None,
     any_label: AnyLabel = False,
     strict: Annotated[
@@ -44,7 +46,9 @@ def check(
     refuse it, or, with --strict, if anything is broken; 2 if there is no such folder.
     """
     with errors_reported(), interruption_reported("check changes no file."):
-        dataset = skinseg.data.open_dataset(data, labels=parsed_labels(labels), any_label=any_label)
+        dataset = skinseg.data.open_dataset(
+            data, masks=masks, labels=parsed_labels(labels), any_label=any_label
+        )
         report, refusal = skinseg.planning.check_for_training(
             dataset, strict=strict, progress=not quiet
         )

@@ -25,6 +25,7 @@ from skinseg.cli.options import (
     FillHoles,
     Labels,
     LargestComponent,
+    Masks,
     Model,
     Runtime,
     Threshold,
@@ -51,7 +52,7 @@ def evaluate(
     data: Annotated[
         str,
         typer.Option(
-            help="Folder with images/ and masks/; or isic2016:DIR:SPLIT, isic2017:..., "
+            help="Folder or zip with images/ and masks/; or isic2016:DIR:SPLIT, isic2017:..., "
             "isic2018:... with train, val, test or train+val; or ph2:DIR."
         ),
     ],
@@ -64,9 +65,7 @@ def evaluate(
             help="Folder for evaluation.json, evaluation.md, gallery.html, per_image.csv.",
         ),
     ] = None,
-    masks: Annotated[
-        Path | None, typer.Option(help="Folder of the masks, if they are elsewhere.")
-    ] = None,
+    masks: Masks = None,
     split_file: Annotated[
         Path | None, typer.Option(help="Text file with one id per line: these images alone.")
     ] = None,

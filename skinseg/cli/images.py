@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 import skinseg
+from skinseg.data.archives import exists, is_folder
 
 
 @dataclasses.dataclass
@@ -24,7 +25,8 @@ class Inputs:
 def find_images(arguments: list[str], *, recursive: bool, leave_out: Path) -> Inputs:
     """Find the files of arguments that are files, folders or patterns.
 
-    A file is taken whatever its name ends in; of a folder, its images are.
+    A file is taken whatever its name ends in; of a folder its images are, and of a zip archive
+    all, as most archives hold a folder.
 
     Args:
         arguments: As on the command line; ``*``, ``?``, ``[...]`` and ``**`` are expanded, for
@@ -35,7 +37,7 @@ def find_images(arguments: list[str], *, recursive: bool, leave_out: Path) -> In
     inputs = Inputs()
     seen = set()
     for argument in arguments:
-        paths = [Path(argument)] if os.path.exists(argument) else _expanded(argument)
+        paths = [Path(argument)] if exists(argument) else _expanded(argument)
         if not paths:
             wildcards = "no file matches" if glob.has_magic(argument) else "there is no such file"
             inputs.missing[argument] = f"{wildcards} '{argument}'. Check the path."
@@ -52,11 +54,11 @@ def _expanded(pattern: str) -> list[Path]:
 
 
 def _images_of(path: Path, recursive: bool, leave_out: Path, inputs: Inputs) -> list[Path]:
-
-    if not path.is_dir():
+    if not is_folder(path):
         return [path]
+    archived = not path.is_dir()
     try:
-        files = skinseg.data.list_images(path, recursive)
+        files = skinseg.data.list_images(path, recursive or archived)
     except skinseg.data.ImageError as error:
         inputs.missing[str(path)] = str(error)
         return []
@@ -64,7 +66,7 @@ def _images_of(path: Path, recursive: bool, leave_out: Path, inputs: Inputs) -> 
     if path.resolve() in excluded.parents:
         files = [file for file in files if excluded not in file.resolve().parents]
     if not files:
-        remedy = "" if recursive else "; --recursive looks into the folders below"
+        remedy = "" if recursive or archived else "; --recursive looks into the folders below"
         inputs.missing[str(path)] = f"'{path}' holds no image{remedy}."
     return files
 

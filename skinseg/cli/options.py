@@ -1,5 +1,6 @@
 """Options that several commands have, under one name and with one meaning."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -22,6 +23,9 @@ Tta = Annotated[
     bool, typer.Option("--tta", help="Average over the four flips; four times the time.")
 ]
 BatchSize = Annotated[int, typer.Option(help="Images per pass through the network.")]
+Masks = Annotated[
+    Path | None, typer.Option(help="Folder of the masks, if they are not in the folder of images.")
+]
 AnyLabel = Annotated[
     bool, typer.Option("--any-label", help="Masks with several labels: all but 0 are lesion.")
 ]

@@ -46,7 +46,9 @@ _CLASHES_SHOWN = 5
 
 
 def predict(
-    images: Annotated[list[str], typer.Argument(help="Image files, folders, or patterns.")],
+    images: Annotated[
+        list[str], typer.Argument(help="Image files, folders, zip archives, or patterns.")
+    ],
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder for the results.")],
     model: Model = "egeunet",
     threshold: Threshold = None,

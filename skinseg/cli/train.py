@@ -11,7 +11,7 @@ import skinseg
 from skinseg.cli.completion import complete_model, complete_recipe
 from skinseg.cli.console import INTERRUPTED, errors_reported, make_output_folder, say, stop
 from skinseg.cli.folds import fold_folder, planned_folds, train_folds
-from skinseg.cli.options import NETWORKS, AnyLabel, Labels, parsed_labels
+from skinseg.cli.options import NETWORKS, AnyLabel, Labels, Masks, parsed_labels
 from skinseg.cli.training import (
     callbacks_of,
     open_parts,
@@ -36,7 +36,8 @@ def train(
     data: Annotated[
         str,
         typer.Option(
-            help="Folder with images/ and masks/; or isic2017:DIR:SPLIT, ph2:DIR, as in evaluate."
+            help="Folder or zip with images/ and masks/; or isic2017:DIR:SPLIT, ph2:DIR, as "
+            "in evaluate."
         ),
     ],
     model: Annotated[
@@ -61,6 +62,10 @@ def train(
     ] = None,
     val: Annotated[
         str | None, typer.Option(help="Images that choose the best epoch, as --data.")
+    ] = None,
+    masks: Masks = None,
+    val_masks: Annotated[
+        Path | None, typer.Option(help="Folder of the masks of --val, as --masks.")
     ] = None,
     val_fraction: Annotated[
         float | None, typer.Option(help="Without --val: fraction of the images that chooses it.")
@@ -145,7 +150,9 @@ def train(
         together = None if groups is None else skinseg.data.read_groups(groups)
         if dry_run and several:
             stop("--dry-run is for one process; leave torchrun out.")
-        dataset, val_set = open_parts(data, val, labels=parsed_labels(labels), any_label=any_label)
+        dataset, val_set = open_parts(
+            (data, masks), (val, val_masks), labels=parsed_labels(labels), any_label=any_label
+        )
         network = model or RECIPE_NETWORKS.get(recipe or "") or _MODEL
         how: dict[str, Any] = {"recipe": recipe or "skinseg", "pretrained": pretrained}
         how |= {"groups": together, "strict": strict, "progress": not quiet, **settings}

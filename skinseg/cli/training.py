@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import skinseg
-from skinseg.cli.console import printable, say, stderr
+from skinseg.cli.console import printable, say, stderr, stop
 from skinseg.formatting import counted
 
 if TYPE_CHECKING:
@@ -23,12 +23,25 @@ _LINES = 20  # Epochs that get a line; a run has hundreds.
 
 
 def open_parts(
-    data: str, val: str | None, *, labels: dict[int, str] | None, any_label: bool
+    data: tuple[str, Path | None],
+    val: tuple[str | None, Path | None],
+    *,
+    labels: dict[int, str] | None,
+    any_label: bool,
 ) -> tuple["PairDataset", "PairDataset | None"]:
-    """Open the images to learn from, and those that choose the epoch where they are apart."""
+    """Open the images to learn from, and those that choose the epoch where they are apart.
+
+    Args:
+        data: Source of the images, and the folder of their masks where that is elsewhere.
+        val: The same for those that choose the epoch; no source where they are among the others.
+        labels: As `open_dataset` takes it.
+        any_label: As `open_dataset` takes it.
+    """
     meaning: dict[str, Any] = {"labels": labels, "any_label": any_label}
-    dataset = skinseg.data.open_dataset(data, **meaning)
-    val_set = None if val is None else skinseg.data.open_dataset(val, **meaning)
+    dataset = skinseg.data.open_dataset(data[0], masks=data[1], **meaning)
+    if val[0] is None and val[1] is not None:
+        stop("--val-masks are the masks of --val; name that, too.")
+    val_set = None if val[0] is None else skinseg.data.open_dataset(val[0], masks=val[1], **meaning)
     if val_set is not None and set(dataset.ids) & set(val_set.ids):
         # Cameras count from 1 in every folder: equal names are no equal images.
         val_set = val_set.renamed([f"val/{name}" for name in val_set.ids])

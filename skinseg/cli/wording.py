@@ -25,7 +25,9 @@ _PHRASES: list[tuple[str, str | Callable[[re.Match[str]], str]]] = [
     (r"^groups lacks", "--groups lacks"),
     (r"^groups are for", "--groups is for"),
     (r"only without `strict` is it", "only without --strict is it"),
-    (r", or two folders FolderDataset\(images, masks\)", ""),
+    (r"two folders FolderDataset\(images, masks\)", "two folders, the second with --masks"),
+    (r": FolderDataset\(images, masks\)\.", ", the second with --masks."),
+    (r", or join them: FolderDataset\(first\) \+ FolderDataset\(second\)\.", "."),
     (r", or leave the (samples|image) out with `subset`", ""),
     (r"max_pixels=([\d,]+)\. Scale the image down, or raise max_pixels", r"\1. Scale it down"),
     (

@@ -27,6 +27,9 @@ class AnyLabel(PairDataset):
         ]
         super().__init__(pairs, dataset.stray_masks)
 
+    def _about(self) -> list[str]:
+        return [*super()._about(), "lesion is every label but 0"]
+
     def mask_levels(self, index: int) -> np.ndarray:
         """The mask of a sample as `uint8` `(H, W)`: 255 where there is a label, else 0."""
         with decoded(self._existing_mask(index), MAX_PIXELS) as (image, *_):

@@ -18,6 +18,7 @@ from skinseg.data.decoding import ImageError
 from skinseg.data.images import image_size, read_image
 from skinseg.data.mask_values import MaskValuesError
 from skinseg.data.pairs import BrokenDatasetError, DatasetError
+from skinseg.formatting import counted
 from skinseg.progress import progress_bar
 
 _HEADINGS = {
@@ -77,6 +78,10 @@ class DatasetReport:
 
     dataset: str
     findings: tuple[Finding, ...]
+
+    def __repr__(self) -> str:
+        """The data set, and how much of what was found."""
+        return f"<DatasetReport of {self.summary().splitlines()[0].rstrip('.:')}>"
 
     @property
     def ok(self) -> bool:
@@ -175,7 +180,8 @@ def check_dataset(
             findings.append(Finding("duplicate", tuple(ids), message, broken=False))
     for path in getattr(dataset, "stray_masks", ()):
         findings.append(Finding("mask_without_image", (), f"'{path}'", broken=False))
-    return DatasetReport(repr(dataset).strip("<>"), tuple(findings))
+    name = f"{type(dataset).__name__}: {counted(len(dataset), 'sample')}"
+    return DatasetReport(name, tuple(findings))
 
 
 _Inspection = tuple[list[Finding], bytes | None]

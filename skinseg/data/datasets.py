@@ -1,5 +1,6 @@
 """What every data set of lesion images offers, and the one form of those that are files."""
 
+import contextlib
 import copy
 import os
 from abc import ABC, abstractmethod
@@ -13,7 +14,7 @@ import numpy as np
 
 from skinseg.data.images import read_image, read_mask_levels
 from skinseg.data.levels import is_lesion
-from skinseg.data.pairs import DatasetError, Pair
+from skinseg.data.pairs import DatasetError, Pair, composed
 from skinseg.formatting import counted
 
 if TYPE_CHECKING:
@@ -54,8 +55,13 @@ class SegmentationDataset(ABC):
         return len(self.ids)
 
     def __repr__(self) -> str:
-        """The kind of data set and its length."""
-        return f"<{type(self).__name__}: {len(self)} samples>"
+        """The kind of data set, its length, and what else is to be known of it."""
+        about = [counted(len(self), "sample"), *self._about()]
+        return f"<{type(self).__name__}: {', '.join(about)}>"
+
+    def _about(self) -> list[str]:
+        """What `repr` says after the length."""
+        return []
 
     @abstractmethod
     def __getitem__(self, index: int) -> Sample:
@@ -104,7 +110,8 @@ class SegmentationDataset(ABC):
         if isinstance(ids, str | os.PathLike):
             origin = f" in '{os.fspath(ids)}'"
             ids = read_split(ids)
-        index_of = {name: index for index, name in enumerate(self.ids)}
+        ids = [composed(name) for name in ids]
+        index_of = {composed(name): index for index, name in enumerate(self.ids)}
         unknown = [name for name in ids if name not in index_of]
         if unknown:
             raise DatasetError(
@@ -209,7 +216,8 @@ class SegmentationDataset(ABC):
     def _members(self, groups: Mapping[str, str] | None) -> dict[str, list[int]]:
         if groups is None:
             return {name: [index] for index, name in enumerate(self.ids)}
-        missing = [name for name in self.ids if name not in groups]
+        groups = {composed(name): group for name, group in groups.items()}
+        missing = [name for name in self.ids if composed(name) not in groups]
         if missing:
             raise DatasetError(
                 f"groups lacks {len(missing)} of {counted(len(self), 'id')}: {_some(missing)}. "
@@ -217,7 +225,7 @@ class SegmentationDataset(ABC):
             )
         members: dict[str, list[int]] = {}
         for index, name in enumerate(self.ids):
-            members.setdefault(groups[name], []).append(index)
+            members.setdefault(groups[composed(name)], []).append(index)
         return members
 
 
@@ -288,6 +296,17 @@ class PairDataset(SegmentationDataset):
                     f"would not know. Join the data sets first: {kind}(first + second, ...)."
                 )
         return PairDataset(self._pairs + other._pairs, self.stray_masks + other.stray_masks)
+
+    def _about(self) -> list[str]:
+        without = sum(pair.mask is None for pair in self._pairs)
+        about = [f"{without:,} without mask"] if without else []
+        if self.stray_masks:
+            about.append(counted(len(self.stray_masks), "mask") + " without image")
+        # Of absolute and relative paths together there is no common one.
+        with contextlib.suppress(ValueError):
+            folder = os.path.commonpath([pair.image.parent for pair in self._pairs])
+            about.append(f"images in '{folder or os.curdir}'")
+        return about
 
     def renamed(self, ids: Sequence[str]) -> "Self":
         """The same samples under other ids.

@@ -1,15 +1,25 @@
 """Image files opened and decoded, or refused with a reason."""
 
 import contextlib
+import io
 import os
 import stat
 import threading
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import BinaryIO, NamedTuple
+from typing import BinaryIO, NamedTuple, TypeAlias, TypeGuard
 
 from PIL import Image, JpegImagePlugin
+
+from skinseg.data.archives import read_member, split_archive
+from skinseg.data.dicom import HEADER, NoPhotographError, decode_dicom, is_dicom, open_dicom
+from skinseg.data.heic import is_heic, open_heic
+from skinseg.errors import MissingPackageError
+
+ImageSource: TypeAlias = "str | os.PathLike[str] | bytes | BinaryIO | Image.Image"
+"""What an image is read from: a path (also into a zip archive), the bytes of an image file, an open
+file, or an open Pillow image."""
 
 MAX_PIXELS = 100_000_000
 """Pixels (width times height) above which an image is refused unless the caller says otherwise."""
@@ -30,6 +40,8 @@ _UPRIGHT = {
 }
 
 _PILLOW_LIMIT_LOCK = threading.Lock()
+# Several threads may be given one open file.
+_OPEN_FILE_LOCK = threading.Lock()
 
 
 class ImageError(ValueError):
@@ -54,28 +66,60 @@ class Decoded(NamedTuple):
 
 
 @contextlib.contextmanager
-def opened(
-    source: str | os.PathLike[str] | Image.Image, max_pixels: int
-) -> Iterator[tuple[Image.Image, str]]:
+def opened(source: ImageSource, max_pixels: int) -> Iterator[tuple[Image.Image, str]]:
     """Give the image with its header read, not yet decoded, and the name for messages."""
     if isinstance(source, Image.Image):
         filename = getattr(source, "filename", "")
         name = f"'{filename}'" if filename else "the Pillow image"
-        _check_size(source, name, max_pixels)
+        _check_size(source.size, name, max_pixels)
         yield source, name
-    elif isinstance(source, str | os.PathLike):
-        path = Path(source)
-        with _open_file(path) as file:
-            image = _read_header(file, path)
-            _check_size(image, f"'{path}'", max_pixels)
-            yield image, f"'{path}'"
+        return
+    file, name = _open_source(source)
+    with file:
+        yield _open_content(file, name, max_pixels), name
+
+
+def is_open_file(source: object) -> TypeGuard[BinaryIO]:
+    """Whether something can be read as an open file can."""
+    return all(callable(getattr(source, method, None)) for method in ("read", "seek", "tell"))
+
+
+def _content(file: BinaryIO) -> object:
+    """All of an open file, which is then where it was: its owner may have plans for it."""
+    with _OPEN_FILE_LOCK:
+        position = file.tell()
+        file.seek(0)
+        try:
+            return file.read()
+        finally:
+            file.seek(position)
+
+
+def _open_source(source: object) -> tuple[BinaryIO, str]:
+    """A file of one's own to read from, and what messages call it."""
+    if isinstance(source, str | os.PathLike):
+        return _open_file(Path(source)), f"'{Path(source)}'"
+    if isinstance(source, bytes):
+        content: object = source
+        name = "the image of bytes"
+    elif is_open_file(source):
+        content, filename = _content(source), getattr(source, "name", None)
+        name = f"'{filename}'" if isinstance(filename, str) else "the open file"
     else:
-        raise TypeError(f"Expected a path or a PIL.Image.Image, got {type(source).__name__}.")
+        raise TypeError(
+            "Expected a path, bytes, an open binary file or a PIL.Image.Image, got "
+            f"{type(source).__name__}."
+        )
+    if not isinstance(content, bytes):
+        raise TypeError(f"{name} is open as text; open it in binary mode, as open(path, 'rb').")
+    if not content:
+        raise ImageError(f"Cannot read {name}: it has zero bytes. Read or download it again.")
+    return io.BytesIO(content), name
 
 
 @contextlib.contextmanager
 def decoded(
-    source: str | os.PathLike[str] | Image.Image,
+    source: ImageSource,
     max_pixels: int,
     at_least: tuple[int, int] | None = None,
 ) -> Iterator[Decoded]:
@@ -84,7 +128,7 @@ def decoded(
     Meant to be used by the function that users call: warnings point to its caller.
 
     Args:
-        source: A file, or an open Pillow image.
+        source: See :data:`ImageSource`.
         max_pixels: The most pixels (width times height) to accept.
         at_least: (height, width) that is enough. A JPEG file is then decoded at 1/2, 1/4 or 1/8 of
             its size, whichever is the smallest that is enough, which takes a fraction of the time.
@@ -144,6 +188,9 @@ def _upright_box(
 
 def _open_file(path: Path) -> BinaryIO:
     try:
+        inside = split_archive(path)
+        if inside is not None:
+            return _open_member(path, *inside)
         status = path.stat()
         if stat.S_ISDIR(status.st_mode):
             raise ImageError(f"Cannot read '{path}': it is a folder. Give an image file.")
@@ -162,30 +209,57 @@ def _open_file(path: Path) -> BinaryIO:
         ) from error
 
 
-def _read_header(file: BinaryIO, path: Path) -> Image.Image:
+def _open_member(path: Path, archive: Path, name: str) -> BinaryIO:
+    if not name:
+        raise ImageError(
+            f"Cannot read '{path}': it is an archive. Give an image in it, as '{path}/x.jpg'; "
+            f"list_images('{path}', recursive=True) finds them."
+        )
+    return io.BytesIO(read_member(archive, name))
+
+
+def _open_content(file: BinaryIO, name: str, max_pixels: int) -> Image.Image:
     """Open by content, past `Image.open`, whose size limit is one global for the process."""
+    prefix = file.read(HEADER).ljust(16, b"\0")
+    file.seek(0)
+    try:
+        if is_dicom(prefix):
+            kind = "DICOM"
+            dataset, size = open_dicom(file)
+            _check_size(size, name, max_pixels)
+            return decode_dicom(dataset)
+        kind, opener = _opener(prefix, name)
+        image = opener(file, name.strip("'"))
+    except ImageError:
+        raise
+    except (MissingPackageError, NoPhotographError) as error:
+        raise ImageError(f"Cannot read {name}: {error}.") from error
+    except Exception as error:  # Format plugins raise anything on damaged headers.
+        raise ImageError(
+            f"Cannot read {name}: it begins like a {kind} image, but is truncated or "
+            f"damaged ({error}). Copy, download or export it again."
+        ) from error
+    _check_size(image.size, name, max_pixels)
+    return image
+
+
+def _opener(prefix: bytes, name: str) -> tuple[str, Callable[[BinaryIO, str], Image.Image]]:
+    """The name of the format that a file begins like, and what opens it."""
+    if is_heic(prefix):
+        return "HEIC", open_heic
     Image.init()
-    prefix = file.read(16).ljust(16, b"\0")
-    for name in _FORMATS:
-        factory, accept = Image.OPEN.get(name, (None, None))
-        if factory is None or accept is None or accept(prefix) is not True:
-            continue
-        file.seek(0)
-        try:
-            return factory(file, str(path))
-        except Exception as error:  # Format plugins raise anything on damaged headers.
-            raise ImageError(
-                f"Cannot read '{path}': it begins like a {name} image, but is truncated or "
-                f"damaged ({error}). Copy, download or export it again."
-            ) from error
+    for format in _FORMATS:
+        factory, accept = Image.OPEN.get(format, (None, None))
+        if factory is not None and accept is not None and accept(prefix[:16]) is True:
+            return format, factory
     raise ImageError(
-        f"Cannot read '{path}': its content is not an image in a supported format "
-        f"({', '.join(_FORMATS)}). Convert it to PNG or JPEG."
+        f"Cannot read {name}: its content is not an image in a supported format "
+        f"({', '.join(_FORMATS)}, HEIC, DICOM). Convert it to PNG or JPEG."
     )
 
 
-def _check_size(image: Image.Image, name: str, max_pixels: int) -> None:
-    width, height = image.size
+def _check_size(size: tuple[int, int], name: str, max_pixels: int) -> None:
+    width, height = size
     if width * height > max_pixels:
         raise ImageError(
             f"Cannot read {name}: {width} x {height} is {width * height:,} pixels, more than "

@@ -8,7 +8,15 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image, TiffImagePlugin
 
-from skinseg.data.decoding import MAX_PIXELS, ImageError, decoded, opened, orientation
+from skinseg.data.archives import files_below, split_archive
+from skinseg.data.decoding import (
+    MAX_PIXELS,
+    ImageError,
+    ImageSource,
+    decoded,
+    opened,
+    orientation,
+)
 from skinseg.data.levels import is_lesion
 from skinseg.data.mask_png import mask_png
 from skinseg.data.mask_values import MaskValuesError
@@ -16,8 +24,8 @@ from skinseg.data.run_lengths import RunLengths
 from skinseg.files import write_atomically
 
 IMAGE_SUFFIXES = frozenset(
-    {".bmp", ".gif", ".jp2", ".jpe", ".jpeg", ".jpg", ".pgm", ".png", ".pnm", ".ppm"}
-    | {".tif", ".tiff", ".webp"}
+    {".bmp", ".dcm", ".dicom", ".gif", ".heic", ".heif", ".hif", ".jp2", ".jpe", ".jpeg", ".jpg"}
+    | {".pgm", ".png", ".pnm", ".ppm", ".tif", ".tiff", ".webp"}
 )
 """File name endings taken for images, in lower case."""
 
@@ -30,20 +38,21 @@ _GRAY_TOLERANCE = 16
 BLACK_NOISE = 16
 
 
-def read_image(
-    source: str | os.PathLike[str] | Image.Image, *, max_pixels: int = MAX_PIXELS
-) -> np.ndarray:
+def read_image(source: ImageSource, *, max_pixels: int = MAX_PIXELS) -> np.ndarray:
     """Read an image as 8-bit RGB, upright as its EXIF orientation says.
 
     Grayscale, palette, 1-bit and CMYK images are converted to RGB. Transparency is laid over
     white. 16-bit grayscale is scaled by its full range (65535 becomes 255); of 16-bit color the
     upper byte is kept. 32-bit and floating-point grayscale has no known range and is refused.
-    Embedded color profiles are not applied. Of a file with several frames (animated GIF, WebP or
+    Embedded color profiles are not applied. HEIC needs the extra `heic`, and DICOM (8 bits per
+    sample) the extra `dicom`. Of a file with several frames (animated GIF, WebP or
     PNG, multi-page TIFF) the first is read and a `UserWarning` names the file; of an open
     `PIL.Image.Image` it is the frame the image stands at.
 
     Args:
-        source: A file, or an open Pillow image. The image object is left as it was.
+        source: A path, the bytes of an image file, an open binary file, or an open Pillow image;
+            files and images are left as they were. A path may lead into a zip archive, as
+            `photos.zip/x.jpg`.
         max_pixels: The most pixels (width times height) to accept. The header decides, so a
             larger image costs no memory. Pillow's own limit is neither used nor changed.
 
@@ -53,7 +62,7 @@ def read_image(
     Raises:
         ImageError: The file is missing, a folder, empty, not an image, damaged, too large, or
             has pixels of a kind that cannot be shown as RGB.
-        TypeError: `source` is neither a path nor a Pillow image.
+        TypeError: `source` is none of these.
 
     Example:
         >>> from PIL import Image
@@ -81,7 +90,7 @@ class ReducedImage(NamedTuple):
 
 
 def read_reduced_image(
-    source: str | os.PathLike[str] | Image.Image,
+    source: ImageSource,
     at_least: tuple[int, int],
     *,
     max_pixels: int = MAX_PIXELS,
@@ -92,7 +101,7 @@ def read_reduced_image(
     the time; everything else is read whole.
 
     Args:
-        source: A file, or an open Pillow image.
+        source: As `read_image` takes it.
         at_least: `(height, width)` that is enough.
         max_pixels: The most pixels (width times height) to accept, of the whole image.
 
@@ -101,7 +110,7 @@ def read_reduced_image(
 
     Raises:
         ImageError: As `read_image`.
-        TypeError: `source` is neither a path nor a Pillow image.
+        TypeError: `source` is none of these.
 
     Example:
         >>> import tempfile
@@ -116,9 +125,7 @@ def read_reduced_image(
         return ReducedImage(_to_rgb(image, name), size, box)
 
 
-def read_mask(
-    source: str | os.PathLike[str] | Image.Image, *, max_pixels: int = MAX_PIXELS
-) -> np.ndarray:
+def read_mask(source: ImageSource, *, max_pixels: int = MAX_PIXELS) -> np.ndarray:
     """Read a lesion mask: `True` is lesion. Nothing is resized or interpolated.
 
     Gray values above 127 (of 255) are lesion; in a mask that holds nothing but 0 and 1, the ones
@@ -131,7 +138,7 @@ def read_mask(
     labels, and what they mean must be said (see `MappedLabels` and `AnyLabel`).
 
     Args:
-        source: A file, or an open Pillow image.
+        source: As `read_image` takes it.
         max_pixels: The most pixels (width times height) to accept.
 
     Returns:
@@ -140,7 +147,7 @@ def read_mask(
     Raises:
         MaskValuesError: Some values are not 0, and none of them means lesion.
         ImageError: As `read_image`; also for a color picture, which is no mask.
-        TypeError: `source` is neither a path nor a Pillow image.
+        TypeError: `source` is none of these.
 
     Example:
         >>> from PIL import Image
@@ -153,13 +160,11 @@ def read_mask(
     return is_lesion(levels)
 
 
-def read_mask_levels(
-    source: str | os.PathLike[str] | Image.Image, *, max_pixels: int = MAX_PIXELS
-) -> np.ndarray:
+def read_mask_levels(source: ImageSource, *, max_pixels: int = MAX_PIXELS) -> np.ndarray:
     """Read a mask as gray levels, before the threshold at 127 that `read_mask` applies.
 
     Args:
-        source: A file, or an open Pillow image.
+        source: As `read_image` takes it.
         max_pixels: The most pixels (width times height) to accept.
 
     Returns:
@@ -167,7 +172,7 @@ def read_mask_levels(
 
     Raises:
         ImageError: As `read_mask`.
-        TypeError: `source` is neither a path nor a Pillow image.
+        TypeError: `source` is none of these.
 
     Example:
         >>> from PIL import Image
@@ -180,13 +185,11 @@ def read_mask_levels(
         return _mask_levels(image, name, lossy)
 
 
-def image_size(
-    source: str | os.PathLike[str] | Image.Image, *, max_pixels: int = MAX_PIXELS
-) -> tuple[int, int]:
+def image_size(source: ImageSource, *, max_pixels: int = MAX_PIXELS) -> tuple[int, int]:
     """The upright height and width of an image, from its header alone.
 
     Args:
-        source: A file, or an open Pillow image.
+        source: As `read_image` takes it.
         max_pixels: The most pixels (width times height) to accept.
 
     Returns:
@@ -194,7 +197,7 @@ def image_size(
 
     Raises:
         ImageError: The header cannot be read, or the image is too large.
-        TypeError: `source` is neither a path nor a Pillow image.
+        TypeError: `source` is none of these.
 
     Example:
         >>> from PIL import Image
@@ -258,7 +261,7 @@ def list_images(folder: str | os.PathLike[str], recursive: bool = False) -> list
     """The image files of a folder, sorted by path; hidden files and folders are left out.
 
     Args:
-        folder: The folder to look into.
+        folder: The folder to look into; a zip archive, or a folder in one, will do.
         recursive: Also look into the folders below it (links to folders are not followed).
 
     Returns:
@@ -278,6 +281,9 @@ def list_images(folder: str | os.PathLike[str], recursive: bool = False) -> list
     folder = Path(folder)
     found = []
     try:
+        if split_archive(folder) is not None:
+            inside = [path for path in files_below(folder) if is_image_path(path)]
+            return sorted(path for path in inside if recursive or path.parent == folder)
         for entry in os.scandir(folder):
             if entry.name.startswith("."):
                 continue
@@ -348,11 +354,11 @@ def _mask_levels(image: Image.Image, name: str, lossy: bool) -> np.ndarray:
     return levels
 
 
-def read_labels(source: str | os.PathLike[str] | Image.Image) -> np.ndarray:
+def read_labels(source: ImageSource) -> np.ndarray:
     """Read the values of a mask as they are stored: labels, not levels.
 
     Args:
-        source: A file, or an open Pillow image, of gray values, of a palette (whose indices are
+        source: As `read_image` takes it, of gray values, of a palette (whose indices are
             the labels), or of three equal channels.
 
     Returns:

@@ -36,6 +36,10 @@ class MappedLabels(PairDataset):
         ]
         super().__init__(pairs, dataset.stray_masks)
 
+    def _about(self) -> list[str]:
+        lesions = [str(value) for value, name in self.labels.items() if name == "lesion"]
+        return [*super()._about(), f"lesion is {', '.join(lesions)}"]
+
     def mask_levels(self, index: int) -> np.ndarray:
         """The mask of a sample as `uint8` `(H, W)`: 255 where its label is lesion, else 0.
 

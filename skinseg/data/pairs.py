@@ -1,6 +1,7 @@
 """Which mask belongs to which image, told by their file names."""
 
-from collections.abc import Iterable
+import unicodedata
+from collections.abc import Container, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,7 +22,8 @@ class Pair:
     """An image file and its lesion mask.
 
     Attributes:
-        id: The image's file name without suffix, such as `ISIC_0000000`.
+        id: The image's file name without suffix, such as `ISIC_0000000`, after the folders that
+            it is in, such as `anna/nevus_01`.
         image: The image file.
         mask: The mask file; `None` if there is none.
     """
@@ -49,18 +51,90 @@ def pair_by_stem(images: Iterable[Path], masks: Iterable[Path]) -> tuple[list[Pa
         >>> pairs[0].mask.name, [path.name for path in stray]
         ('x_Mask.png', ['y.png'])
     """
+    return pair_by_name(images, masks, None, None)
+
+
+def pair_by_name(
+    images: Iterable[Path],
+    masks: Iterable[Path],
+    image_folder: Path | None,
+    mask_folder: Path | None,
+) -> tuple[list[Pair], list[Path]]:
+    """Find the mask of each image, by the names below their folders, or else by the file's alone.
+
+    Of one folder with both, a mask is beside its image: folders in it may be parts of a split.
+
+    Args:
+        images: Image files.
+        masks: Mask files.
+        image_folder: What the images' names begin below; None for names without folders.
+        mask_folder: The same for the masks.
+
+    Returns:
+        As :func:`pair_by_stem`.
+
+    Raises:
+        DatasetError: Two images have the same name, or an image has two masks.
+
+    Example:
+        >>> images = [Path("images/anna/x.jpg"), Path("images/bert/y.jpg")]
+        >>> masks = [Path("masks/anna/x.png"), Path("masks/y.png")]
+        >>> pairs, stray = pair_by_name(images, masks, Path("images"), Path("masks"))
+        >>> [(pair.id, str(pair.mask)) for pair in pairs]
+        [('anna/x', 'masks/anna/x.png'), ('bert/y', 'masks/y.png')]
+    """
     image_of: dict[str, Path] = {}
     for path in images:
-        _add(image_of, path.stem, path, "images")
+        _add(image_of, name_of(path, image_folder), path, "images")
     mask_of: dict[str, Path] = {}
-    stray = []
+    left = []
     for path in masks:
-        stem = path.stem if path.stem in image_of else without_mask_suffix(path.stem)
-        if stem in image_of:
-            _add(mask_of, stem, path, "masks")
+        name = _image_name(name_of(path, mask_folder), image_of)
+        if name is None:
+            left.append(path)
+        else:
+            _add(mask_of, name, path, "masks")
+    by_stem: dict[str, list[str]] = {}
+    for name in image_of if image_folder != mask_folder else ():
+        by_stem.setdefault(name.rpartition("/")[2], []).append(name)
+    stray = []
+    for path in left:
+        stem = _image_name(name_of(path, None), by_stem)
+        names = [] if stem is None else by_stem[stem]
+        if len(names) == 1 and names[0] not in mask_of:
+            mask_of[names[0]] = path
         else:
             stray.append(path)
-    return [Pair(stem, path, mask_of.get(stem)) for stem, path in image_of.items()], stray
+    return [Pair(name, path, mask_of.get(name)) for name, path in image_of.items()], stray
+
+
+def name_of(path: Path, folder: Path | None) -> str:
+    """A file's name below a folder, without suffix; accents are part of their letters.
+
+    macOS writes an accented letter as two characters, other systems as one.
+
+    Example:
+        >>> name_of(Path("images/anna/x.jpg"), Path("images")), name_of(Path("a/x.jpg"), None)
+        ('anna/x', 'x')
+    """
+    place = path.relative_to(folder).with_suffix("").as_posix() if folder else path.stem
+    return composed(place)
+
+
+def composed(text: str) -> str:
+    """Text in Unicode's form NFC, in which an accented letter is one character.
+
+    Example:
+        >>> len("e\u0301"), len(composed("e\u0301"))
+        (2, 1)
+    """
+    return unicodedata.normalize("NFC", text)
+
+
+def _image_name(mask: str, images: Container[str]) -> str | None:
+    """The name of the image that a mask of this name belongs to, if there is one."""
+    candidates = (mask, without_mask_suffix(mask))
+    return next((name for name in candidates if name in images), None)
 
 
 def without_mask_suffix(stem: str) -> str:

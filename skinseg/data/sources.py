@@ -71,7 +71,8 @@ class DatasetSource:
     @property
     def name(self) -> str:
         """Name of the folder, for what is made from the data set."""
-        return self.root.resolve().name
+        name = self.root.resolve().name
+        return name[: -len(".zip")] if name.lower().endswith(".zip") else name
 
     def open(self, masks: str | os.PathLike[str] | None = None) -> PairDataset:
         """Open the data set.
@@ -105,8 +106,9 @@ def open_dataset(
     """Open images with masks, in a plain folder or as an official archive unpacks.
 
     Args:
-        source: A folder as :class:`~skinseg.data.FolderDataset` takes it; a folder with ``images``
-            and YOLO's ``labels``; a JSON file of COCO's annotations beside its images; or
+        source: A folder or zip archive as :class:`~skinseg.data.FolderDataset` takes it; a folder
+            with ``images`` and YOLO's ``labels``; a JSON file of COCO's annotations beside its
+            images; or
             ``"isic2016:FOLDER:SPLIT"``, ``"isic2017:FOLDER:SPLIT"``, ``"isic2018:FOLDER:SPLIT"``
             with the folder that holds the official ones and ``train``, ``val``, ``test`` or several
             joined as ``train+val``; or ``"ph2:FOLDER"``.

@@ -6,6 +6,7 @@ from typing import Any
 from skinseg.evaluation.case import Case
 from skinseg.evaluation.definitions import DEFINITIONS, RULES
 from skinseg.evaluation.summary import Summary
+from skinseg.formatting import counted
 from skinseg.version import __version__
 
 
@@ -33,6 +34,16 @@ class EvaluationResult:
     lesion_sizes: dict[str, dict[str, Summary]]
     cases: dict[str, list[Case]]
     without_postprocessing: "EvaluationResult | None" = None
+
+    def __repr__(self) -> str:
+        """What was scored on what, and the lesion's pooled IoU and mean Dice at each size."""
+        scores = "".join(
+            f"; {size} size: pooled IoU {self.score('pooled_iou', size):.3f}, "
+            f"mean Dice {self.score('mean_dice', size):.3f}"
+            for size in self.summaries
+        )
+        images = counted(self.images, "image")
+        return f"<EvaluationResult: {self.model} on {self.data}, {images}{scores}>"
 
     def score(self, name: str, size: str | None = None) -> float:
         """Return a score of all images, such as ``score("pooled_iou", "model")``.

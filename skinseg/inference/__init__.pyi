@@ -4,3 +4,5 @@ from .pixels import ImageLike as ImageLike
 from .postprocessing import Postprocessing as Postprocessing
 from .prediction import Prediction as Prediction
 from .predictor import Predictor as Predictor
+from .preprocessing import Preprocessing as Preprocessing
+from .preprocessing import create_transform as create_transform

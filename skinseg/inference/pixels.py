@@ -5,18 +5,20 @@ from __future__ import annotations
 import os
 import sys
 import threading
-from typing import TYPE_CHECKING, TypeAlias, TypeGuard
+from typing import TYPE_CHECKING, BinaryIO, TypeAlias, TypeGuard
 
 import numpy as np
 from PIL import Image
 
-from skinseg.data.decoding import ImageError
+from skinseg.data.decoding import ImageError, is_open_file
 from skinseg.data.images import ReducedImage, read_image, read_reduced_image
 
 if TYPE_CHECKING:
     import torch
 
-ImageLike: TypeAlias = "str | os.PathLike[str] | Image.Image | np.ndarray | torch.Tensor"
+ImageLike: TypeAlias = (
+    "str | os.PathLike[str] | bytes | BinaryIO | Image.Image | np.ndarray | torch.Tensor"
+)
 
 CHANNEL_ORDERS = ("rgb", "bgr")
 """Orders of the color channels of arrays and tensors; OpenCV reads images as BGR."""
@@ -38,7 +40,8 @@ def as_rgb(image: ImageLike, name: str = "the image", *, channel_order: str = "r
     what networks are trained on. Transparency is laid over white.
 
     Args:
-        image: Path; Pillow image; array (H, W), (H, W, 1), (H, W, 3) or (H, W, 4); or tensor
+        image: Path, also into a zip archive; bytes of an image file, or such a file, open; Pillow
+            image; array (H, W), (H, W, 1), (H, W, 3) or (H, W, 4); or tensor
             (H, W), (1, H, W), (3, H, W) or (4, H, W) on any device. uint8 or floating point.
         name: What errors call an image that is no file.
         channel_order: ``"rgb"`` or ``"bgr"``: the order in arrays and tensors.
@@ -60,6 +63,8 @@ def as_rgb(image: ImageLike, name: str = "the image", *, channel_order: str = "r
     elif isinstance(image, Image.Image):
         with _PILLOW_LOCK:
             rgb = read_image(image)
+    elif isinstance(image, bytes) or is_open_file(image):
+        rgb = read_image(image)
     else:
         rgb = _array_to_rgb(_pixels(image, name), name)
         rgb = rgb[:, :, ::-1] if channel_order == "bgr" else rgb
@@ -93,6 +98,8 @@ def as_reduced_image(
     elif isinstance(image, Image.Image):
         with _PILLOW_LOCK:
             reduced = read_reduced_image(image, at_least)
+    elif isinstance(image, bytes) or is_open_file(image):
+        reduced = read_reduced_image(image, at_least)
     else:
         levels = np.ascontiguousarray(_array_to_rgb(_pixels(image, name), name))
         height, width = levels.shape[:2]
@@ -127,8 +134,8 @@ def _pixels(image: object, name: str) -> np.ndarray:
     if isinstance(image, np.ndarray):
         return _checked_array(image, name)
     raise TypeError(
-        f"{name} is of type {type(image).__name__}; give a path, a Pillow image, a NumPy array "
-        "or a tensor"
+        f"{name} is of type {type(image).__name__}; give a path, the bytes of an image file, an "
+        "open file, a Pillow image, a NumPy array or a tensor"
     )
 
 

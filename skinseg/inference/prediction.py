@@ -12,6 +12,7 @@ from skinseg.data.coco_rle import CocoRle, encode_rle
 from skinseg.data.decoding import ImageError
 from skinseg.data.polygons import Polygon, mask_polygons
 from skinseg.data.run_lengths import RunLengths
+from skinseg.formatting import counted
 from skinseg.inference.enlarge import EnlargedLogits
 from skinseg.inference.outline import draw_outline
 from skinseg.inference.pixels import ImageLike, as_rgb
@@ -40,6 +41,8 @@ class Prediction:
         >>> prediction = Prediction(probability, probability >= 0.5)
         >>> prediction.bounding_box, prediction.components
         ((10, 5, 10, 10), 1)
+        >>> prediction
+        <Prediction: 30 x 20 pixels, 16.7% lesion in 1 part, 10 x 10 from (10, 5), confidence 0.95>
         >>> round(prediction.area_fraction, 3), round(prediction.confidence, 3)
         (0.167, 0.947)
     """
@@ -85,6 +88,18 @@ class Prediction:
         prediction._channel_order = channel_order
         prediction._postprocessing = postprocessing or Postprocessing()
         return prediction
+
+    def __repr__(self) -> str:
+        """Size of the image; how much of it is lesion, in how many parts, where, how surely."""
+        height, width = self.size
+        if self.bounding_box is None:
+            return f"<Prediction: {width} x {height} pixels, no lesion>"
+        x, y, box_width, box_height = self.bounding_box
+        return (
+            f"<Prediction: {width} x {height} pixels, {self.area_fraction:.1%} lesion in "
+            f"{counted(self.components, 'part')}, {box_width} x {box_height} from ({x}, {y}), "
+            f"confidence {self.confidence:.2f}>"
+        )
 
     @cached_property
     def probability(self) -> np.ndarray:

@@ -6,20 +6,20 @@ import os
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from numbers import Integral, Real
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, cast, overload
+from typing import TYPE_CHECKING, Any, BinaryIO, Literal, cast, overload
 
 import numpy as np
 from PIL import Image
 
 from skinseg.data.decoding import ImageError
 from skinseg.data.normalization import Normalization
-from skinseg.data.resizing import enough_for, resize_image
 from skinseg.inference.opening import open_model
-from skinseg.inference.pixels import CHANNEL_ORDERS, ImageLike, as_reduced_image, is_array
+from skinseg.inference.pixels import ImageLike, is_array
 from skinseg.inference.postprocessing import Postprocessing
 from skinseg.inference.prediction import Prediction
 from skinseg.inference.prefetch import prefetch_map
-from skinseg.inference.tiling import tiled_logits, tiled_size
+from skinseg.inference.preprocessing import Prepared, Preprocessing
+from skinseg.inference.tiling import tiled_logits
 from skinseg.logits import lesion_logits
 from skinseg.pretrained import PretrainedCfg
 
@@ -35,16 +35,6 @@ _FLIPS: tuple[tuple[int, ...], ...] = ((), (3,), (2,), (2, 3))
 # What every network of this package takes; its module would bring torch with it.
 _MIN_INPUT_SIDE = 32
 
-# A side that no image has: nothing is decoded at a fraction of its size.
-_WHOLE = 2**30
-
-
-class _Prepared(NamedTuple):
-    """An image as the network takes it, float32 (C, h, w), and its own size (H, W)."""
-
-    pixels: np.ndarray
-    size: tuple[int, int]
-
 
 class Predictor:
     """Segments images of any kind and size.
@@ -55,7 +45,10 @@ class Predictor:
     softmax of two); a pixel is lesion where its probability reaches the threshold. Masks may be
     post-processed. The batch size changes no more than rounding does.
 
-    A predictor may be used by several threads.
+    A predictor may be used by several threads at once. It may be used in a process that was forked
+    while no thread predicted, as by a ``DataLoader`` with workers: a network of torch then runs on
+    one thread of the CPU; CUDA and exported files want a predictor that is made in that process. It
+    may be pickled with its network, for processes that are spawned; not with an exported file.
 
     Args:
         model: Name for :func:`skinseg.create_model`, which loads its weights; or a network with
@@ -147,17 +140,40 @@ class Predictor:
         self.workers = os.cpu_count() or 1 if workers is None else workers
         self.tile = None if tile is None else _checked_tile(tile)
         self.postprocessing = Postprocessing(fill_holes, largest_component)
-        _check_network(self.runtime, self.normalization)
+        _check_network(self.runtime)
         if opened.size not in (None, self.input_size):
             raise ValueError(
                 f"the exported network takes images of {opened.size} alone, not {self.input_size}; "
                 "leave input_size out, or export it for another size"
             )
-        _check_settings(self.threshold, self.batch_size, self.channel_order, self.workers)
+        _check_settings(self.threshold, self.batch_size, self.workers)
+        _ = self.transforms  # Raises where its parts do not fit together.
+
+    def __repr__(self) -> str:
+        """Which weights, what runs them where, at which size and threshold."""
+        height, width = self.input_size
+        name = type(self.model).__name__
+        record = self.runtime.record
+        if record is not None and record.architecture:
+            name = record.name
+        elif isinstance(self.model, str | os.PathLike):
+            name = os.fspath(self.model)
+        tta = ", four flips" if self.tta else ""
+        return (
+            f"<Predictor: {name} on {self.device}, sees {width} x {height} pixels, lesion from "
+            f"{self.threshold:g}{tta}>"
+        )
+
+    @property
+    def transforms(self) -> Preprocessing:
+        """What makes the network's input of an image; see :func:`skinseg.create_transform`."""
+        return Preprocessing(
+            self.input_size, self.normalization, self.runtime.in_chans, self.channel_order
+        )
 
     @overload
     def __call__(  # type: ignore[overload-overlap]  # A string is a sequence, too, but no images.
-        self, images: str | os.PathLike[str] | Image.Image
+        self, images: str | os.PathLike[str] | bytes | BinaryIO | Image.Image
     ) -> Prediction: ...
     @overload
     # One image or a batch: the number of dimensions tells, which is not in the type.
@@ -168,10 +184,11 @@ class Predictor:
         """Segment an image, or several.
 
         Args:
-            images: A path; a Pillow image; an array (H, W), (H, W, 1), (H, W, 3) or (H, W, 4); a
-                tensor (H, W), (1, H, W), (3, H, W) or (4, H, W); or several: a list or tuple of
-                these, an array (B, H, W, C) or a tensor (B, C, H, W). Pixels are uint8, 0..255, or
-                floating point, 0..1. Sides of 8 pixels or more.
+            images: A path, also into a zip archive, as ``"photos.zip/x.jpg"``; the bytes of an
+                image file, or such a file, open; a Pillow image; an array (H, W), (H, W, 1),
+                (H, W, 3) or (H, W, 4); a tensor (H, W), (1, H, W), (3, H, W) or (4, H, W); or
+                several: a list or tuple of these, an array (B, H, W, C) or a tensor (B, C, H, W).
+                Pixels are uint8, 0..255, or floating point, 0..1. Sides of 8 pixels or more.
 
         Returns:
             A prediction for an image, a list of them for several.
@@ -221,8 +238,9 @@ class Predictor:
             >>> [prediction.mask.shape for prediction in predictor.stream(images)]
             [(40, 40), (40, 40), (40, 40)]
         """
-        if isinstance(images, str):
-            raise TypeError(f"stream takes several images; for one, pass [{images!r}]")
+        if isinstance(images, str | bytes):
+            one = repr(images) if isinstance(images, str) else "the bytes"
+            raise TypeError(f"stream takes several images; for one, pass [{one}]")
         prepared = prefetch_map(
             self._try_to_prepare,
             enumerate(images),
@@ -230,10 +248,10 @@ class Predictor:
             workers=self.workers,
         )
         while batch := list(islice(prepared, self.batch_size)):
-            usable = [image.pixels for image in batch if isinstance(image, _Prepared)]
+            usable = [image.pixels for image in batch if isinstance(image, Prepared)]
             logits = iter(self._logits_of_images(usable))
             for image in batch:
-                if isinstance(image, _Prepared):
+                if isinstance(image, Prepared):
                     yield Prediction.from_logits(
                         next(logits),
                         image.size,
@@ -246,23 +264,12 @@ class Predictor:
                 else:
                     raise image
 
-    def _try_to_prepare(self, item: tuple[int, ImageLike]) -> _Prepared | Exception:
+    def _try_to_prepare(self, item: tuple[int, ImageLike]) -> Prepared | Exception:
         index, image = item
         try:
-            enough = enough_for(self.input_size) if self.tile is None else (_WHOLE, _WHOLE)
-            reduced = as_reduced_image(image, enough, f"image {index}")
+            return self.transforms.prepare(image, f"image {index}", tile=self.tile)
         except (ImageError, TypeError) as error:
             return error
-        size = self.input_size
-        if self.tile is not None:
-            size = tiled_size(reduced.size, self.tile, size)
-        pixels = resize_image(reduced.image, size, reduced.box)
-        if self.channel_order == "bgr" and is_array(image):
-            pixels = np.ascontiguousarray(pixels[:, :, ::-1])
-        if self.runtime.in_chans == 1:
-            pixels = np.asarray(Image.fromarray(pixels).convert("L"))[:, :, None]
-        channels_first = np.ascontiguousarray(pixels.transpose(2, 0, 1))
-        return _Prepared(self.normalization(channels_first[None])[0], reduced.size)
 
     def _logits_of_images(self, images: list[np.ndarray]) -> Iterable[np.ndarray]:
         """Lesion logits (passes, h, w) of each normalized image (C, h, w)."""
@@ -297,7 +304,7 @@ class Predictor:
         return lesion_logits(output)
 
 
-def _check_network(runtime: Runtime, normalization: Normalization) -> None:
+def _check_network(runtime: Runtime) -> None:
     classes, in_chans = runtime.num_classes, runtime.in_chans
     if classes is not None and classes not in (1, 2):
         raise ValueError(
@@ -308,11 +315,6 @@ def _check_network(runtime: Runtime, normalization: Normalization) -> None:
         raise ValueError(
             f"the network takes {in_chans} channels; images have 3 (color) or 1 (gray). Create it "
             "with in_chans=3 or in_chans=1"
-        )
-    if normalization.mean is not None and len(normalization.mean) != in_chans:
-        raise ValueError(
-            f"the normalization has {len(normalization.mean)} means and the network takes "
-            f"{in_chans} channels; pass normalization= with as many"
         )
 
 
@@ -338,14 +340,12 @@ def _checked_tile(tile: int) -> int:
     return int(tile)
 
 
-def _check_settings(threshold: float, batch_size: int, channel_order: str, workers: int) -> None:
+def _check_settings(threshold: float, batch_size: int, workers: int) -> None:
     if not isinstance(threshold, Real):
         raise TypeError(f"threshold must be a number above 0 and below 1, not {threshold!r}")
     if not 0 < threshold < 1:
         raise ValueError(f"threshold must be above 0 and below 1, not {threshold}")
     if batch_size < 1:
         raise ValueError(f"batch_size must be 1 or more, not {batch_size}")
-    if channel_order not in CHANNEL_ORDERS:
-        raise ValueError(f"channel_order must be 'rgb' or 'bgr', not {channel_order!r}")
     if workers < 1:
         raise ValueError(f"workers must be 1 or more, not {workers}")

@@ -16,6 +16,7 @@ from skinseg.checkpoint import StateDict, adapt_channels, fill, read_state_dict
 from skinseg.models.authors import AuthorsCode
 from skinseg.models.citation import Citation
 from skinseg.models.features import FeatureInfo
+from skinseg.models.grad_checkpointing import checkpointed
 from skinseg.pretrained import PretrainedCfg
 
 MIN_SIZE = 32
@@ -38,6 +39,8 @@ class SegmentationModel(nn.Module):
         classifier: Names of the modules whose channels depend on the number of classes.
         backbones: Names, within the encoder, of the parts that image classifiers' weights are
             published of; the encoder itself is ``""``.
+        grad_checkpointing: Whether activations are computed again in the backward pass; see
+            :meth:`set_grad_checkpointing`.
         align_corners: How logits are enlarged to the input's size, as in
             :func:`torch.nn.functional.interpolate`.
         authors_code: How checkpoints of the authors' code are recognized; None where there are
@@ -53,6 +56,7 @@ class SegmentationModel(nn.Module):
     authors_code: ClassVar[AuthorsCode | None] = None
     paper: ClassVar[Citation | None] = None
     num_aux: int = 0
+    grad_checkpointing: bool = False
     encoder: nn.Module
     feature_info: FeatureInfo
     head: nn.Module
@@ -89,6 +93,16 @@ class SegmentationModel(nn.Module):
         """Channels of the logits."""
         num_classes: int = self.config["num_classes"]
         return num_classes
+
+    @property
+    def num_features(self) -> int:
+        """Channels of :meth:`forward_features`."""
+        return self.feature_info.channels()[-1]
+
+    @property
+    def default_cfg(self) -> PretrainedCfg | None:
+        """The same as :attr:`pretrained_cfg`, by timm's older name."""
+        return self.pretrained_cfg
 
     @property
     def first_weights(self) -> list[str]:
@@ -138,7 +152,11 @@ class SegmentationModel(nn.Module):
             ValueError: If its rank, channels or size do not fit.
         """
         self.check_input(x)
-        decoded, aux = self.decode(self._encode(x))
+        if self.grad_checkpointing and torch.is_grad_enabled():
+            maps = checkpointed(self._encode, x, self)
+            decoded, aux = checkpointed(self.decode, maps, self)
+        else:
+            decoded, aux = self.decode(self._encode(x))
         logits = self._to_size_of(x, self.head(decoded))
         if not return_aux:
             return logits
@@ -183,11 +201,40 @@ class SegmentationModel(nn.Module):
                 f"{MIN_SIZE}x{MIN_SIZE}; resize it"
             )
 
-    def reset_head(self, num_classes: int) -> None:
+    def set_grad_checkpointing(self, enable: bool = True) -> None:
+        """Train in less memory and more time: compute activations again in the backward pass.
+
+        Encoder and decoder are each computed a second time when their turn in the backward pass
+        comes, so that the activations of one of them are in memory, not of both. The
+        gradients are the same, and so are BatchNorm's statistics. Without gradients, in
+        evaluation, nothing changes.
+
+        Args:
+            enable: False to keep activations again.
+
+        Example:
+            >>> import skinseg
+            >>> net = skinseg.create_model("malunet")
+            >>> net.set_grad_checkpointing()
+            >>> net(torch.randn(2, 3, 64, 64)).sum().backward()
+        """
+        self.grad_checkpointing = enable
+
+    def reset_classifier(self, num_classes: int) -> None:
         """Replace the head by a new one with ``num_classes`` outputs, on the same device.
 
         With it goes all of :attr:`classifier`: heads of auxiliary outputs, or layers before the
         head that have a channel for each class.
+
+        Raises:
+            ValueError: If ``num_classes`` is not a positive integer.
+
+        Example:
+            >>> import skinseg
+            >>> net = skinseg.create_model("malunet")
+            >>> net.reset_classifier(4)
+            >>> net.num_classes, net.head.out_channels
+            (4, 4)
         """
         config = {**self.config, "num_classes": num_classes}
         new = type(self)(**config).train(self.training).to(next(self.head.parameters()))

@@ -54,6 +54,10 @@ class EGEUNet(SixStageUNet):
     an auxiliary head predicts the lesion, and a Group Aggregation Bridge (GAB) joins that mask,
     the skip and the bridge's previous result.
 
+    With ``return_aux=True`` the five auxiliary outputs are (B, 1, H, W) for any number of classes:
+    each is the logit of lesion against all else, for it is the mask that its bridge is guided by.
+    In a loop of several classes, train them on the union of the lesion's classes.
+
     Source: Ruan et al., MICCAI 2023 (arXiv 2307.08473). Differs from the paper as the authors'
     code does (see the blocks), and from that code in returning logits, in taking sizes that 32
     does not divide, and in working without deep supervision.

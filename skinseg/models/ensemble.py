@@ -76,10 +76,15 @@ class Ensemble(SegmentationModel):
         """
         raise NotImplementedError("an ensemble has no feature maps; ask one of its members")
 
-    def reset_head(self, num_classes: int) -> None:
+    def set_grad_checkpointing(self, enable: bool = True) -> None:
+        """Let all members compute activations again in the backward pass, or none."""
+        for member in self.members:
+            cast(SegmentationModel, member).set_grad_checkpointing(enable)
+
+    def reset_classifier(self, num_classes: int) -> None:
         """Replace the heads of all members."""
         for member in self.members:
-            cast(SegmentationModel, member).reset_head(num_classes)
+            cast(SegmentationModel, member).reset_classifier(num_classes)
         self.config["num_classes"] = num_classes
 
 

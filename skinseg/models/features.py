@@ -75,28 +75,28 @@ class FeaturePyramid(nn.Module):
     Args:
         encoder: Module that maps (B, C, H, W) to its list of feature maps.
         feature_info: Its maps' description.
-        out_indices: Which maps to return, negative ones counted from the deepest; all by default.
+        out_indices: Which maps to return, negative ones counted from the deepest; or one number,
+            for so many of the deepest maps, as in timm. All by default.
 
     Raises:
-        ValueError: If an index names no map.
+        ValueError: If an index names no map, or there are fewer maps than asked for.
+        TypeError: If ``out_indices`` is neither a number nor indices.
+
+    Example:
+        >>> import skinseg
+        >>> encoder = skinseg.create_model("malunet", features_only=True, out_indices=2)
+        >>> encoder.out_indices, encoder.feature_info.reduction()
+        ((4, 5), [32, 32])
     """
 
     def __init__(
         self,
         encoder: nn.Module,
         feature_info: FeatureInfo,
-        out_indices: Sequence[int] | None = None,
+        out_indices: int | Sequence[int] | None = None,
     ) -> None:
         super().__init__()
-        count = len(feature_info)
-        indices = range(count) if out_indices is None else out_indices
-        for index in indices:
-            if not -count <= index < count:
-                raise ValueError(
-                    f"out_indices names map {index}, but the encoder has {count} maps: use 0 to "
-                    f"{count - 1}"
-                )
-        self.out_indices = tuple(index % count for index in indices)
+        self.out_indices = _indices(out_indices, len(feature_info))
         self.encoder = encoder
         self.feature_info = feature_info.select(self.out_indices)
 
@@ -108,3 +108,25 @@ class FeaturePyramid(nn.Module):
     if TYPE_CHECKING:
         # nn.Module says that a call returns anything; it returns what forward does.
         __call__ = forward
+
+
+def _indices(out_indices: int | Sequence[int] | None, count: int) -> tuple[int, ...]:
+    """Which of ``count`` maps are meant, counted from the finest."""
+    if out_indices is None:
+        return tuple(range(count))
+    if isinstance(out_indices, bool | str):
+        raise TypeError(f"out_indices must be a number or several, not {out_indices!r}")
+    if isinstance(out_indices, int):
+        if not 1 <= out_indices <= count:
+            raise ValueError(
+                f"out_indices={out_indices} asks for so many of the deepest maps, and the encoder "
+                f"has {count}: use 1 to {count}, or ({out_indices},) for the map of that index"
+            )
+        return tuple(range(count - out_indices, count))
+    for index in out_indices:
+        if not -count <= index < count:
+            raise ValueError(
+                f"out_indices names map {index}, but the encoder has {count} maps: use 0 to "
+                f"{count - 1}"
+            )
+    return tuple(index % count for index in out_indices)

@@ -3,6 +3,7 @@
 import contextlib
 import copy
 import itertools
+import os
 import threading
 import weakref
 from collections.abc import Iterator
@@ -20,7 +21,8 @@ class TorchRuntime:
 
     While the module runs, all its parts are in evaluation mode; afterwards each part is in the
     mode that it was in. It sees the weights that it has at the time of the call, so that it may be
-    trained between two calls, though not during one.
+    trained between two calls, though not during one. In a process that was forked it runs on one
+    thread: those of torch are not there.
 
     Args:
         network: Maps (B, C, h, w) to a tensor of logits.
@@ -60,9 +62,15 @@ class TorchRuntime:
         self.in_chans: int = getattr(network, "in_chans", 3)
         self.num_classes: int | None = getattr(network, "num_classes", None)
         self.size: tuple[int, int] | None = None
+        self._process = os.getpid()
 
     def __call__(self, batch: np.ndarray) -> np.ndarray:
         """Return the logits of a batch; both are float32 (B, C, h, w)."""
+        if self._process != os.getpid():
+            # torch's threads stay behind in the process that was forked, and waiting for them
+            # would never end.
+            torch.set_num_threads(1)
+            self._process = os.getpid()
         x = torch.from_numpy(batch).to(self._device)
         # Not in inference mode: a tensor that the module keeps for later could not be trained on.
         with _evaluating(self.network), torch.no_grad():

@@ -328,7 +328,8 @@ def _refuse_unusable(
     if isinstance(classes, int) and classes > 2:
         raise ValueError(
             f"the trainer learns lesion against skin, one output or two; this network has "
-            f"{classes}: create it with num_classes=1"
+            f"{classes}: create it with num_classes=1, or train several classes in a loop of your "
+            "own with skinseg.losses"
         )
     if chooses is None:
         name = "test_set" if recipe.select_on_test else "val_set"

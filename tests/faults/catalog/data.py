@@ -4,6 +4,24 @@ from ..fault import Fault
 
 FAULTS = [
     Fault(
+        "names_compared_by_bytes",
+        "skinseg/data/pairs.py",
+        'unicodedata.normalize("NFC", text)',
+        "text",
+        "A mask from a Mac has no image: its accents are written as two characters.",
+        tests=("datasets",),
+        chosen_after=True,
+    ),
+    Fault(
+        "archive_shared_by_processes",
+        "skinseg/data/archives.py",
+        "os.getpid()",
+        "0",
+        "Worker processes read an archive from each other's place.",
+        tests=("inputs",),
+        chosen_after=True,
+    ),
+    Fault(
         "antialiasing_off",
         "skinseg/data/transforms.py",
         "antialias=True",

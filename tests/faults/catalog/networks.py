@@ -41,7 +41,7 @@ FAULTS = [
         '        self.config["num_classes"] = num_classes\n',
         "",
         "A network with a new head cannot be rebuilt from its config.",
-        tests=("models::test_reset_head",),
+        tests=("models::test_reset_classifier",),
     ),
     Fault(
         "reduction_of_the_deepest_map",

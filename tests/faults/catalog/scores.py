@@ -5,7 +5,7 @@ from ..fault import Fault
 FAULTS = [
     Fault(
         "ce_iou_weights_swapped",
-        "skinseg/losses.py",
+        "skinseg/losses/segmentation.py",
         "0.25 * entropy + 0.75 * region",
         "0.75 * entropy + 0.25 * region",
         "Cross entropy and IoU have each other's weights.",
@@ -13,11 +13,29 @@ FAULTS = [
     ),
     Fault(
         "aux_weights_reversed",
-        "skinseg/losses.py",
+        "skinseg/losses/segmentation.py",
         "zip(aux_weights, losses[1:]",
         "zip(reversed(aux_weights), losses[1:]",
         "The coarsest auxiliary output has the weight of the finest.",
         tests=("losses_metrics",),
+    ),
+    Fault(
+        "tversky_weights_swapped",
+        "skinseg/losses/region.py",
+        "alpha * false + beta * missed",
+        "beta * false + alpha * missed",
+        "The Tversky loss punishes false pixels where it should punish missed ones.",
+        tests=("losses_of_classes",),
+        chosen_after=True,
+    ),
+    Fault(
+        "edge_distance_from_the_wrong_side",
+        "skinseg/losses/boundary.py",
+        "distance_transform_edt(~mask)",
+        "distance_transform_edt(mask)",
+        "Pixels beyond the lesion's edge cost nothing in the boundary loss.",
+        tests=("losses_of_classes",),
+        chosen_after=True,
     ),
     Fault(
         "surface_dice_excludes_tolerance",

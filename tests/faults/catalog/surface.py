@@ -4,6 +4,15 @@ from ..fault import Fault
 
 FAULTS = [
     Fault(
+        "forked_process_waits",
+        "skinseg/runtimes/torch_runtime.py",
+        "if self._process != os.getpid():",
+        "if False:",
+        "A predictor in a forked process waits forever for threads that are not there.",
+        tests=("inference::test_a_predictor_is_used_in_a_forked_process",),
+        chosen_after=True,
+    ),
+    Fault(
         "tta_not_flipped_back",
         "skinseg/inference/predictor.py",
         "np.flip(self._lesion_logits(np.flip(pixels, f)), f)",

@@ -22,10 +22,19 @@ FAULTS = [
     Fault(
         "parallel_prefix_kept",
         "skinseg/checkpoint.py",
-        'key = key.removeprefix("module.")',
-        "key = str(key)",
+        '.removeprefix("module.")',
+        "",
         "Checkpoints of DataParallel do not load.",
         tests=("checkpoint",),
+    ),
+    Fault(
+        "average_of_a_run_passed_over",
+        "skinseg/checkpoint.py",
+        'average["module"] if average else step["model_state_dict"]',
+        'step["model_state_dict"]',
+        "A run's checkpoint gives the weights that learn, not the average that is kept.",
+        tests=("checkpoint",),
+        chosen_after=True,
     ),
     Fault(
         "adapted_channels_not_rescaled",

@@ -1,4 +1,4 @@
-"""Losses for lesion segmentation, on logits.
+"""The losses that networks are trained with here, lesion against skin.
 
 Every loss is made of sums over images. Where several processes share a batch, ``across`` adds the
 sums of all of them, and each process gets the loss of the whole batch and the gradient of its own
@@ -19,50 +19,6 @@ LOSSES = ("bce_dice", "ce_iou")
 Across = Callable[[torch.Tensor], torch.Tensor]
 
 
-def dice_loss(
-    logits: torch.Tensor,
-    target: torch.Tensor,
-    *,
-    smooth: float = 1.0,
-    per_image: bool = True,
-) -> torch.Tensor:
-    """One minus the soft Dice coefficient of each image, averaged over the batch.
-
-    Args:
-        logits: (B, 1, H, W).
-        target: (B, 1, H, W), 0..1, floating point.
-        smooth: Added to numerator and denominator; it makes two empty masks agree.
-        per_image: Whether each image has a coefficient of its own, as in the papers, or the batch
-            has one, in which large lesions count for more, as they do in pooled scores.
-
-    Returns:
-        A scalar in 0..1.
-
-    Example:
-        >>> target = torch.ones(2, 1, 4, 4)
-        >>> bool(dice_loss(target * 20, target) < 1e-3)
-        True
-    """
-    return _dice(*_areas(logits, target, per_image), smooth).mean()
-
-
-def iou_loss(
-    logits: torch.Tensor,
-    target: torch.Tensor,
-    *,
-    smooth: float = 1.0,
-    per_image: bool = True,
-) -> torch.Tensor:
-    """One minus the soft intersection over union; arguments as in :func:`dice_loss`.
-
-    Example:
-        >>> target = torch.ones(2, 1, 4, 4)
-        >>> bool(iou_loss(target * 20, target) < 1e-3)
-        True
-    """
-    return _iou(*_areas(logits, target, per_image), smooth).mean()
-
-
 def segmentation_loss(
     logits: torch.Tensor,
     target: torch.Tensor,
@@ -78,7 +34,7 @@ def segmentation_loss(
         target: (B, 1, H, W), 0..1, floating point.
         kind: ``"bce_dice"``, binary cross entropy plus Dice, of MALUNet and EGE-UNet; or
             ``"ce_iou"``, 0.25 cross entropy plus 0.75 IoU loss, of LMSAUNet.
-        per_image: As in :func:`dice_loss`.
+        per_image: As in :func:`~skinseg.losses.dice_loss`.
         across: Adds a tensor up over all processes, keeping the gradient of the own part.
 
     Returns:
@@ -114,7 +70,7 @@ def deep_supervision_loss(
         target: (B, 1, H, W), 0..1, floating point.
         aux_weights: One weight an auxiliary output, in their order.
         kind: As in :func:`segmentation_loss`.
-        per_image: As in :func:`dice_loss`.
+        per_image: As in :func:`~skinseg.losses.dice_loss`.
         across: As in :func:`segmentation_loss`.
 
     Returns:
