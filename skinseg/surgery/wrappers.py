@@ -99,8 +99,28 @@ class _Placed(nn.Module):
                 raise
             return getattr(self.host, name)
 
+    def _load_from_state_dict(
+        self, state_dict: dict[str, Any], prefix: str, *args: Any, **kwargs: Any
+    ) -> None:
+        """Take the host's weights by the names that they had before the block came, too."""
+        _into_host(self, state_dict, prefix)
+        super()._load_from_state_dict(state_dict, prefix, *args, **kwargs)
+
     def _attend(self, flow: Any) -> Any:
         return set_maps(flow, self.maps, self.block(get_maps(flow, self.maps)))
+
+
+def _into_host(placed: _Placed, state: dict[str, Any], prefix: str) -> None:
+    """Put ``host.`` into names that are the host's own; those that have it stay."""
+    names = [key.removeprefix(prefix) for key in state if key.startswith(prefix)]
+    inside = {f"host.{name}" for name in placed.host.state_dict()}
+    if not inside or inside.intersection(names):
+        return
+    parts = {name.partition(".")[0] for name, _ in placed.host.named_modules()}
+    blocks = set() if "block" in parts else {f"block.{key}" for key in placed.block.state_dict()}
+    for name in names:
+        if name not in blocks:
+            state[f"{prefix}host.{name}"] = state.pop(f"{prefix}{name}")
 
 
 class BlockAfter(_Placed):
