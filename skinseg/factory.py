@@ -17,6 +17,7 @@ from skinseg.checkpoint import (
     read_state_dict,
 )
 from skinseg.errors import CheckpointError
+from skinseg.libraries import arguments_to_build_again, input_channels, is_library_name
 from skinseg.models.base import SegmentationModel
 from skinseg.models.features import FeaturePyramid
 from skinseg.names import near_matches, split_name
@@ -77,7 +78,10 @@ def create_model(
 
     Args:
         model_name: ``arch``, ``arch.tag``, ``hf-hub:org/name[@revision]`` or ``local-dir:path``.
-            The last two always come with their weights.
+            The last two always come with their weights. ``smp:ARCH`` and ``timm:ARCH`` are networks
+            of segmentation_models_pytorch and timm, where these are installed, made by their own
+            ``create_model`` from ``**kwargs``, with random weights unless the arguments say
+            otherwise; they can be saved and published as ours.
         pretrained: Load the weights of the tag, or of the architecture's default. Bundled
             files need no network; their hash is checked. Where ``num_classes`` differs from the
             weights', the head is new; where ``in_chans`` does, the first convolution is adapted.
@@ -104,6 +108,9 @@ def create_model(
         >>> [tuple(f.shape) for f in encoder(torch.randn(1, 3, 64, 64))]
         [(1, 16, 16, 16), (1, 32, 4, 4)]
     """
+    if is_library_name(os.fspath(model_name)):
+        kwargs = _library_arguments(model_name, pretrained, features_only, out_indices, kwargs)
+        return _of_library(model_name, kwargs, pretrained_cfg_overlay, checkpoint_path)
     if out_indices is not None and not features_only:
         raise TypeError("out_indices goes with features_only=True")
     if pretrained and checkpoint_path is not None:
@@ -116,13 +123,12 @@ def create_model(
     weights = cfg if pretrained else None
     arch = cfg.architecture if cfg else model_name
     arguments = {**(weights.model_args if weights else {}), **kwargs}
-    model = _build(arch, arguments)
+    model = _build(arch, arguments, weights.surgery if weights else [])
     if weights is not None:
         cfg = load_pretrained(model, weights)
     elif checkpoint_path is not None:
         load_checkpoint(model, checkpoint_path)
-    model.architecture = split_name(arch)[0]
-    model.pretrained_cfg = cfg
+    _remember(model, arch, arguments, cfg)
     if features_only:
         if not hasattr(model, "feature_info"):
             raise TypeError(f"{arch} has no feature maps; leave features_only out")
@@ -156,14 +162,71 @@ def _overlay(cfg: PretrainedCfg | None, name: str, overlay: Mapping[str, Any]) -
     return dataclasses.replace(cfg, **{**unhashed, **overlay})
 
 
-def _build(arch: str, arguments: dict[str, Any]) -> SegmentationModel:
-    entrypoint = model_entrypoint(arch)
-    known = _accepted(arch)
+def _build(
+    arch: str, arguments: dict[str, Any], surgery: Sequence[Mapping[str, Any]]
+) -> SegmentationModel:
+    known = None if is_library_name(arch) else _accepted(arch)
     for key in arguments:
         if known is not None and key not in known:
             raise TypeError(f"{arch} takes no argument {key!r}; {near_matches(key, known)}")
     # A user may have registered another kind of module, and knows what it lacks.
-    return cast(SegmentationModel, entrypoint(**arguments))
+    return cast(SegmentationModel, hub.build(arch, arguments, [dict(step) for step in surgery]))
+
+
+def _remember(
+    model: SegmentationModel, arch: str, arguments: Mapping[str, Any], cfg: PretrainedCfg | None
+) -> None:
+    """Let a network know what it was made from."""
+    if not is_library_name(arch):
+        model.architecture = split_name(arch)[0]
+        model.pretrained_cfg = cfg
+        return
+    again = arguments_to_build_again(arch, arguments)
+    origin = hub.Origin(
+        architecture=arch, model_args=again, in_chans=input_channels(again), pretrained_cfg=cfg
+    )
+    hub.set_origin(model, origin)
+    if arch.startswith("smp:"):  # timm has these names itself.
+        known = {"in_chans": origin.in_chans, "num_classes": again.get("classes", 1)}
+        for name, value in {**known, "pretrained_cfg": cfg}.items():
+            setattr(model, name, value)
+
+
+def _library_arguments(
+    name: str,
+    pretrained: bool,
+    features_only: bool,
+    out_indices: Sequence[int] | None,
+    kwargs: dict[str, Any],
+) -> dict[str, Any]:
+    """What of our own arguments is timm's as well; smp has other names for the same."""
+    asked = {
+        "pretrained": pretrained or None,
+        "features_only": features_only or None,
+        "out_indices": out_indices,
+    }
+    given = {key: value for key, value in asked.items() if value is not None}
+    if given and not name.startswith("timm:"):
+        raise TypeError(
+            f"{name} takes no argument {next(iter(given))!r}; encoder_weights= names its weights"
+        )
+    return {**kwargs, **given}
+
+
+def _of_library(
+    name: str,
+    arguments: dict[str, Any],
+    overlay: Mapping[str, Any] | None,
+    checkpoint_path: str | os.PathLike[str] | None,
+) -> SegmentationModel:
+    """Make a network of another library."""
+    if overlay:
+        raise TypeError(f"there is no record of weights of {name} to overlay")
+    model = _build(name, arguments, [])
+    if checkpoint_path is not None:
+        load_checkpoint(model, checkpoint_path)
+    _remember(model, name, arguments, None)
+    return model
 
 
 def _accepted(arch: str) -> set[str] | None:

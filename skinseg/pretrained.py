@@ -30,6 +30,8 @@ class PretrainedCfg:
         architecture: Registered name of the network.
         tag: Which weights of that network, for example ``isic2017``.
         model_args: Constructor arguments that the weights need.
+        surgery: The blocks that were put into the network, as :func:`skinseg.surgery.apply`
+            takes them; empty for a network as its architecture has it.
         file: The safetensors file, or None where it must come from the Hub.
         hf_hub_id: Hub repository ``org/name`` or ``org/name@revision``, or None.
         sha256: Hash of the safetensors file; None for a user's own unrecorded file.
@@ -51,6 +53,7 @@ class PretrainedCfg:
     architecture: str
     tag: str = ""
     model_args: dict[str, Any] = dataclasses.field(default_factory=dict)
+    surgery: list[dict[str, Any]] = dataclasses.field(default_factory=list)
     file: str | None = None
     hf_hub_id: str | None = None
     sha256: str | None = None
@@ -98,6 +101,8 @@ class PretrainedCfg:
         """Return the record as JSON data, without the place of the file."""
         record = dataclasses.asdict(self)
         del record["file"]
+        if not self.surgery:  # Versions before 0.2 do not know the key.
+            del record["surgery"]
         return record
 
 

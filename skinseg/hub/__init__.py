@@ -10,9 +10,10 @@ from skinseg.hub.local_dir import (
     write_weights,
 )
 from skinseg.hub.near_misses import WEIGHTS_SUFFIXES, near_miss
+from skinseg.hub.origin import Origin, build, origin_of, rebuilt_differences, set_origin
 from skinseg.hub.push import files_for_hub, push_to_hub
 from skinseg.hub.remote import download, download_weights
-from skinseg.hub.save import CARD_NAME, rebuilt_differences, save_pretrained, weights_held
+from skinseg.hub.save import CARD_NAME, save_pretrained, weights_held
 
 __all__ = [
     "CARD_NAME",
@@ -20,15 +21,19 @@ __all__ = [
     "WEIGHTS_NAME",
     "WEIGHTS_SUFFIXES",
     "HubError",
+    "Origin",
+    "build",
     "download",
     "download_weights",
     "files_for_hub",
     "model_card",
     "near_miss",
+    "origin_of",
     "push_to_hub",
     "read_local_dir",
     "rebuilt_differences",
     "save_pretrained",
+    "set_origin",
     "weights_held",
     "write_local_dir",
     "write_weights",

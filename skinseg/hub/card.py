@@ -27,6 +27,7 @@ SCORES = {
 }
 # Versions before 0.2 recorded it with the scores of a training run.
 NOT_SCORES = ("loss",)
+PLACES = {"replace": "in place of", "after": "after", "before": "before"}
 USES = """\
 For research and teaching: outlining lesions in dermoscopy images, comparing methods, preparing
 data that a person checks.
@@ -92,7 +93,7 @@ def _metadata(cfg: PretrainedCfg) -> ModelCardData:
     return ModelCardData(
         library_name="skinseg",
         pipeline_tag=TASK,
-        tags=[*TAGS, cfg.architecture],
+        tags=[*TAGS, cfg.architecture.replace(":", "-")],
         # The Hub wants an identifier: the name up to the first comma or colon.
         datasets=[_slug(re.split("[,:;(]", data)[0])] if data else None,
         metrics=sorted({result.metric_type for result in results}) or None,
@@ -137,6 +138,7 @@ def _introduction(cfg: PretrainedCfg) -> str:
         "Network": f"`{cfg.architecture}`. {(summary or '').partition(chr(10))[0]}".strip(),
         "Parameters": f"{cfg.num_params:,}" if cfg.num_params else "not recorded",
         "Arguments": f"`{', '.join(f'{k}={v!r}' for k, v in cfg.model_args.items())}`",
+        **_blocks(cfg),
         "Input": f"{height} x {width}, {counted(channels, 'channel')}; {_pairs(cfg.normalization)}",
         "Output": f"logits at the input's size; lesion from probability {cfg.threshold} on",
         "Weights": f"sha256 `{cfg.sha256}`" if cfg.sha256 else "`model.safetensors`",
@@ -147,10 +149,20 @@ def _introduction(cfg: PretrainedCfg) -> str:
     )
 
 
+def _blocks(cfg: PretrainedCfg) -> dict[str, str]:
+    """What was put into the network that its name alone does not say."""
+    places = [
+        f"`{step['block']}` {PLACES[step['kind']]} `{' + '.join(step['place'])}`"
+        for step in cfg.surgery
+    ]
+    return {"Blocks put in": "; ".join(places)} if places else {}
+
+
 def _example(cfg: PretrainedCfg, source: str) -> str:
     lines = ["import skinseg", ""]
     # The predictor knows lesion and skin alone; other networks give logits.
-    if cfg.model_args.get("num_classes", 1) <= 2:
+    arguments = cfg.model_args
+    if arguments.get("num_classes", arguments.get("classes", 1)) <= 2:
         lines += [
             f'predictor = skinseg.Predictor("{source}")',
             'found = predictor("image.jpg")  # any size; or an array, a PIL image, a tensor',
