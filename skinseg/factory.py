@@ -1,28 +1,19 @@
 """From a name to a network, with weights if asked for."""
 
 import dataclasses
-import inspect
 import os
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal, cast, overload
-
-from torch import nn
+from typing import Any, Literal, overload
 
 from skinseg import hub
-from skinseg.checkpoint import (
-    StateDict,
-    adapt_channels,
-    fill,
-    load_checkpoint,
-    read_state_dict,
-)
-from skinseg.errors import CheckpointError
-from skinseg.libraries import arguments_to_build_again, input_channels, is_library_name
+from skinseg.checkpoint import load_checkpoint
+from skinseg.libraries import is_library_name
 from skinseg.models.base import SegmentationModel
 from skinseg.models.features import FeaturePyramid
+from skinseg.models.loading import build_network, load_pretrained, network_of, remember
 from skinseg.names import near_matches, split_name
-from skinseg.pretrained import PretrainedCfg, file_hash, get_pretrained_cfg
-from skinseg.registry import is_model, model_class, model_entrypoint
+from skinseg.pretrained import PretrainedCfg, get_pretrained_cfg
+from skinseg.registry import is_model
 
 
 @overload
@@ -34,6 +25,7 @@ def create_model(
     checkpoint_path: str | os.PathLike[str] | None = None,
     features_only: Literal[False] = False,
     out_indices: None = None,
+    force_download: bool = False,
     **kwargs: Any,
 ) -> SegmentationModel: ...
 
@@ -47,6 +39,7 @@ def create_model(
     checkpoint_path: str | os.PathLike[str] | None = None,
     features_only: Literal[True],
     out_indices: Sequence[int] | None = None,
+    force_download: bool = False,
     **kwargs: Any,
 ) -> FeaturePyramid: ...
 
@@ -60,6 +53,7 @@ def create_model(
     checkpoint_path: str | os.PathLike[str] | None = None,
     features_only: bool,
     out_indices: Sequence[int] | None = None,
+    force_download: bool = False,
     **kwargs: Any,
 ) -> SegmentationModel | FeaturePyramid: ...
 
@@ -72,6 +66,7 @@ def create_model(
     checkpoint_path: str | os.PathLike[str] | None = None,
     features_only: bool = False,
     out_indices: Sequence[int] | None = None,
+    force_download: bool = False,
     **kwargs: Any,
 ) -> SegmentationModel | FeaturePyramid:
     """Create a segmentation network.
@@ -90,6 +85,8 @@ def create_model(
         checkpoint_path: File of weights to load instead, in this package's names or the authors'.
         features_only: Return the encoder alone, whose ``forward`` gives a list of feature maps.
         out_indices: Which feature maps; with ``features_only``.
+        force_download: Fetch files of the Hub though they are in the cache, as after one of them
+            was damaged there.
         **kwargs: The architecture's arguments (``num_classes``, ``in_chans``, ...).
 
     Returns:
@@ -115,20 +112,24 @@ def create_model(
         raise TypeError("out_indices goes with features_only=True")
     if pretrained and checkpoint_path is not None:
         raise ValueError("pass either pretrained=True or checkpoint_path, not both")
-    cfg, pretrained = _resolve(os.fspath(model_name), pretrained)
+    how = hub.Fetching(force_download=force_download)
+    cfg, pretrained = _resolve(os.fspath(model_name), pretrained, how)
     if pretrained_cfg_overlay:
         cfg = _overlay(cfg, model_name, pretrained_cfg_overlay)
     if pretrained and cfg is None:
         raise ValueError(f"there are no weights for {model_name}; see skinseg.list_pretrained()")
     weights = cfg if pretrained else None
     arch = cfg.architecture if cfg else model_name
-    arguments = {**(weights.model_args if weights else {}), **kwargs}
-    model = _build(arch, arguments, weights.surgery if weights else [])
-    if weights is not None:
-        cfg = load_pretrained(model, weights)
-    elif checkpoint_path is not None:
-        load_checkpoint(model, checkpoint_path)
-    _remember(model, arch, arguments, cfg)
+    if weights is not None and ":" in model_name:  # A folder or a repository, of anybody.
+        model = network_of(weights, kwargs)
+    else:
+        arguments = {**(weights.model_args if weights else {}), **kwargs}
+        model = build_network(arch, arguments, weights.surgery if weights else ())
+        if weights is not None:
+            cfg = load_pretrained(model, weights, how)
+        elif checkpoint_path is not None:
+            load_checkpoint(model, checkpoint_path)
+        remember(model, arch, arguments, cfg)
     if features_only:
         if not hasattr(model, "feature_info"):
             raise TypeError(f"{arch} has no feature maps; leave features_only out")
@@ -136,10 +137,11 @@ def create_model(
     return model
 
 
-def _resolve(name: str, pretrained: bool) -> tuple[PretrainedCfg | None, bool]:
+def _resolve(name: str, pretrained: bool, how: hub.Fetching) -> tuple[PretrainedCfg | None, bool]:
     scheme, separator, place = name.partition(":")
     if separator and scheme in ("local-dir", "hf-hub", "hf_hub"):
-        return (hub.read_local_dir(place) if scheme == "local-dir" else hub.download(place)), True
+        folder = scheme == "local-dir"
+        return (hub.read_local_dir(place) if folder else hub.download(place, how)), True
     # A name comes before a folder of that name, but "malunet.pth" is not weights called pth.
     if not is_model(name) or name.lower().endswith(hub.WEIGHTS_SUFFIXES):
         hint = hub.near_miss(name)
@@ -160,36 +162,6 @@ def _overlay(cfg: PretrainedCfg | None, name: str, overlay: Mapping[str, Any]) -
     # The record's hash is that of the record's file, not of the one that replaces it.
     unhashed = {"sha256": None} if "file" in overlay else {}
     return dataclasses.replace(cfg, **{**unhashed, **overlay})
-
-
-def _build(
-    arch: str, arguments: dict[str, Any], surgery: Sequence[Mapping[str, Any]]
-) -> SegmentationModel:
-    known = None if is_library_name(arch) else _accepted(arch)
-    for key in arguments:
-        if known is not None and key not in known:
-            raise TypeError(f"{arch} takes no argument {key!r}; {near_matches(key, known)}")
-    # A user may have registered another kind of module, and knows what it lacks.
-    return cast(SegmentationModel, hub.build(arch, arguments, [dict(step) for step in surgery]))
-
-
-def _remember(
-    model: SegmentationModel, arch: str, arguments: Mapping[str, Any], cfg: PretrainedCfg | None
-) -> None:
-    """Let a network know what it was made from."""
-    if not is_library_name(arch):
-        model.architecture = split_name(arch)[0]
-        model.pretrained_cfg = cfg
-        return
-    again = arguments_to_build_again(arch, arguments)
-    origin = hub.Origin(
-        architecture=arch, model_args=again, in_chans=input_channels(again), pretrained_cfg=cfg
-    )
-    hub.set_origin(model, origin)
-    if arch.startswith("smp:"):  # timm has these names itself.
-        known = {"in_chans": origin.in_chans, "num_classes": again.get("classes", 1)}
-        for name, value in {**known, "pretrained_cfg": cfg}.items():
-            setattr(model, name, value)
 
 
 def _library_arguments(
@@ -222,55 +194,8 @@ def _of_library(
     """Make a network of another library."""
     if overlay:
         raise TypeError(f"there is no record of weights of {name} to overlay")
-    model = _build(name, arguments, [])
+    model = build_network(name, arguments)
     if checkpoint_path is not None:
         load_checkpoint(model, checkpoint_path)
-    _remember(model, name, arguments, None)
+    remember(model, name, arguments, None)
     return model
-
-
-def _accepted(arch: str) -> set[str] | None:
-    """Names of the arguments that a network takes, or None where that cannot be told."""
-    parameters = inspect.signature(model_entrypoint(arch)).parameters.values()
-    if all(p.kind is not p.VAR_KEYWORD for p in parameters):
-        return {p.name for p in parameters}
-    family = model_class(arch)
-    if family is not None and issubclass(family, SegmentationModel):
-        return set(inspect.signature(family).parameters)
-    return None
-
-
-def load_pretrained(model: nn.Module, cfg: PretrainedCfg) -> PretrainedCfg:
-    """Load the weights of a record into a network, adapted to its channels and classes.
-
-    Returns:
-        The record, with the place of the file that was loaded.
-
-    Raises:
-        CheckpointError: If the file's hash is not the record's, or the weights do not fit.
-        ValueError: If the weights are nowhere to be had.
-    """
-    if cfg.file is None:
-        cfg = hub.download_weights(cfg)
-    assert cfg.file is not None, "what was downloaded has a file"
-    state = read_state_dict(cfg.file)
-    if cfg.sha256 is not None and file_hash(cfg.file) != cfg.sha256:
-        raise CheckpointError(
-            f"{cfg.file} is not the file of the record {cfg.name}: its sha256 is "
-            f"{file_hash(cfg.file)}, the record says {cfg.sha256}; install or download it again"
-        )
-    if isinstance(model, SegmentationModel):
-        _adapt(model, state)
-    fill(model, state, cfg.file)
-    return cfg
-
-
-def _adapt(model: SegmentationModel, state: StateDict) -> None:
-    own = model.state_dict()
-    for first in model.first_weights:
-        if first in state and state[first].shape[1] != model.in_chans:
-            state[first] = adapt_channels(state[first], model.in_chans)
-    heads = tuple(f"{name}." for name in model.classifier)
-    of_classes = [key for key in own if key.startswith(heads) and key in state]
-    if any(own[key].shape[:1] != state[key].shape[:1] for key in of_classes):
-        state.update({key: own[key] for key in of_classes})

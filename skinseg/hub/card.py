@@ -1,7 +1,10 @@
 """The page of a network on the Hub: what its record says, and no more."""
 
+import hashlib
 import inspect
+import math
 import re
+import unicodedata
 from typing import Any, TypedDict
 
 from huggingface_hub import EvalResult, ModelCardData
@@ -79,8 +82,8 @@ def _metadata(cfg: PretrainedCfg) -> ModelCardData:
     results = [
         EvalResult(
             task_type=TASK,
-            dataset_type=_slug(entry["data"]),
-            dataset_name=entry["data"],
+            dataset_type=_identifier(entry["data"]),
+            dataset_name=str(entry["data"]),
             metric_type=key,
             metric_value=round(value, 4),
             metric_name=_label(key),
@@ -88,6 +91,7 @@ def _metadata(cfg: PretrainedCfg) -> ModelCardData:
         for entry in cfg.metrics
         if "data" in entry
         for key, value in _values(entry).items()
+        if math.isfinite(value)
     ]
     data = cfg.training_data.get("name")
     return ModelCardData(
@@ -95,7 +99,7 @@ def _metadata(cfg: PretrainedCfg) -> ModelCardData:
         pipeline_tag=TASK,
         tags=[*TAGS, cfg.architecture.replace(":", "-")],
         # The Hub wants an identifier: the name up to the first comma or colon.
-        datasets=[_slug(re.split("[,:;(]", data)[0])] if data else None,
+        datasets=[_identifier(re.split("[,:;(]", str(data))[0])] if data else None,
         metrics=sorted({result.metric_type for result in results}) or None,
         # Without results the name would stand in the metadata by itself, where it means nothing.
         model_name=cfg.name if results else None,
@@ -105,7 +109,15 @@ def _metadata(cfg: PretrainedCfg) -> ModelCardData:
 
 
 def _slug(text: str) -> str:
-    return re.sub(r"[^a-z0-9.]+", "-", text.lower()).strip("-.")
+    # "Piel café" is "piel-cafe"; letters that are none of Latin's with a mark go.
+    plain = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode()
+    return re.sub(r"[^a-z0-9.]+", "-", plain.lower()).strip("-.")
+
+
+def _identifier(name: object) -> str:
+    """What the Hub calls a data set; of a name without Latin letters, a part of its hash."""
+    text = str(name)
+    return _slug(text) or f"data-{hashlib.sha256(text.encode()).hexdigest()[:8]}"
 
 
 class _LicenceNames(TypedDict, total=False):
@@ -122,8 +134,15 @@ def _licence_names(licence: str | None) -> _LicenceNames:
 
 
 def _values(entry: dict[str, Any]) -> dict[str, float]:
-    """The scores among what a measurement records; a loss is none."""
-    return {k: v for k, v in entry.items() if isinstance(v, float) and k not in NOT_SCORES}
+    """The scores among what a measurement records; a loss is none, nor is a count."""
+    found = {}
+    for key, value in entry.items():
+        whole = isinstance(value, int) and not isinstance(value, bool) and key in SCORES
+        if key not in NOT_SCORES and (whole or isinstance(value, float)):
+            found[key] = float(value)
+        elif value is None and key in SCORES:  # JSON has no NaN.
+            found[key] = math.nan
+    return found
 
 
 def _label(key: str) -> str:
@@ -197,11 +216,17 @@ def _scores(cfg: PretrainedCfg) -> str:
 def _score_table(entry: dict[str, Any]) -> str:
     values = _values(entry)
     about = {k: v for k, v in entry.items() if k not in {"data", *values, *NOT_SCORES}}
-    rows = [f"| {_label(k)} | {v:.4f} | {SCORES.get(k, ('', ''))[1]} |" for k, v in values.items()]
+    rows = [
+        f"| {_label(k)} | {_shown(v)} | {SCORES.get(k, ('', ''))[1]} |" for k, v in values.items()
+    ]
     title = f"On {entry.get('data', 'data that the record does not name')}"
     return "\n".join(
         [f"{title} ({_pairs(about)}):\n", "| score | value | what it is |", "|---|---|---|", *rows]
     ) + ("\n")
+
+
+def _shown(score: float) -> str:
+    return f"{score:.4f}" if math.isfinite(score) else "not defined"
 
 
 def _limits(cfg: PretrainedCfg) -> str:

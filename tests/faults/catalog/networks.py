@@ -141,7 +141,7 @@ FAULTS = [
     Fault(
         "undone_in_the_wrong_order",
         "skinseg/surgery/operation.py",
-        "reversed(self._undo)",
+        "reversed(self.undo)",
         "self._undo",
         "A refused operation on nested modules leaves parts of itself.",
         tests=("surgery",),
