@@ -3,9 +3,9 @@
     python benchmarks/blocks/surgery_matrix.py [--hosts WORD ...] [--blocks NAME ...] [--cells N]
 
 For each of the networks of surgery_hosts.py and each block, one replacement and one insertion are
-tried, at places drawn by a fixed chance. What is accepted is checked by surgery_checks.py. The
-blocks come one after another, each into all networks, so that a run may be stopped at any time; the
-same command goes on with it. Writes docs/results/surgery_matrix.json and .md.
+tried, at places drawn by a fixed chance. What is accepted is checked by surgery_checks.py. A run may
+be stopped at any time, and has then tried all networks with some blocks each; the same command goes
+on with it. Writes docs/results/surgery_matrix.json and .md.
 """
 
 import argparse
@@ -17,6 +17,7 @@ import traceback
 import warnings
 import zlib
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -217,31 +218,43 @@ def main() -> None:
         if not arguments.hosts or any(word in host.name for word in arguments.hosts)
     ]
     done = 0
-    for block in arguments.blocks or list_blocks():
-        for host in wanted:
-            row = results["hosts"].get(host.name, {})
-            todo = [kind for kind in KINDS if _is_due(row.get(f"{block} {kind}"), arguments.again)]
-            if not todo or host.name in results["not_used"]:
-                continue
-            watched = opened(host)
-            if isinstance(watched, str):
-                results["not_used"][host.name] = watched
-                continue
-            for kind in todo:
-                started = time.perf_counter()
-                found = cell(host, watched, block, kind)
-                results["hosts"].setdefault(host.name, {})[f"{block} {kind}"] = found
-                seconds = time.perf_counter() - started
-                print(f"{host.name}: {block} {kind}: {found['outcome']} ({seconds:.1f} s)")
-                if found["outcome"] in ("wrong", "error"):
-                    print(f"    {found['asked']}: {found['reason']}", flush=True)
-                done += 1
-                if done % WRITTEN_EVERY == 0:
-                    _write(results)
-                if arguments.cells is not None and done >= arguments.cells:
-                    _write(results)
-                    return
+    for host, block in visits(wanted, arguments.blocks or list_blocks()):
+        row = results["hosts"].get(host.name, {})
+        todo = [kind for kind in KINDS if _is_due(row.get(f"{block} {kind}"), arguments.again)]
+        if not todo or host.name in results["not_used"]:
+            continue
+        watched = opened(host)
+        if isinstance(watched, str):
+            results["not_used"][host.name] = watched
+            continue
+        for kind in todo:
+            results["hosts"].setdefault(host.name, {})[f"{block} {kind}"] = _told(
+                host, watched, block, kind
+            )
+            done += 1
+            if done % WRITTEN_EVERY == 0:
+                _write(results)
+        if arguments.cells is not None and done >= arguments.cells:
+            break
     _write(results)
+
+
+def visits(wanted: list[Host], blocks: list[str]) -> Iterator[tuple[Host, str]]:
+    """Every network with every block, so ordered that soon each of both has had its turn."""
+    for turn in range(len(blocks)):
+        for number, host in enumerate(wanted):
+            yield host, blocks[(turn + number) % len(blocks)]
+
+
+def _told(host: Host, watched: Watched, block: str, kind: str) -> dict[str, Any]:
+    """Try a cell, and say what became of it."""
+    started = time.perf_counter()
+    found = cell(host, watched, block, kind)
+    seconds = time.perf_counter() - started
+    print(f"{host.name}: {block} {kind}: {found['outcome']} ({seconds:.1f} s)", flush=True)
+    if found["outcome"] in ("wrong", "error"):
+        print(f"    {found['asked']}: {found['reason']}", flush=True)
+    return found
 
 
 def _is_due(found: dict[str, Any] | None, again: bool) -> bool:
