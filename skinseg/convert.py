@@ -14,6 +14,8 @@ from skinseg.models.base import SegmentationModel
 from skinseg.pretrained import PretrainedCfg, file_hash
 from skinseg.registry import is_model, model_class, model_names
 
+# What torch.compile, DataParallel and DistributedDataParallel put before each name.
+_WRAPPERS = re.compile(r"^(?:_orig_mod\.|module\.)+")
 _LIMITATIONS = (
     "Converted from a checkpoint that does not say what it was trained on, nor how well it does; "
     "nothing of it was measured here. The size and preparation of its input are those of the "
@@ -45,8 +47,8 @@ def convert_checkpoint(
         The record.
 
     Raises:
-        CheckpointError: If the file cannot be read, is of no known network, or does not fit it
-            weight by weight.
+        CheckpointError: If the file cannot be read, is of no known network, does not fit it
+            weight by weight, or holds a NaN.
         FileExistsError: If the folder has something in it.
         ValueError: If there is no such architecture, or its authors published no checkpoint.
 
@@ -56,7 +58,7 @@ def convert_checkpoint(
     checkpoint, folder = Path(checkpoint), Path(folder).expanduser()
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise FileExistsError(f"{folder} exists already; choose another folder, or remove it")
-    state = read_state_dict(checkpoint)
+    state = _as_published(read_state_dict(checkpoint), checkpoint)
     family, code = (
         _recognize(state, checkpoint) if architecture is None else _family_of(architecture)
     )
@@ -84,6 +86,23 @@ def convert_checkpoint(
     fill(network, ours, str(checkpoint))
     save_pretrained(network, folder, record=_record(network, code, checkpoint))
     return read_local_dir(folder)
+
+
+def _as_published(state: StateDict, checkpoint: Path) -> StateDict:
+    """The weights by the names of the authors' code, whatever the network was wrapped in.
+
+    Raises:
+        CheckpointError: If a weight is not a number.
+    """
+    broken = [
+        key for key, value in state.items() if value.is_floating_point() and value.isnan().any()
+    ]
+    if broken:
+        raise CheckpointError(
+            f"{checkpoint} has NaN in {broken[0]!r} and {len(broken) - 1} other weights: its "
+            "training broke down; take the checkpoint of an earlier epoch"
+        )
+    return {_WRAPPERS.sub("", key): value for key, value in state.items()}
 
 
 Family = tuple[type[SegmentationModel], AuthorsCode]

@@ -3,9 +3,9 @@
     python benchmarks/blocks/surgery_matrix.py [--hosts WORD ...] [--blocks NAME ...] [--cells N]
 
 For each of the networks of surgery_hosts.py and each block, one replacement and one insertion are
-tried, at places drawn by a fixed chance. What is accepted is checked by surgery_checks.py. A run may
-be stopped at any time, and has then tried all networks with some blocks each; the same command goes
-on with it. Writes docs/results/surgery_matrix.json and .md.
+tried, at places drawn by a fixed chance. What is accepted is checked by surgery_checks.py. A run
+may be stopped at any time, and has then tried all networks with some blocks each; the same command
+goes on with it. Writes docs/results/surgery_matrix.json and .md.
 """
 
 import argparse

@@ -19,6 +19,8 @@ FETCH_AGAIN = "fetch it again: delete it, or load the network with force_downloa
 # How much larger than its file a network may become while it is built: some throw parts away, and
 # a user may ask for more channels or classes.
 _TIMES, _PARTS, _NUMBERS = 4, 1_000, 4_000_000
+# Channels, layers, sides of images.
+_LARGEST = 100_000
 
 
 def read_header(cfg: PretrainedCfg) -> StateDict:
@@ -54,6 +56,7 @@ def check_header(cfg: PretrainedCfg, header: StateDict, changes: dict[str, Any])
         ValueError, TypeError: As the network's constructor.
     """
     source = str(cfg.file)
+    _refuse_large([cfg.model_args, cfg.surgery], cfg.architecture)
     try:
         with torch.device("meta"), limited(header, source):
             network = build(cfg.architecture, {**cfg.model_args, **changes}, cfg.surgery)
@@ -66,6 +69,22 @@ def check_header(cfg: PretrainedCfg, header: StateDict, changes: dict[str, Any])
         problems = state_differences(expected, header)
         if problems:
             raise misfit(type(network).__name__, problems, source)
+
+
+def _refuse_large(values: Any, what: str) -> None:
+    """Refuse what a network would count up to before it makes its first weight."""
+    waiting = [values]
+    while waiting:
+        value = waiting.pop()
+        if isinstance(value, dict):
+            waiting += value.values()
+        elif isinstance(value, (list, tuple)):
+            waiting += value
+        elif isinstance(value, int) and abs(value) > _LARGEST:
+            raise CheckpointError(
+                f"the record of a {what} has the number {value:,} among its arguments, and none of "
+                f"a network is beyond {_LARGEST:,}; the record is wrong, or made to do harm"
+            )
 
 
 @contextlib.contextmanager
