@@ -267,4 +267,22 @@ FAULTS = [
         tests=("optimization",),
         chosen_after=True,
     ),
+    Fault(
+        "host_weights_by_old_names_lost",
+        "skinseg/surgery/wrappers.py",
+        "        _into_host(self, state_dict, prefix)\n",
+        "",
+        "Pretrained weights of a host do not load after an insertion.",
+        tests=("surgery_recipe",),
+        chosen_after=True,
+    ),
+    Fault(
+        "recipe_without_options",
+        "skinseg/surgery/apply.py",
+        "return block_maker(step.block, step.options)",
+        "return block_maker(step.block, {})",
+        "A block that is put in again by a recipe has the default options.",
+        tests=("surgery_recipe",),
+        chosen_after=True,
+    ),
 ]
