@@ -120,7 +120,8 @@ def create_model(
         raise ValueError(f"there are no weights for {model_name}; see skinseg.list_pretrained()")
     weights = cfg if pretrained else None
     arch = cfg.architecture if cfg else model_name
-    if weights is not None and ":" in model_name:  # A folder or a repository, of anybody.
+    # A folder or a repository is of anybody; what the caller replaces in its record is his.
+    if weights is not None and ":" in model_name and not pretrained_cfg_overlay:
         model = network_of(weights, kwargs)
     else:
         arguments = {**(weights.model_args if weights else {}), **kwargs}
@@ -130,6 +131,8 @@ def create_model(
         elif checkpoint_path is not None:
             load_checkpoint(model, checkpoint_path)
         remember(model, arch, arguments, cfg)
+    if features_only and is_library_name(arch):
+        raise TypeError(f"features_only=True is for networks of this package, not {arch}")
     if features_only:
         if not hasattr(model, "feature_info"):
             raise TypeError(f"{arch} has no feature maps; leave features_only out")

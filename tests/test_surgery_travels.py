@@ -87,3 +87,41 @@ def test_what_it_is_used_with(tmp_path):
     assert (skinseg.Predictor(name)(image).mask == expected).all()
     report = skinseg.export(name, tmp_path / "net.pt2", format="pt2", size=64)
     assert skinseg.runtimes.read_metadata(report.path).record.surgery == surgery.recipe_of(network)
+
+
+class Gate(torch.nn.Module):
+    def __init__(self, channels, activation):
+        super().__init__()
+        self.activation = activation()
+
+    def forward(self, x):
+        return self.activation(x)
+
+
+def test_a_block_that_no_record_can_tell_of_is_exported(tmp_path):
+    host = skinseg.create_model("basic_unet", channels=CHANNELS)
+    places = {"after": "encoder.stages.0", "example_input": X}
+    network = surgery.insert(host, Gate, **places, activation=torch.nn.Sigmoid).model
+    skinseg.export(network, tmp_path / "net.pt2", format="pt2", size=64)
+    with pytest.raises(TypeError, match="cannot be written as JSON"):
+        network.save_pretrained(tmp_path / "folder")
+
+
+def test_what_a_training_began_with():
+    network = skinseg.create_model("egeunet", pretrained=True)
+    network = surgery.insert(network, "iea", before="head", example_input=X).model
+    held = skinseg.hub.weights_held(network)
+    assert held.startswith("egeunet.isic2017, sha256 ")
+    assert held.endswith(", with blocks put in")
+
+
+def test_a_file_of_ones_own_in_place_of_the_records(tmp_path):
+    network = operated()
+    network.save_pretrained(tmp_path)
+    with torch.no_grad():
+        network.encoder.stages[0].block.bias.add_(1)
+    torch.save(network.state_dict(), tmp_path / "mine.pth")
+    again = skinseg.create_model(
+        f"local-dir:{tmp_path}", pretrained_cfg_overlay={"file": str(tmp_path / "mine.pth")}
+    )
+    assert torch.equal(outputs(again), outputs(network))

@@ -11,8 +11,7 @@ from torch.nn.modules import module as torch_module
 
 from skinseg.checkpoint import StateDict, misfit, state_differences
 from skinseg.errors import CheckpointError
-from skinseg.hub.origin import build
-from skinseg.libraries import is_library_name
+from skinseg.hub.origin import build, needs_memory
 from skinseg.pretrained import PretrainedCfg
 
 FETCH_AGAIN = "fetch it again: delete it, or load the network with force_download=True"
@@ -61,7 +60,7 @@ def check_header(cfg: PretrainedCfg, header: StateDict, changes: dict[str, Any])
         with torch.device("meta"), limited(header, source):
             network = build(cfg.architecture, {**cfg.model_args, **changes}, cfg.surgery)
     except (NotImplementedError, RuntimeError):
-        if is_library_name(cfg.architecture):  # Some compute numbers while they are made.
+        if needs_memory(cfg.architecture):
             return
         raise
     expected = network.state_dict()

@@ -14,7 +14,7 @@ from skinseg.libraries import (
     recognized,
 )
 from skinseg.pretrained import PretrainedCfg
-from skinseg.registry import model_entrypoint
+from skinseg.registry import model_entrypoint, model_module
 from skinseg.surgery import Recipe, apply, recipe_of
 
 # Networks of other libraries have attributes of their own by our names.
@@ -86,6 +86,14 @@ def build(architecture: str, model_args: dict[str, Any], surgery: Recipe) -> nn.
     return apply(network, surgery, inplace=True) if surgery else network
 
 
+def needs_memory(architecture: str) -> bool:
+    """Whether a network may be one that cannot be built on the ``meta`` device.
+
+    All of this package can; others may compute numbers while they are made.
+    """
+    return is_library_name(architecture) or not model_module(architecture).startswith("skinseg.")
+
+
 def rebuilt_differences(model: nn.Module) -> list[str]:
     """Compare a network with the one that its origin and its surgery build.
 
@@ -112,6 +120,6 @@ def _empty(origin: Origin, recipe: Recipe) -> nn.Module:
         with torch.device("meta"):
             return build(origin.architecture, origin.model_args, recipe)
     except (NotImplementedError, RuntimeError):
-        if not is_library_name(origin.architecture):
+        if not needs_memory(origin.architecture):
             raise
         return build(origin.architecture, origin.model_args, recipe)

@@ -16,7 +16,8 @@ from skinseg.hub.card import model_card
 from skinseg.hub.local_dir import WEIGHTS_NAME, read_local_dir, weights_hash, write_local_dir
 from skinseg.hub.origin import Origin, origin_of, rebuilt_differences
 from skinseg.pretrained import PretrainedCfg, file_hash
-from skinseg.surgery import recipe_of
+from skinseg.surgery import Recipe, SurgeryError, recipe_of
+from skinseg.surgery.recipe import steps_of
 
 CARD_NAME = "README.md"
 
@@ -43,7 +44,7 @@ def save_for(
     known = origin.pretrained_cfg
     file = None if known is None else _file_of_weights(model, known)
     cfg = _record(origin, file is not None) if record is None else record
-    cfg = _filled_in(cfg, origin, model)
+    cfg = _filled_in(cfg, origin, model, recipe_of(model))
     if known is not None and file is not None:
         # The same bytes, and so the recorded hash, whatever version of safetensors is here.
         write_atomically(folder / WEIGHTS_NAME, lambda copy: shutil.copyfile(file, copy))
@@ -54,13 +55,15 @@ def save_for(
     write_atomically(folder / CARD_NAME, lambda path: path.write_text(card, encoding="utf-8"))
 
 
-def _filled_in(cfg: PretrainedCfg, origin: Origin, model: nn.Module) -> PretrainedCfg:
+def _filled_in(
+    cfg: PretrainedCfg, origin: Origin, model: nn.Module, surgery: Recipe
+) -> PretrainedCfg:
     """The record with what the network itself says."""
     return dataclasses.replace(
         cfg,
         architecture=origin.architecture,
         model_args=origin.model_args,
-        surgery=recipe_of(model),
+        surgery=surgery,
         num_params=count_parameters(model).total,
     )
 
@@ -136,7 +139,8 @@ def weights_held(model: nn.Module) -> str:
         return "random weights"
     data = cfg.training_data.get("name")
     trained_on = f", trained on {data}" if data else ""
-    return f"{cfg.name}, sha256 {cfg.sha256 or file_hash(cfg.file)}{trained_on}"
+    blocks = ", with blocks put in" if steps_of(model) and own.keys() != recorded.keys() else ""
+    return f"{cfg.name}, sha256 {cfg.sha256 or file_hash(cfg.file)}{trained_on}{blocks}"
 
 
 def record_of(model: nn.Module) -> tuple[PretrainedCfg, str]:
@@ -153,7 +157,11 @@ def record_of(model: nn.Module) -> tuple[PretrainedCfg, str]:
         return cfg, weights_hash(model.state_dict())
     known = origin.pretrained_cfg
     unchanged = known is not None and _file_of_weights(model, known) is not None
-    cfg = _filled_in(_record(origin, unchanged), origin, model)
+    try:
+        surgery = recipe_of(model)
+    except SurgeryError:
+        surgery = []  # A block of one's own that no record can tell of.
+    cfg = _filled_in(_record(origin, unchanged), origin, model, surgery)
     return cfg, (unchanged and cfg.sha256) or weights_hash(model.state_dict())
 
 

@@ -170,7 +170,7 @@ FAULTS = [
     Fault(
         "blocks_left_out_of_the_record",
         "skinseg/hub/save.py",
-        "        surgery=recipe_of(model),\n",
+        "        surgery=surgery,\n",
         "",
         "A network with blocks put in is saved without them, and does not load.",
         tests=("surgery_travels",),
