@@ -12,6 +12,7 @@ import argparse
 import json
 import random
 import re
+import resource
 import time
 import traceback
 import warnings
@@ -50,7 +51,9 @@ OUTCOMES = {
     "wrong": "accepted and wrong",
     "refused": "refused with a reason",
     "error": "ended in another error",
+    "memory": "needed more memory than it was given, and so not known",
 }
+_OUT_OF_MEMORY = re.compile(r"can't allocate memory|MemoryError")
 
 
 def placement(host: Host, model: nn.Module, block: str, kind: str) -> tuple[Any, dict[str, Any]]:
@@ -93,6 +96,8 @@ def cell(host: Host, watched: Watched, block: str, kind: str) -> dict[str, Any]:
         rows = isinstance(options.get("where"), surgery.Selector) and "conv_run" in asked
         found = problems(watched, report, host.make, rows=rows, export=exported)
         outcome, reason = ("wrong", "; ".join(found)) if found else ("right", "")
+    if _OUT_OF_MEMORY.search(reason):
+        outcome = "memory"
     if outcome in ("refused", "error"):
         changed = watched.changed()
         if changed:
@@ -206,7 +211,10 @@ def main() -> None:
     parser.add_argument("--blocks", nargs="+", choices=list_blocks(), help="these blocks alone")
     parser.add_argument("--cells", type=int, help="stop after so many attempts")
     parser.add_argument("--again", action="store_true", help="also what was wrong before")
+    parser.add_argument("--gib", type=int, help="memory that the attempts may take")
     arguments = parser.parse_args()
+    if arguments.gib is not None:
+        resource.setrlimit(resource.RLIMIT_AS, (arguments.gib * 2**30,) * 2)
     declare_missing_operators()
     torch.set_num_threads(1)
     warnings.simplefilter("ignore")
