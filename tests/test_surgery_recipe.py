@@ -206,3 +206,16 @@ def test_names_without_the_prefix_of_data_parallel_get_a_hint():
     with pytest.raises(surgery.SurgeryError, match=r"in DataParallel begin with .*: module\.stem"):
         surgery.insert(host, "dga", after="stem", example_input=X)
     assert surgery.insert(host, "dga", after="module.stem", example_input=X).changes
+
+
+@pytest.mark.parametrize("operation", ["replace", "insert", "preview"])
+def test_a_block_of_two_maps_is_refused_with_a_way_out(operation):
+    arguments = {
+        "replace": (Host(), "stem", "gab"),
+        "insert": (Host(), "gab"),
+        "preview": (Host(), "stem", "gab"),
+    }[operation]
+    after = {"after": "stem"} if operation == "insert" else {}
+    says = "GroupAggregationBridge takes high and low, and a place gives one map"
+    with pytest.raises(surgery.SurgeryError, match=says):
+        getattr(surgery, operation)(*arguments, **after, example_input=X)
