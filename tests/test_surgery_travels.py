@@ -6,9 +6,11 @@ import pytest
 import torch
 from hub_networks import outputs
 from travels import assert_travels, trained
+from typer.testing import CliRunner
 
 import skinseg
 from skinseg import surgery
+from skinseg.cli import app
 from skinseg.hub import read_local_dir, rebuilt_differences
 
 X = torch.zeros(1, 3, 64, 64)
@@ -85,6 +87,8 @@ def test_what_it_is_used_with(tmp_path):
     name = f"local-dir:{tmp_path / 'folder'}"
     expected = skinseg.Predictor(network)(image).mask
     assert (skinseg.Predictor(name)(image).mask == expected).all()
+    told = CliRunner().invoke(app, ["info", name, "--size", "64"]).stdout
+    assert "ecdf: encoder.stages.5.block; iea: head" in " ".join(told.split())
     report = skinseg.export(name, tmp_path / "net.pt2", format="pt2", size=64)
     assert skinseg.runtimes.read_metadata(report.path).record.surgery == surgery.recipe_of(network)
 

@@ -215,7 +215,9 @@ def _lines(facts: dict[str, Any]) -> list[tuple[str, str]]:
 
 def _record_lines(record: dict[str, Any]) -> list[tuple[str, str]]:
     channels, height, width = record["input_size"]
+    blocks = [f"{step['block']}: {' + '.join(step['place'])}" for step in record.get("surgery", [])]
     return [
+        *([("blocks put in", "; ".join(blocks))] if blocks else []),
         (
             "input",
             f"{height} x {width}, {counted(channels, 'channel')}, "
