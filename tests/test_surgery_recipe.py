@@ -219,3 +219,11 @@ def test_a_block_of_two_maps_is_refused_with_a_way_out(operation):
     says = "GroupAggregationBridge takes high and low, and a place gives one map"
     with pytest.raises(surgery.SurgeryError, match=says):
         getattr(surgery, operation)(*arguments, **after, example_input=X)
+
+
+def test_a_buffer_for_each_module_as_counters_of_operations_register():
+    network = surgery.insert(Host(), "iea", before="tail", example_input=X).model
+    for module in network.modules():
+        module.register_buffer("total_ops", torch.zeros(1))
+    assert network.tail.total_ops is not network.tail.host.total_ops
+    assert network.tail.maps is None

@@ -87,8 +87,11 @@ def test_what_it_is_used_with(tmp_path):
     name = f"local-dir:{tmp_path / 'folder'}"
     expected = skinseg.Predictor(network)(image).mask
     assert (skinseg.Predictor(name)(image).mask == expected).all()
-    told = CliRunner().invoke(app, ["info", name, "--size", "64"]).stdout
-    assert "ecdf: encoder.stages.5.block; iea: head" in " ".join(told.split())
+    shown = CliRunner().invoke(app, ["info", name, "--size", "64"])
+    assert shown.exit_code == 0, (shown.output, shown.exception)
+    told = shown.stdout
+    assert "blocks put in" in told
+    assert "ecdf: encoder.stages.5.block" in told
     report = skinseg.export(name, tmp_path / "net.pt2", format="pt2", size=64)
     assert skinseg.runtimes.read_metadata(report.path).record.surgery == surgery.recipe_of(network)
 

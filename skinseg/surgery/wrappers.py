@@ -95,9 +95,17 @@ class _Placed(nn.Module):
             return super().__getattr__(name)
         except AttributeError:
             # Not there yet while a copy is being made; and what copies the host alone.
-            if name == "host" or name.startswith("__"):
+            if name == "host" or name.startswith("__") or "_registering" in self.__dict__:
                 raise
             return getattr(self.host, name)
+
+    def register_buffer(self, name: str, *args: Any, **kwargs: Any) -> None:
+        """Take a name that the host has as well, as counters of operations give each module one."""
+        self.__dict__["_registering"] = True
+        try:
+            super().register_buffer(name, *args, **kwargs)
+        finally:
+            del self.__dict__["_registering"]
 
     def _load_from_state_dict(
         self, state_dict: dict[str, Any], prefix: str, *args: Any, **kwargs: Any
