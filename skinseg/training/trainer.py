@@ -17,9 +17,9 @@ from skinseg.formatting import counted
 from skinseg.models.base import SegmentationModel
 from skinseg.pretrained import PretrainedCfg
 from skinseg.progress import progress_bar
-from skinseg.training.callbacks import Callback
 from skinseg.surgery import recipe_of
 from skinseg.surgery.recipe import steps_of
+from skinseg.training.callbacks import Callback
 from skinseg.training.distributed import Distributed
 from skinseg.training.memory_dataset import MemoryDataset
 from skinseg.training.recipe import Recipe
