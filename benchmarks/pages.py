@@ -9,7 +9,7 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-from benchmarks.blocks import blocks_in_hosts
+from benchmarks.blocks import blocks_in_hosts, surgery_matrix
 from benchmarks.costs import ecdf_hosts, paper_tables, peer_readings
 from benchmarks.protocol import networks, networks_plot
 from benchmarks.recipes import recipe_trials, trial_scores
@@ -40,6 +40,7 @@ PAGES: dict[str, Callable[[Any], str]] = {
     "peer_readings.md": peer_readings.page,
     "photograph.md": photograph.page,
     "recipe_trials.md": recipe_trials.page,
+    "surgery_matrix.md": surgery_matrix.page,
     "robustness.md": robustness.page,
     "robustness.svg": robustness_plot.plot,
     "training_runs.md": collect_runs.page,

@@ -161,11 +161,7 @@ def fill(model: nn.Module, state: StateDict, source: str) -> None:
         state = _in_our_names(model, state, source)
     problems = state_differences(expected, state)
     if problems:
-        raise CheckpointError(
-            f"the weights of {source} do not fit {type(model).__name__}: {'; '.join(problems)}. "
-            "Create the network with the arguments that the weights were made with "
-            "(num_classes, in_chans, compression, ...)"
-        )
+        raise misfit(type(model).__name__, problems, source)
     model.load_state_dict(state)
 
 
@@ -187,6 +183,15 @@ def _part_that_is(state: StateDict, expected: StateDict, source: str) -> StateDi
             "one that you mean, with torch.save(model.state_dict(), path), or as safetensors"
         )
     return parts[found[0]] if found else state
+
+
+def misfit(network: str, problems: list[str], source: str) -> CheckpointError:
+    """The error of weights that are not a network's, with :func:`state_differences` of them."""
+    return CheckpointError(
+        f"the weights of {source} do not fit {network}: {'; '.join(problems)}. "
+        "Create the network with the arguments that the weights were made with "
+        "(num_classes, in_chans, compression, ...)"
+    )
 
 
 def adapt_channels(weight: torch.Tensor, in_chans: int) -> torch.Tensor:

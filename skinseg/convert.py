@@ -1,7 +1,6 @@
 """Checkpoints of the authors' code into folders of this package, recognized by their weights."""
 
 import os
-import re
 from pathlib import Path
 from string import Formatter
 
@@ -45,8 +44,8 @@ def convert_checkpoint(
         The record.
 
     Raises:
-        CheckpointError: If the file cannot be read, is of no known network, or does not fit it
-            weight by weight.
+        CheckpointError: If the file cannot be read, is of no known network, does not fit it
+            weight by weight, or holds a NaN.
         FileExistsError: If the folder has something in it.
         ValueError: If there is no such architecture, or its authors published no checkpoint.
 
@@ -57,6 +56,7 @@ def convert_checkpoint(
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise FileExistsError(f"{folder} exists already; choose another folder, or remove it")
     state = read_state_dict(checkpoint)
+    _refuse_nan(state, checkpoint)
     family, code = (
         _recognize(state, checkpoint) if architecture is None else _family_of(architecture)
     )
@@ -84,6 +84,17 @@ def convert_checkpoint(
     fill(network, ours, str(checkpoint))
     save_pretrained(network, folder, record=_record(network, code, checkpoint))
     return read_local_dir(folder)
+
+
+def _refuse_nan(state: StateDict, checkpoint: Path) -> None:
+    broken = [
+        key for key, value in state.items() if value.is_floating_point() and value.isnan().any()
+    ]
+    if broken:
+        raise CheckpointError(
+            f"{checkpoint} has NaN in {broken[0]!r} and {len(broken) - 1} other weights: its "
+            "training broke down; take the checkpoint of an earlier epoch"
+        )
 
 
 Family = tuple[type[SegmentationModel], AuthorsCode]

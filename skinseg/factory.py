@@ -1,27 +1,19 @@
 """From a name to a network, with weights if asked for."""
 
 import dataclasses
-import inspect
 import os
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal, cast, overload
-
-from torch import nn
+from typing import Any, Literal, overload
 
 from skinseg import hub
-from skinseg.checkpoint import (
-    StateDict,
-    adapt_channels,
-    fill,
-    load_checkpoint,
-    read_state_dict,
-)
-from skinseg.errors import CheckpointError
+from skinseg.checkpoint import load_checkpoint
+from skinseg.libraries import is_library_name
 from skinseg.models.base import SegmentationModel
 from skinseg.models.features import FeaturePyramid
+from skinseg.models.loading import build_network, load_pretrained, network_of, remember
 from skinseg.names import near_matches, split_name
-from skinseg.pretrained import PretrainedCfg, file_hash, get_pretrained_cfg
-from skinseg.registry import is_model, model_class, model_entrypoint
+from skinseg.pretrained import PretrainedCfg, get_pretrained_cfg
+from skinseg.registry import is_model
 
 
 @overload
@@ -33,6 +25,7 @@ def create_model(
     checkpoint_path: str | os.PathLike[str] | None = None,
     features_only: Literal[False] = False,
     out_indices: None = None,
+    force_download: bool = False,
     **kwargs: Any,
 ) -> SegmentationModel: ...
 
@@ -46,6 +39,7 @@ def create_model(
     checkpoint_path: str | os.PathLike[str] | None = None,
     features_only: Literal[True],
     out_indices: int | Sequence[int] | None = None,
+    force_download: bool = False,
     **kwargs: Any,
 ) -> FeaturePyramid: ...
 
@@ -59,6 +53,7 @@ def create_model(
     checkpoint_path: str | os.PathLike[str] | None = None,
     features_only: bool,
     out_indices: int | Sequence[int] | None = None,
+    force_download: bool = False,
     **kwargs: Any,
 ) -> SegmentationModel | FeaturePyramid: ...
 
@@ -71,13 +66,17 @@ def create_model(
     checkpoint_path: str | os.PathLike[str] | None = None,
     features_only: bool = False,
     out_indices: int | Sequence[int] | None = None,
+    force_download: bool = False,
     **kwargs: Any,
 ) -> SegmentationModel | FeaturePyramid:
     """Create a segmentation network.
 
     Args:
         model_name: ``arch``, ``arch.tag``, ``hf-hub:org/name[@revision]`` or ``local-dir:path``.
-            The last two always come with their weights.
+            The last two always come with their weights. ``smp:ARCH`` and ``timm:ARCH`` are networks
+            of segmentation_models_pytorch and timm, where these are installed, made by their own
+            ``create_model`` from ``**kwargs``, with random weights unless the arguments say
+            otherwise; they can be saved and published as ours.
         pretrained: Load the weights of the tag, or of the architecture's default. Bundled
             files need no network; their hash is checked. Where ``num_classes`` differs from the
             weights', the head is new; where ``in_chans`` does, the first convolution is adapted.
@@ -86,6 +85,8 @@ def create_model(
         checkpoint_path: File of weights to load instead, in this package's names or the authors'.
         features_only: Return the encoder alone, whose ``forward`` gives a list of feature maps.
         out_indices: Which feature maps, or how many of the deepest; with ``features_only``.
+        force_download: Fetch files of the Hub though they are in the cache, as after one of them
+            was damaged there.
         **kwargs: The architecture's arguments (``num_classes``, ``in_chans``, ...).
 
     Returns:
@@ -104,6 +105,9 @@ def create_model(
         >>> [tuple(f.shape) for f in encoder(torch.randn(1, 3, 64, 64))]
         [(1, 16, 16, 16), (1, 32, 4, 4)]
     """
+    if is_library_name(os.fspath(model_name)):
+        kwargs = _library_arguments(model_name, pretrained, features_only, out_indices, kwargs)
+        return _of_library(model_name, kwargs, pretrained_cfg_overlay, checkpoint_path)
     if out_indices is not None and not features_only:
         raise TypeError("out_indices goes with features_only=True")
     if not isinstance(pretrained, bool):
@@ -114,21 +118,27 @@ def create_model(
         )
     if pretrained and checkpoint_path is not None:
         raise ValueError("pass either pretrained=True or checkpoint_path, not both")
-    cfg, pretrained = _resolve(os.fspath(model_name), pretrained)
+    how = hub.Fetching(force_download=force_download)
+    cfg, pretrained = _resolve(os.fspath(model_name), pretrained, how)
     if pretrained_cfg_overlay:
         cfg = _overlay(cfg, model_name, pretrained_cfg_overlay)
     if pretrained and cfg is None:
         raise ValueError(f"there are no weights for {model_name}; see skinseg.list_pretrained()")
     weights = cfg if pretrained else None
     arch = cfg.architecture if cfg else model_name
-    arguments = {**(weights.model_args if weights else {}), **kwargs}
-    model = _build(arch, arguments)
-    if weights is not None:
-        cfg = load_pretrained(model, weights)
-    elif checkpoint_path is not None:
-        load_checkpoint(model, checkpoint_path)
-    model.architecture = split_name(arch)[0]
-    model.pretrained_cfg = cfg
+    # A folder or a repository is of anybody; what the caller replaces in its record is his.
+    if weights is not None and ":" in model_name and not pretrained_cfg_overlay:
+        model = network_of(weights, kwargs)
+    else:
+        arguments = {**(weights.model_args if weights else {}), **kwargs}
+        model = build_network(arch, arguments, weights.surgery if weights else ())
+        if weights is not None:
+            cfg = load_pretrained(model, weights, how)
+        elif checkpoint_path is not None:
+            load_checkpoint(model, checkpoint_path)
+        remember(model, arch, arguments, cfg)
+    if features_only and is_library_name(arch):
+        raise TypeError(f"features_only=True is for networks of this package, not {arch}")
     if features_only:
         if not hasattr(model, "feature_info"):
             raise TypeError(f"{arch} has no feature maps; leave features_only out")
@@ -136,10 +146,11 @@ def create_model(
     return model
 
 
-def _resolve(name: str, pretrained: bool) -> tuple[PretrainedCfg | None, bool]:
+def _resolve(name: str, pretrained: bool, how: hub.Fetching) -> tuple[PretrainedCfg | None, bool]:
     scheme, separator, place = name.partition(":")
     if separator and scheme in ("local-dir", "hf-hub", "hf_hub"):
-        return (hub.read_local_dir(place) if scheme == "local-dir" else hub.download(place)), True
+        folder = scheme == "local-dir"
+        return (hub.read_local_dir(place) if folder else hub.download(place, how)), True
     # A name comes before a folder of that name, but "malunet.pth" is not weights called pth.
     if not is_model(name) or name.lower().endswith(hub.WEIGHTS_SUFFIXES):
         hint = hub.near_miss(name)
@@ -162,58 +173,38 @@ def _overlay(cfg: PretrainedCfg | None, name: str, overlay: Mapping[str, Any]) -
     return dataclasses.replace(cfg, **{**unhashed, **overlay})
 
 
-def _build(arch: str, arguments: dict[str, Any]) -> SegmentationModel:
-    entrypoint = model_entrypoint(arch)
-    known = _accepted(arch)
-    for key in arguments:
-        if known is not None and key not in known:
-            raise TypeError(f"{arch} takes no argument {key!r}; {near_matches(key, known)}")
-    # A user may have registered another kind of module, and knows what it lacks.
-    return cast(SegmentationModel, entrypoint(**arguments))
-
-
-def _accepted(arch: str) -> set[str] | None:
-    """Names of the arguments that a network takes, or None where that cannot be told."""
-    parameters = inspect.signature(model_entrypoint(arch)).parameters.values()
-    if all(p.kind is not p.VAR_KEYWORD for p in parameters):
-        return {p.name for p in parameters}
-    family = model_class(arch)
-    if family is not None and issubclass(family, SegmentationModel):
-        return set(inspect.signature(family).parameters)
-    return None
-
-
-def load_pretrained(model: nn.Module, cfg: PretrainedCfg) -> PretrainedCfg:
-    """Load the weights of a record into a network, adapted to its channels and classes.
-
-    Returns:
-        The record, with the place of the file that was loaded.
-
-    Raises:
-        CheckpointError: If the file's hash is not the record's, or the weights do not fit.
-        ValueError: If the weights are nowhere to be had.
-    """
-    if cfg.file is None:
-        cfg = hub.download_weights(cfg)
-    assert cfg.file is not None, "what was downloaded has a file"
-    state = read_state_dict(cfg.file)
-    if cfg.sha256 is not None and file_hash(cfg.file) != cfg.sha256:
-        raise CheckpointError(
-            f"{cfg.file} is not the file of the record {cfg.name}: its sha256 is "
-            f"{file_hash(cfg.file)}, the record says {cfg.sha256}; install or download it again"
+def _library_arguments(
+    name: str,
+    pretrained: bool,
+    features_only: bool,
+    out_indices: int | Sequence[int] | None,
+    kwargs: dict[str, Any],
+) -> dict[str, Any]:
+    """What of our own arguments is timm's as well; smp has other names for the same."""
+    asked = {
+        "pretrained": pretrained or None,
+        "features_only": features_only or None,
+        "out_indices": out_indices,
+    }
+    given = {key: value for key, value in asked.items() if value is not None}
+    if given and not name.startswith("timm:"):
+        raise TypeError(
+            f"{name} takes no argument {next(iter(given))!r}; encoder_weights= names its weights"
         )
-    if isinstance(model, SegmentationModel):
-        _adapt(model, state)
-    fill(model, state, cfg.file)
-    return cfg
+    return {**kwargs, **given}
 
 
-def _adapt(model: SegmentationModel, state: StateDict) -> None:
-    own = model.state_dict()
-    for first in model.first_weights:
-        if first in state and state[first].shape[1] != model.in_chans:
-            state[first] = adapt_channels(state[first], model.in_chans)
-    heads = tuple(f"{name}." for name in model.classifier)
-    of_classes = [key for key in own if key.startswith(heads) and key in state]
-    if any(own[key].shape[:1] != state[key].shape[:1] for key in of_classes):
-        state.update({key: own[key] for key in of_classes})
+def _of_library(
+    name: str,
+    arguments: dict[str, Any],
+    overlay: Mapping[str, Any] | None,
+    checkpoint_path: str | os.PathLike[str] | None,
+) -> SegmentationModel:
+    """Make a network of another library."""
+    if overlay:
+        raise TypeError(f"there is no record of weights of {name} to overlay")
+    model = build_network(name, arguments)
+    if checkpoint_path is not None:
+        load_checkpoint(model, checkpoint_path)
+    remember(model, name, arguments, None)
+    return model

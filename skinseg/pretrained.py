@@ -3,12 +3,14 @@
 import dataclasses
 import hashlib
 import json
+import math
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from skinseg.names import matches, near_matches, split_name
+from skinseg.record_fields import check_fields
 from skinseg.registry import is_model, model_module, model_names
 
 BUNDLED = Path(__file__).parent / "weights"
@@ -30,6 +32,8 @@ class PretrainedCfg:
         architecture: Registered name of the network.
         tag: Which weights of that network, for example ``isic2017``.
         model_args: Constructor arguments that the weights need.
+        surgery: The blocks that were put into the network, as :func:`skinseg.surgery.apply`
+            takes them; empty for a network as its architecture has it.
         file: The safetensors file, or None where it must come from the Hub.
         hf_hub_id: Hub repository ``org/name`` or ``org/name@revision``, or None.
         sha256: Hash of the safetensors file; None for a user's own unrecorded file.
@@ -51,6 +55,7 @@ class PretrainedCfg:
     architecture: str
     tag: str = ""
     model_args: dict[str, Any] = dataclasses.field(default_factory=dict)
+    surgery: list[dict[str, Any]] = dataclasses.field(default_factory=list)
     file: str | None = None
     hf_hub_id: str | None = None
     sha256: str | None = None
@@ -81,7 +86,7 @@ class PretrainedCfg:
             source: What to name in errors.
 
         Raises:
-            ValueError: If a key is unknown or the architecture is missing.
+            ValueError: If a key is unknown, a value of a wrong kind, or the architecture missing.
         """
         known = {field.name for field in dataclasses.fields(cls)}
         for key in record:
@@ -89,6 +94,7 @@ class PretrainedCfg:
                 raise ValueError(f"{source}: unknown key {key!r}; {near_matches(key, known)}")
         if "architecture" not in record:
             raise ValueError(f"{source}: the key 'architecture' is missing")
+        check_fields(record, source)
         values = dict(record)
         if "input_size" in values:
             values["input_size"] = tuple(values["input_size"])
@@ -98,7 +104,18 @@ class PretrainedCfg:
         """Return the record as JSON data, without the place of the file."""
         record = dataclasses.asdict(self)
         del record["file"]
-        return record
+        if not self.surgery:  # Versions before 0.2 do not know the key.
+            del record["surgery"]
+        return {name: _without_nan(value) for name, value in record.items()}
+
+
+def _without_nan(value: Any) -> Any:
+    """The same with null for what JSON has no number for."""
+    if isinstance(value, dict):
+        return {key: _without_nan(inner) for key, inner in value.items()}
+    if isinstance(value, (list, tuple)):
+        return type(value)(_without_nan(inner) for inner in value)
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def read_record(path: Path) -> PretrainedCfg:

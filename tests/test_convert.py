@@ -133,6 +133,80 @@ def test_widths_and_classes_are_read_from_the_shapes(checkpoint, tmp_path, name,
     assert record.input_size[0] == arguments["in_chans"]
 
 
+def reference_weights(shared_dir, name):
+    tensors = load_file(shared_dir / "parity" / f"{name}.safetensors")
+    return {k.removeprefix("weights."): v for k, v in tensors.items() if k[:8] == "weights."}
+
+
+def as_conv(weights):
+    """``split_att="conv"``: 1-D convolutions of kernel 1 for the linear heads."""
+    return {
+        key: value[..., None] if key.startswith("scab.catt.att") and value.ndim == 2 else value
+        for key, value in weights.items()
+    }
+
+
+def without(weights, *prefixes):
+    return {key: value for key, value in weights.items() if not key.startswith(prefixes)}
+
+
+def without_masks(weights):
+    """``gt_ds=False``: no heads for masks, and so no channel for one in each group."""
+    kept = without(weights, "gt_conv")
+    for key, value in kept.items():
+        if key.startswith("GAB") and ".g" in key:
+            kept[key] = value[:-1]
+        elif key.startswith("GAB") and ".tail_conv." in key:
+            axis = 1 if value.ndim == 4 else 0
+            if value.shape[axis] % 4 == 0 and "tail_conv.1.bias" not in key:
+                kept[key] = value.narrow(axis, 0, value.shape[axis] - 4)
+    return kept
+
+
+@pytest.mark.parametrize(
+    ("name", "change", "arguments"),
+    [
+        ("malunet", as_conv, {"bridge": "sab-cab"}),
+        ("malunet", lambda w: without(w, "scab."), {"bridge": None}),
+        ("egeunet", lambda w: without(w, "GAB"), {"bridge": False, "deep_supervision": False}),
+        ("egeunet", lambda w: without(w, "GAB", "gt_conv"), {"bridge": False}),
+        ("egeunet", without_masks, {"bridge": True, "deep_supervision": False}),
+    ],
+)
+def test_variants_are_told_by_their_weights(
+    shared_dir, checkpoint, tmp_path, name, change, arguments
+):
+    weights = reference_weights(shared_dir, name)
+    record = skinseg.convert_checkpoint(checkpoint(change(weights)), tmp_path / "out")
+    assert record.architecture == name
+    assert {key: record.model_args[key] for key in arguments} == arguments
+    network = skinseg.create_model(f"local-dir:{tmp_path / 'out'}").eval()
+    whole = skinseg.create_model(name, checkpoint_path=checkpoint(weights)).eval()
+    x = torch.rand(1, 3, 64, 64)
+    assert torch.equal(network(x), whole(x)) == (change is as_conv)
+    assert torch.equal(network.encoder(x)[-1], whole.encoder(x)[-1])
+
+
+def test_a_network_without_masks_that_expects_them_is_refused(shared_dir, checkpoint, tmp_path):
+    file = checkpoint(without(reference_weights(shared_dir, "egeunet"), "gt_conv"))
+    with pytest.raises(skinseg.CheckpointError, match="of another shape"):
+        skinseg.convert_checkpoint(file, tmp_path / "out")
+
+
+@pytest.mark.parametrize("prefix", ["_orig_mod.", "module._orig_mod.", "_orig_mod.module."])
+def test_prefixes_of_wrappers_are_removed(shared_dir, checkpoint, tmp_path, prefix):
+    weights = reference_weights(shared_dir, "malunet")
+    file = checkpoint({f"{prefix}{key}": value for key, value in weights.items()})
+    assert skinseg.convert_checkpoint(file, tmp_path / "out").architecture == "malunet"
+
+
+def test_weights_that_are_no_numbers_are_refused(checkpoint, tmp_path):
+    weights = {"encoder4.1.gau.x": torch.zeros(2), "final.bias": torch.tensor([0, float("nan")])}
+    with pytest.raises(skinseg.CheckpointError, match=r"has NaN in 'final\.bias' and 0 other"):
+        skinseg.convert_checkpoint(checkpoint(weights), tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
 def test_a_named_network_must_be_that_of_the_weights(checkpoint, tmp_path):
     file = checkpoint(skinseg.create_model("lmsaunet_n8").state_dict())
     with pytest.raises(skinseg.CheckpointError, match=r"do not fit LMSAUNet: \d+ missing"):

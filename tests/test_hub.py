@@ -9,9 +9,11 @@ import hashlib
 import json
 import os
 import re
+import resource
 import subprocess
 import sys
 import time
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -300,6 +302,30 @@ def config(**changes):
         (b"{}", r"hf-hub:org/net: config.json: the key 'architecture' is missing"),
         (config(treshold=1), r"config.json: unknown key 'treshold'; did you mean threshold"),
         (config(architecture="egenet"), r"no network 'egenet'; did you mean egeunet"),
+        (b"[" * 100_000, r"config.json is not readable JSON"),
+        (config(recipe=json.loads("[" * 40 + "]" * 40)), r"it has more than 32 levels"),
+        (
+            config(limitations="x" * 2**20),
+            r"it has 1,0\d\d,\d{3} bytes, and a rec",
+        ),
+        (
+            config(architecture=3),
+            r"'architecture' must be the name of a network, not 3",
+        ),
+        (config(model_args=[1]), r"'model_args' must be an object, not \[1\]"),
+        (
+            config(input_size=[3, 256]),
+            r"'input_size' must be three .*, not \[3, 256\]",
+        ),
+        (config(input_size=[3, 0, 9]), r"'input_size' must be three positive integers"),
+        (config(threshold="0.5"), r"'threshold' must be a number from 0 to 1, not '0.5'"),
+        (config(threshold=float("nan")), r"'threshold' must be a number from 0 to 1, not nan"),
+        (config(sha256="0"), r"'sha256' must be 64 hexadecimal digits or null, not '0'"),
+        (config(num_params=True), r"'num_params' must be a number of parameters or null, not True"),
+        (config(metrics=[{"data": "x"}, 3]), r"'metrics' must be a list of objects"),
+        (config(surgery={}), r"'surgery' must be a list of objects, not {}"),
+        (config(tag=None), r"'tag' must be a text, not None"),
+        (config(license=["MIT"]), r"'license' must be a text or null, not \['MIT'\]"),
     ],
 )
 def test_a_wrong_config(hub, written, message):
@@ -326,6 +352,101 @@ def test_weights_of_another_hash(hub):
     known = skinseg.get_pretrained_cfg("egeunet").sha256
     with pytest.raises(skinseg.CheckpointError, match=rf"sha256 is {known}, the record says 0000"):
         pull()
+
+
+STEP = {"kind": "after", "place": ["encoder.stages.0"], "block": "dga", "channels": [8]}
+
+
+def huge(**changes):
+    return config(tag="", sha256=None, **changes)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"model_args": {"channels": [80_000] * 6}}, "far larger than its file of weights"),
+        ({"architecture": "bisenet", "model_args": {"layers": [90_000] * 3}}, "far larger than"),
+        ({"model_args": {"num_classes": 10**9}}, "has the number 1,000,000,000 among its argu"),
+        ({"surgery": [{**STEP, "options": {"expand": 10**10}}]}, "has the number 10,000,000,000"),
+        ({"surgery": [{**STEP, "channels": [99_200]}]}, "far larger than its file of weights"),
+    ],
+)
+def test_a_config_that_asks_for_all_memory_gets_none(hub, changes, message):
+    hub.add("org/net", {**GOOD, "config.json": huge(**changes)})
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    for arguments in ({}, {"num_classes": 2}):
+        with pytest.raises(ValueError, match=message):
+            skinseg.create_model("hf-hub:org/net", **arguments)
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 300_000  # KiB
+
+
+def test_a_damaged_file_in_the_cache_can_be_fetched_again(hub, egeunet):
+    hub.add("org/net", GOOD)
+    file = Path(os.path.realpath(pull().pretrained_cfg.file))
+    for damaged, message in (
+        (EGEUNET[:-8] + bytes(8), "is not the file of the record .*if it was damaged in the cache"),
+        (EGEUNET[:1000], "is not a readable safetensors file"),
+    ):
+        file.write_bytes(damaged)
+        with pytest.raises(skinseg.CheckpointError, match=message) as caught:
+            pull()
+        assert "fetch it again: delete it, or load the network with force_download=True" in str(
+            caught.value
+        )
+        again = skinseg.create_model("hf-hub:org/net", force_download=True)
+        assert torch.equal(outputs(again), outputs(egeunet))
+    assert torch.equal(outputs(pull()), outputs(egeunet))
+
+
+# --- as users of PyTorchModelHubMixin expect ------------------------------------------------------
+
+
+def test_from_pretrained_and_push_to_hub(hub, egeunet, tmp_path, monkeypatch):
+    address = egeunet.push_to_hub(
+        "org/net", commit_message="First", private=True, token=TOKEN, branch="trial"
+    )
+    repository = hub.repositories["org/net"]
+    assert address == f"{hub.url}/org/net/commit/{repository.refs['trial']}"
+    assert repository.private
+    assert "First" in repository.messages
+    cache = tmp_path / "other cache"
+    where = {"revision": "trial", "token": TOKEN, "cache_dir": cache}
+    for kind in (skinseg.models.EGEUNet, skinseg.models.SegmentationModel):
+        network = kind.from_pretrained("org/net", **where)
+        assert type(network) is skinseg.models.EGEUNet
+        assert not network.training
+        assert torch.equal(outputs(network), outputs(egeunet))
+    assert Path(network.pretrained_cfg.file).is_relative_to(cache)
+    assert network.pretrained_cfg.hf_hub_id == "org/net@trial"
+    asked = len(hub.requests)
+    here = skinseg.models.EGEUNet.from_pretrained("org/net", **where, local_files_only=True)
+    assert len(hub.requests) == asked
+    assert torch.equal(outputs(here), outputs(egeunet))
+    skinseg.models.EGEUNet.from_pretrained("org/net", **where, force_download=True)
+    assert any("model.safetensors" in path for _, path, _ in hub.requests[asked:])
+    with pytest.raises(skinseg.HubError, match="not in the cache, and only the cache was asked"):
+        skinseg.models.EGEUNet.from_pretrained("org/other", local_files_only=True)
+
+
+def test_from_pretrained_of_a_folder(egeunet, tmp_path):
+    egeunet.save_pretrained(tmp_path)
+    network = skinseg.models.EGEUNet.from_pretrained(tmp_path, num_classes=2)
+    assert network.num_classes == 2
+    with pytest.raises(ValueError, match=r"holds a egeunet, which is no MALUNet"):
+        skinseg.models.MALUNet.from_pretrained(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("place", "revision", "message"),
+    [
+        ("egeunet", None, "'egeunet' is neither a folder here nor org/name"),
+        ("org/name@v1", "v2", "names a revision already, and revision='v2' another"),
+        (".", "v1", "is a folder, which has no revision 'v1'"),
+    ],
+)
+def test_places_that_are_none(place, revision, message):
+    with pytest.raises(ValueError, match=message):
+        skinseg.models.EGEUNet.from_pretrained(place, revision=revision)
 
 
 def test_a_known_tag_must_have_the_known_hash(hub):

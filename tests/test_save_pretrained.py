@@ -143,9 +143,9 @@ def test_the_example_of_the_card_runs(egeunet, tmp_path, monkeypatch):
 
 
 def with_another_block(network):
-    x = torch.zeros(1, 3, 64, 64)
-    block = "encoder.stages.5.block"
-    return skinseg.surgery.replace(network, block, "dga", example_input=x).model
+    """By hand, and so without a recipe."""
+    network.encoder.stages[5].block = skinseg.create_block("dga", 48, 64)
+    return network
 
 
 def with_another_module(network):
@@ -193,3 +193,30 @@ def test_a_changed_network_is_refused(change, says, tmp_path):
         with pytest.raises(TypeError, match=f"was changed since it was created.*{says}"):
             write()
     assert list(tmp_path.iterdir()) == []
+
+
+def test_cards_of_names_in_other_alphabets_and_of_all_scores(tmp_path):
+    metrics = [
+        {"data": "皮膚データ", "images": 7, "pooled_iou": 1, "pooled_dice": 0.5},
+        {"data": "Piel café", "images": 9, "pooled_iou": float("nan"), "accuracy": 0.25},
+    ]
+    mine = PretrainedCfg(
+        architecture="egeunet", tag="x", training_data={"name": "Кожа"}, metrics=metrics
+    )
+    record = saved(skinseg.create_model("egeunet"), tmp_path, record=mine)
+    assert record.metrics[1]["pooled_iou"] is None
+    assert "NaN" not in (tmp_path / "config.json").read_text()
+    card = ModelCard.load(tmp_path / "README.md")
+    found = {
+        (r.dataset_type, r.dataset_name, r.metric_type): r.metric_value
+        for r in (card.data.eval_results)
+    }
+    assert found == {
+        ("data-4e1e6212", "皮膚データ", "pooled_iou"): 1.0,
+        ("data-4e1e6212", "皮膚データ", "pooled_dice"): 0.5,
+        ("piel-cafe", "Piel café", "accuracy"): 0.25,
+    }
+    assert card.data.datasets and all(card.data.datasets)
+    assert "| Lesion IoU, pooled | 1.0000 |" in card.text
+    assert "| Lesion IoU, pooled | not defined |" in card.text
+    assert "images 7" in card.text

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 import torch
+from hub_networks import outputs
+from travels import assert_travels, trained
 
 import skinseg
 from skinseg import surgery
@@ -196,3 +198,86 @@ def test_our_encoder_under_smps_decoder(example):
     assert_learns_a_step(module.smp_unet(module.plain_encoder()))
     network = module.smp_unet(encoder)
     assert network(torch.rand(1, 3, 64, 96)).shape == (1, 1, 64, 96)
+
+
+# Networks of other libraries travel by their names
+
+OPERATORS = (
+    "from torchvision_operators import declare_missing_operators; declare_missing_operators()"
+)
+X = torch.zeros(1, 3, 64, 64)
+SMALL = {"decoder_channels": (32, 16, 16, 8, 8)}
+
+
+@pytest.fixture
+def smp():
+    return pytest.importorskip("segmentation_models_pytorch")
+
+
+@pytest.fixture
+def timm():
+    return pytest.importorskip("timm")
+
+
+def ecdf_decoder(host):
+    double = surgery.conv_run() & surgery.by_name("decoder.**")
+    return surgery.replace(host, double, "ecdf", example_input=X).model
+
+
+@pytest.mark.parametrize("ours", [True, False], ids=["by our name", "made by smp"])
+def test_smp_network_with_blocks_is_trained_and_travels(smp, ours, tmp_path, monkeypatch):
+    make = skinseg.create_model if ours else smp.create_model
+    name = "smp:unet" if ours else "unet"
+    weights = {} if ours else {"encoder_weights": None}
+    network = ecdf_decoder(make(name, encoder_name="resnet18", **weights, **SMALL))
+    network.in_chans = 3  # for the comparison below
+    record = trained(network, tmp_path / "run")
+    assert record.architecture == "smp:unet"
+    assert record.model_args["encoder_name"] == "resnet18"
+    assert "encoder_weights" not in record.model_args
+    again = skinseg.create_model(f"local-dir:{tmp_path / 'run'}")
+    assert torch.equal(outputs(again), outputs(network))
+    card = assert_travels(network, tmp_path, monkeypatch, OPERATORS)
+    assert "`ecdf` in place of `decoder.blocks.0.conv1 + decoder.blocks.0.conv2`" in card
+    predictor = skinseg.Predictor(f"local-dir:{tmp_path / 'run'}")
+    image = skinseg.data.synthetic_lesion(0, 96)[0]
+    assert predictor(image).mask.shape == (96, 96)
+
+
+def test_timm_features_with_blocks_travel(timm, tmp_path):
+    host = skinseg.create_model("timm:mobilenetv3_small_050", features_only=True, in_chans=4)
+    x = torch.rand(1, 4, 64, 64)
+    network = surgery.insert(host, "dga", after="blocks.2", example_input=x).model.eval()
+    skinseg.hub.save_pretrained(network, tmp_path)
+    again = skinseg.create_model(f"local-dir:{tmp_path}").eval()
+    assert all(map(torch.equal, again(x), network(x)))
+    assert skinseg.hub.read_local_dir(tmp_path).input_size[0] == 4
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments", "error", "says"),
+    [
+        ("smp:unett", {}, ValueError, "smp has no network 'unett'; did you mean unet"),
+        ("smp:unet", {"encoder_name": "tu-hf-hub:org/x"}, ValueError, "must be a name, not a pl"),
+        ("timm:hf-hub:org/x", {}, ValueError, "timm has no network 'hf-hub:org/x'"),
+        ("timm:resnet18", {"checkpoint_path": "x.pth"}, ValueError, "x.pth"),
+        ("timm:resnet18", {"pretrained_cfg": {"url": "x"}}, TypeError, "load weights afterwards"),
+        ("smp:unet", {"pretrained": True}, TypeError, "encoder_weights= names its weights"),
+        ("smp:unet", {"pretrained_cfg_overlay": {"tag": ""}}, TypeError, "no record of weights"),
+    ],
+)
+def test_names_of_other_libraries_are_names(smp, timm, name, arguments, error, says):
+    with pytest.raises(error, match=says):
+        skinseg.create_model(name, **arguments)
+
+
+def test_weights_of_the_host_load_after_the_operation(smp):
+    """As those of ImageNet do, which this does without."""
+    pretrained = smp.Unet("resnet18", encoder_weights=None, **SMALL)
+    network = smp.Unet("resnet18", encoder_weights=None, **SMALL)
+    network = surgery.insert(network, "dga", after="encoder", maps=-1, example_input=X).model
+    weights = {f"encoder.{k}": v for k, v in pretrained.encoder.state_dict().items()}
+    found = network.load_state_dict(weights, strict=False)
+    assert found.unexpected_keys == []
+    maps = zip(pretrained.eval().encoder(X + 1), network.eval().encoder.host(X + 1), strict=True)
+    assert all(torch.equal(a, b) for a, b in maps)

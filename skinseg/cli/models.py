@@ -13,7 +13,7 @@ from skinseg.cli.options import SOURCES, AsJson
 from skinseg.cli.tables import show_facts, show_table
 from skinseg.formatting import counted
 from skinseg.names import split_name
-from skinseg.registry import model_entrypoint
+from skinseg.registry import is_model, model_entrypoint
 
 if TYPE_CHECKING:
     from skinseg.models import SegmentationModel
@@ -139,15 +139,17 @@ def _describe_file(path: str, *, as_json: bool) -> None:
 
 def _facts(name: str, network: "SegmentationModel", size: int | None) -> dict[str, Any]:
 
-    record = network.pretrained_cfg
-    entrypoint = model_entrypoint(record.architecture if record else name)
+    origin = skinseg.hub.origin_of(network)
+    record = origin.pretrained_cfg if origin else None
+    architecture = record.architecture if record else name
+    about = inspect.getdoc(model_entrypoint(architecture)) if is_model(architecture) else None
     features = getattr(network, "feature_info", None)
     trained = record.input_size[1:] if record else (256, 256)
     input_size = (getattr(network, "in_chans", 3), *((size, size) if size else trained))
     return {
         "name": record.name if record else name,
-        "summary": (inspect.getdoc(entrypoint) or "").partition("\n")[0],
-        "arguments": getattr(network, "config", None),
+        "summary": (about or "").partition("\n")[0],
+        "arguments": origin.model_args if origin else None,
         "parameters": skinseg.complexity.count_parameters(network).total,
         "feature_maps": features.get_dicts() if features else None,
         "weights": record.to_dict() if record else None,
@@ -213,7 +215,9 @@ def _lines(facts: dict[str, Any]) -> list[tuple[str, str]]:
 
 def _record_lines(record: dict[str, Any]) -> list[tuple[str, str]]:
     channels, height, width = record["input_size"]
+    blocks = [f"{step['block']}: {' + '.join(step['place'])}" for step in record.get("surgery", [])]
     return [
+        *([("blocks put in", "; ".join(blocks))] if blocks else []),
         (
             "input",
             f"{height} x {width}, {counted(channels, 'channel')}, "

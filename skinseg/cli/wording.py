@@ -16,6 +16,7 @@ def _labels(found: re.Match[str]) -> str:
 
 
 _PHRASES: list[tuple[str, str | Callable[[re.Match[str]], str]]] = [
+    (r"fetch it again: delete it, or load the network with force_download=True", "delete it"),
     (r"MappedLabels\(dataset, \{(.*?)\}\)", _labels),
     (r"with labels=\{(.*?)\}", lambda found: f"with {_labels(found)}"),
     (r"AnyLabel\(dataset\),", "--any-label,"),

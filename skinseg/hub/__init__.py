@@ -2,6 +2,7 @@
 
 from skinseg.hub.card import model_card
 from skinseg.hub.errors import HubError
+from skinseg.hub.header import FETCH_AGAIN, check_header, limited, read_header
 from skinseg.hub.local_dir import (
     CONFIG_NAME,
     WEIGHTS_NAME,
@@ -10,25 +11,38 @@ from skinseg.hub.local_dir import (
     write_weights,
 )
 from skinseg.hub.near_misses import WEIGHTS_SUFFIXES, near_miss
+from skinseg.hub.origin import Origin, build, origin_of, rebuilt_differences, set_origin
+from skinseg.hub.place import open_place
 from skinseg.hub.push import files_for_hub, push_to_hub
-from skinseg.hub.remote import download, download_weights
-from skinseg.hub.save import CARD_NAME, rebuilt_differences, save_pretrained, weights_held
+from skinseg.hub.remote import AS_USUAL, Fetching, download, download_weights
+from skinseg.hub.save import CARD_NAME, save_pretrained, weights_held
 
 __all__ = [
+    "AS_USUAL",
     "CARD_NAME",
     "CONFIG_NAME",
+    "FETCH_AGAIN",
+    "Fetching",
     "WEIGHTS_NAME",
     "WEIGHTS_SUFFIXES",
     "HubError",
+    "Origin",
+    "build",
+    "check_header",
     "download",
     "download_weights",
     "files_for_hub",
+    "limited",
     "model_card",
     "near_miss",
+    "open_place",
+    "origin_of",
     "push_to_hub",
+    "read_header",
     "read_local_dir",
     "rebuilt_differences",
     "save_pretrained",
+    "set_origin",
     "weights_held",
     "write_local_dir",
     "write_weights",

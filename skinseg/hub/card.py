@@ -1,7 +1,10 @@
 """The page of a network on the Hub: what its record says, and no more."""
 
+import hashlib
 import inspect
+import math
 import re
+import unicodedata
 from typing import Any, TypedDict
 
 from huggingface_hub import EvalResult, ModelCardData
@@ -27,6 +30,7 @@ SCORES = {
 }
 # Versions before 0.2 recorded it with the scores of a training run.
 NOT_SCORES = ("loss",)
+PLACES = {"replace": "in place of", "after": "after", "before": "before"}
 USES = """\
 For research and teaching: outlining lesions in dermoscopy images, comparing methods, preparing
 data that a person checks.
@@ -78,8 +82,8 @@ def _metadata(cfg: PretrainedCfg) -> ModelCardData:
     results = [
         EvalResult(
             task_type=TASK,
-            dataset_type=_slug(entry["data"]),
-            dataset_name=entry["data"],
+            dataset_type=_identifier(entry["data"]),
+            dataset_name=str(entry["data"]),
             metric_type=key,
             metric_value=round(value, 4),
             metric_name=_label(key),
@@ -87,14 +91,15 @@ def _metadata(cfg: PretrainedCfg) -> ModelCardData:
         for entry in cfg.metrics
         if "data" in entry
         for key, value in _values(entry).items()
+        if math.isfinite(value)
     ]
     data = cfg.training_data.get("name")
     return ModelCardData(
         library_name="skinseg",
         pipeline_tag=TASK,
-        tags=[*TAGS, cfg.architecture],
+        tags=[*TAGS, cfg.architecture.replace(":", "-")],
         # The Hub wants an identifier: the name up to the first comma or colon.
-        datasets=[_slug(re.split("[,:;(]", data)[0])] if data else None,
+        datasets=[_identifier(re.split("[,:;(]", str(data))[0])] if data else None,
         metrics=sorted({result.metric_type for result in results}) or None,
         # Without results the name would stand in the metadata by itself, where it means nothing.
         model_name=cfg.name if results else None,
@@ -104,7 +109,15 @@ def _metadata(cfg: PretrainedCfg) -> ModelCardData:
 
 
 def _slug(text: str) -> str:
-    return re.sub(r"[^a-z0-9.]+", "-", text.lower()).strip("-.")
+    # "Piel café" is "piel-cafe"; letters that are none of Latin's with a mark go.
+    plain = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode()
+    return re.sub(r"[^a-z0-9.]+", "-", plain.lower()).strip("-.")
+
+
+def _identifier(name: object) -> str:
+    """What the Hub calls a data set; of a name without Latin letters, a part of its hash."""
+    text = str(name)
+    return _slug(text) or f"data-{hashlib.sha256(text.encode()).hexdigest()[:8]}"
 
 
 class _LicenceNames(TypedDict, total=False):
@@ -121,8 +134,15 @@ def _licence_names(licence: str | None) -> _LicenceNames:
 
 
 def _values(entry: dict[str, Any]) -> dict[str, float]:
-    """The scores among what a measurement records; a loss is none."""
-    return {k: v for k, v in entry.items() if isinstance(v, float) and k not in NOT_SCORES}
+    """The scores among what a measurement records; a loss is none, nor is a count."""
+    found = {}
+    for key, value in entry.items():
+        whole = isinstance(value, int) and not isinstance(value, bool) and key in SCORES
+        if key not in NOT_SCORES and (whole or isinstance(value, float)):
+            found[key] = float(value)
+        elif value is None and key in SCORES:  # JSON has no NaN.
+            found[key] = math.nan
+    return found
 
 
 def _label(key: str) -> str:
@@ -137,6 +157,7 @@ def _introduction(cfg: PretrainedCfg) -> str:
         "Network": f"`{cfg.architecture}`. {(summary or '').partition(chr(10))[0]}".strip(),
         "Parameters": f"{cfg.num_params:,}" if cfg.num_params else "not recorded",
         "Arguments": f"`{', '.join(f'{k}={v!r}' for k, v in cfg.model_args.items())}`",
+        **_blocks(cfg),
         "Input": f"{height} x {width}, {counted(channels, 'channel')}; {_pairs(cfg.normalization)}",
         "Output": f"logits at the input's size; lesion from probability {cfg.threshold} on",
         "Weights": f"sha256 `{cfg.sha256}`" if cfg.sha256 else "`model.safetensors`",
@@ -147,10 +168,20 @@ def _introduction(cfg: PretrainedCfg) -> str:
     )
 
 
+def _blocks(cfg: PretrainedCfg) -> dict[str, str]:
+    """What was put into the network that its name alone does not say."""
+    places = [
+        f"`{step['block']}` {PLACES[step['kind']]} `{' + '.join(step['place'])}`"
+        for step in cfg.surgery
+    ]
+    return {"Blocks put in": "; ".join(places)} if places else {}
+
+
 def _example(cfg: PretrainedCfg, source: str) -> str:
     lines = ["import skinseg", ""]
     # The predictor knows lesion and skin alone; other networks give logits.
-    if cfg.model_args.get("num_classes", 1) <= 2:
+    arguments = cfg.model_args
+    if arguments.get("num_classes", arguments.get("classes", 1)) <= 2:
         lines += [
             f'predictor = skinseg.Predictor("{source}")',
             'found = predictor("image.jpg")  # any size; or an array, a PIL image, a tensor',
@@ -185,11 +216,17 @@ def _scores(cfg: PretrainedCfg) -> str:
 def _score_table(entry: dict[str, Any]) -> str:
     values = _values(entry)
     about = {k: v for k, v in entry.items() if k not in {"data", *values, *NOT_SCORES}}
-    rows = [f"| {_label(k)} | {v:.4f} | {SCORES.get(k, ('', ''))[1]} |" for k, v in values.items()]
+    rows = [
+        f"| {_label(k)} | {_shown(v)} | {SCORES.get(k, ('', ''))[1]} |" for k, v in values.items()
+    ]
     title = f"On {entry.get('data', 'data that the record does not name')}"
     return "\n".join(
         [f"{title} ({_pairs(about)}):\n", "| score | value | what it is |", "|---|---|---|", *rows]
     ) + ("\n")
+
+
+def _shown(score: float) -> str:
+    return f"{score:.4f}" if math.isfinite(score) else "not defined"
 
 
 def _limits(cfg: PretrainedCfg) -> str:

@@ -63,6 +63,8 @@ def _reason(error: BaseException, repo: str) -> str:
         return f"the repository is gated; ask for access at {page}, then set HF_TOKEN"
     if isinstance(error, RevisionNotFoundError):
         return f"there is no such branch, tag or commit; {page}/tree/main lists them"
+    if isinstance(error, LocalEntryNotFoundError):
+        return "it is not in the cache, and only the cache was asked (local_files_only=True)"
     if isinstance(error, EntryNotFoundError) and isinstance(error, HfHubHTTPError):
         return "the repository has no such file, so it does not hold one of these networks"
     if isinstance(error, RepositoryNotFoundError) or _status(error) == 401:

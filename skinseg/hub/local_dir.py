@@ -11,9 +11,12 @@ from safetensors.torch import save
 from skinseg.checkpoint import StateDict
 from skinseg.files import write_atomically, write_json
 from skinseg.pretrained import PretrainedCfg, file_hash
+from skinseg.record_fields import check_depth
 
 CONFIG_NAME = "config.json"
 WEIGHTS_NAME = "model.safetensors"
+# The records of this package have some thousands.
+MOST_BYTES = 2**20
 
 
 def read_local_dir(folder: str | os.PathLike[str]) -> PretrainedCfg:
@@ -40,11 +43,16 @@ def read_config(path: Path, source: str) -> PretrainedCfg:
     """Read ``config.json``; ``source`` is what errors call it.
 
     Raises:
-        ValueError: If it is no JSON object, has an unknown key, or names no architecture.
+        ValueError: If it is no JSON object, far larger or deeper than any record, has an unknown
+            key or a value of a wrong kind, or names no architecture.
     """
     try:
+        size = path.stat().st_size
+        if size > MOST_BYTES:
+            raise ValueError(f"it has {size:,} bytes, and a record at most {MOST_BYTES:,}")
         record = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+        check_depth(record, "it")
+    except (OSError, ValueError, RecursionError) as error:
         raise ValueError(f"{source} is not readable JSON: {error}") from error
     if not isinstance(record, dict):
         raise ValueError(f"{source} must hold a JSON object, not {type(record).__name__}")

@@ -19,19 +19,24 @@ def push_to_hub(
     *,
     private: bool | None = None,
     revision: str | None = None,
+    token: str | bool | None = None,
+    commit_message: str | None = None,
     record: PretrainedCfg | None = None,
 ) -> CommitInfo:
     """Publish a network on the Hugging Face Hub: config, weights and model card, in one commit.
 
     What is uploaded is what :meth:`~skinseg.models.SegmentationModel.save_pretrained` writes into
-    a folder; look there first. The token is that of ``HF_TOKEN`` or of ``hf auth login``.
+    a folder; look there first.
 
     Args:
-        model: A network of :func:`skinseg.create_model`.
+        model: A network of :func:`skinseg.create_model`, or of segmentation_models_pytorch; blocks
+            that :mod:`skinseg.surgery` put into it go with it.
         repo_id: ``org/name``; the repository is made if there is none. Its ``config.json``,
             ``model.safetensors`` and ``README.md`` are replaced.
         private: Whether a new repository is private; None leaves that to the account's settings.
         revision: Branch to commit to, made if there is none; the main branch by default.
+        token: Token that may write; that of ``HF_TOKEN`` or of ``hf auth login`` by default.
+        commit_message: What the history says; the network's name by default.
         record: What is known of the weights, in place of ``model.pretrained_cfg``. Architecture,
             arguments, number of parameters and hash are filled in.
 
@@ -53,14 +58,14 @@ def push_to_hub(
         files = files_for_hub(model, repo_id, Path(folder), record)
         with hub_errors(repo_id, "cannot be published"):
             # Made here, so that HF_ENDPOINT and the like count as they are now.
-            api = HfApi(library_name="skinseg")
+            api = HfApi(library_name="skinseg", token=token)
             api.create_repo(repo_id, private=private, exist_ok=True)
             if revision is not None:
                 api.create_branch(repo_id, branch=revision, exist_ok=True)
             return api.create_commit(
                 repo_id,
                 [CommitOperationAdd(path_in_repo=f.name, path_or_fileobj=f) for f in files],
-                commit_message=f"Upload {read_local_dir(folder).name}",
+                commit_message=commit_message or f"Upload {read_local_dir(folder).name}",
                 revision=revision,
             )
 

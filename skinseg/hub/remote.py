@@ -1,6 +1,7 @@
 """Networks from the Hugging Face Hub, or from the client's cache of it."""
 
 import dataclasses
+import os
 from pathlib import Path
 
 from huggingface_hub import (
@@ -17,11 +18,32 @@ from skinseg.hub.local_dir import CONFIG_NAME, WEIGHTS_NAME, read_config
 from skinseg.pretrained import PretrainedCfg, get_pretrained_cfg, list_pretrained
 
 
-def download(repo: str) -> PretrainedCfg:
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Fetching:
+    """How files are fetched; the names are those of ``huggingface_hub.hf_hub_download``.
+
+    Attributes:
+        cache_dir: Folder of the cache, in place of the client's.
+        token: Token, in place of that of ``HF_TOKEN`` or of ``hf auth login``; False for none.
+        force_download: Fetch the files though they are in the cache.
+        local_files_only: Take them from the cache alone.
+    """
+
+    cache_dir: str | os.PathLike[str] | None = None
+    token: str | bool | None = None
+    force_download: bool = False
+    local_files_only: bool = False
+
+
+AS_USUAL = Fetching()
+
+
+def download(repo: str, how: Fetching = AS_USUAL) -> PretrainedCfg:
     """Fetch config and weights of a Hub repository, or take them from the local cache.
 
     Args:
         repo: ``org/name`` or ``org/name@revision``.
+        how: Cache, token and the like.
 
     Returns:
         The record, with its file. Whether the file is that of the record's hash is checked when
@@ -33,16 +55,16 @@ def download(repo: str) -> PretrainedCfg:
             but with another hash.
         ValueError: If the name is malformed, or the config cannot be read.
     """
-    config = Path(_fetch(repo, CONFIG_NAME))
+    config = Path(_fetch(repo, CONFIG_NAME, how))
     cfg = check_known(read_config(config, f"hf-hub:{repo}: {CONFIG_NAME}"), f"hf-hub:{repo}")
     # In the cache a file is in a folder named by its commit. The weights must be of the same
     # one, though a new one may appear between the two requests.
     commit = config.parent.name
-    weights = _fetch(f"{repo.partition('@')[0]}@{commit}", WEIGHTS_NAME)
+    weights = _fetch(f"{repo.partition('@')[0]}@{commit}", WEIGHTS_NAME, how)
     return dataclasses.replace(cfg, file=weights, hf_hub_id=repo)
 
 
-def download_weights(cfg: PretrainedCfg) -> PretrainedCfg:
+def download_weights(cfg: PretrainedCfg, how: Fetching = AS_USUAL) -> PretrainedCfg:
     """Return the record with its weight file fetched from its Hub repository.
 
     Raises:
@@ -54,7 +76,7 @@ def download_weights(cfg: PretrainedCfg) -> PretrainedCfg:
             f"the weights {cfg.name} are known, but neither bundled nor published on the Hub; "
             "pass pretrained_cfg_overlay=dict(file=...) if you have them"
         )
-    return dataclasses.replace(cfg, file=_fetch(cfg.hf_hub_id, WEIGHTS_NAME))
+    return dataclasses.replace(cfg, file=_fetch(cfg.hf_hub_id, WEIGHTS_NAME, how))
 
 
 def check_known(cfg: PretrainedCfg, source: str) -> PretrainedCfg:
@@ -84,23 +106,34 @@ def check_known(cfg: PretrainedCfg, source: str) -> PretrainedCfg:
     )
 
 
-def _fetch(repo: str, filename: str) -> str:
+def _fetch(repo: str, filename: str, how: Fetching = AS_USUAL) -> str:
     repo_id, _, revision = repo.partition("@")
     named = revision or None
     with hub_errors(repo, f"{filename} cannot be fetched"):
-        if not isinstance(try_to_load_from_cache(repo_id, filename, revision=named), str):
-            _reach(hf_hub_url(repo_id, filename, revision=named))
-        return hf_hub_download(repo_id, filename, revision=named, library_name="skinseg")
+        cache = None if how.cache_dir is None else os.fspath(how.cache_dir)
+        held = try_to_load_from_cache(repo_id, filename, cache_dir=cache, revision=named)
+        if not isinstance(held, str) and not how.local_files_only:
+            _reach(hf_hub_url(repo_id, filename, revision=named), how.token)
+        return hf_hub_download(
+            repo_id,
+            filename,
+            revision=named,
+            library_name="skinseg",
+            cache_dir=cache,
+            token=how.token,
+            force_download=how.force_download,
+            local_files_only=how.local_files_only,
+        )
 
 
-def _reach(url: str) -> None:
+def _reach(url: str, token: str | bool | None) -> None:
     """Ask for a file once, so that what is out of reach fails at once.
 
     For a file that is not in the cache the client itself tries for half a minute, and prints each
     try. That is right where a server answers that it is busy, and it goes on to do so then.
     """
     try:
-        get_hf_file_metadata(url, library_name="skinseg")
+        get_hf_file_metadata(url, token=token, library_name="skinseg")
     except HfHubHTTPError as error:
         status = error.response.status_code
         if status != 429 and status < 500:

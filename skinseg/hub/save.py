@@ -4,42 +4,22 @@ import dataclasses
 import os
 import shutil
 from pathlib import Path
-from typing import Any, Protocol, cast
 
 import torch
 from torch import nn
 
-from skinseg.checkpoint import StateDict, read_state_dict, state_differences
+from skinseg.checkpoint import read_state_dict
 from skinseg.complexity import count_parameters
 from skinseg.errors import CheckpointError
 from skinseg.files import write_atomically
 from skinseg.hub.card import model_card
 from skinseg.hub.local_dir import WEIGHTS_NAME, read_local_dir, weights_hash, write_local_dir
+from skinseg.hub.origin import Origin, origin_of, rebuilt_differences
 from skinseg.pretrained import PretrainedCfg, file_hash
-from skinseg.registry import model_entrypoint
+from skinseg.surgery import Recipe, SurgeryError, recipe_of
+from skinseg.surgery.recipe import steps_of
 
 CARD_NAME = "README.md"
-
-
-class Rebuildable(Protocol):
-    """A network that a record can build again, whatever its class.
-
-    Attributes:
-        architecture: Registered name.
-        config: The arguments that it is built with.
-        pretrained_cfg: Record of the weights that it was created with, or None.
-    """
-
-    architecture: str
-    config: dict[str, Any]
-    pretrained_cfg: PretrainedCfg | None
-
-    @property
-    def in_chans(self) -> int:
-        """Channels of the input."""
-
-    def state_dict(self) -> StateDict:
-        """Return the weights by name."""
 
 
 def save_pretrained(
@@ -58,79 +38,76 @@ def save_for(
     model: nn.Module, folder: str | os.PathLike[str], source: str, record: PretrainedCfg | None
 ) -> None:
     """Write config, weights and model card; ``source`` is the name that the card loads it by."""
-    network = _rebuildable(model)
+    origin = _rebuildable(model)
     folder = Path(folder).expanduser()
     folder.mkdir(parents=True, exist_ok=True)
-    known = network.pretrained_cfg
-    file = None if known is None else _file_of_weights(network, known)
-    cfg = _record(network, known, file is not None) if record is None else record
-    cfg = dataclasses.replace(
-        cfg,
-        architecture=network.architecture,
-        model_args=network.config,
-        num_params=count_parameters(model).total,
-    )
+    known = origin.pretrained_cfg
+    file = None if known is None else _file_of_weights(model, known)
+    cfg = _record(origin, file is not None) if record is None else record
+    cfg = _filled_in(cfg, origin, model, recipe_of(model))
     if known is not None and file is not None:
         # The same bytes, and so the recorded hash, whatever version of safetensors is here.
         write_atomically(folder / WEIGHTS_NAME, lambda copy: shutil.copyfile(file, copy))
         write_local_dir(folder, dataclasses.replace(cfg, sha256=known.sha256))
     else:
-        write_local_dir(folder, cfg, network.state_dict())
+        write_local_dir(folder, cfg, model.state_dict())
     card = model_card(read_local_dir(folder), source)  # as written, with the hash
     write_atomically(folder / CARD_NAME, lambda path: path.write_text(card, encoding="utf-8"))
 
 
-def _rebuildable(model: nn.Module) -> Rebuildable:
-    """Return the network; raise if the record could not build it again."""
-    if not getattr(model, "architecture", "") or not hasattr(model, "config"):
+def _filled_in(
+    cfg: PretrainedCfg, origin: Origin, model: nn.Module, surgery: Recipe
+) -> PretrainedCfg:
+    """The record with what the network itself says."""
+    return dataclasses.replace(
+        cfg,
+        architecture=origin.architecture,
+        model_args=origin.model_args,
+        surgery=surgery,
+        num_params=count_parameters(model).total,
+    )
+
+
+def _rebuildable(model: nn.Module) -> Origin:
+    """Return the network's origin; raise if the record could not build it again."""
+    origin = origin_of(model)
+    if origin is None:
         raise TypeError(
             f"a {type(model).__name__} cannot be saved with its config: only a whole network of "
-            "skinseg.create_model can be made again by name. Save its state_dict() instead"
+            "skinseg.create_model, or one of segmentation_models_pytorch, can be made again by "
+            "name. Save its state_dict() instead"
         )
-    network = cast(Rebuildable, model)
-    differences = rebuilt_differences(network)
+    differences = rebuilt_differences(model)
     if differences:
         raise TypeError(
             f"this {type(model).__name__} was changed since it was created, and the network that "
             f"its config builds could not load its weights: {'; '.join(differences)}. Save its "
             "state_dict() instead"
         )
-    return network
+    return origin
 
 
-def rebuilt_differences(model: Rebuildable) -> list[str]:
-    """Compare a network with the one that its architecture and config build.
-
-    Args:
-        model: Network with ``architecture`` and ``config``.
-
-    Returns:
-        What differs among names and shapes of weights, in words; nothing if the weights fit.
-    """
-    with torch.device("meta"):
-        rebuilt = model_entrypoint(model.architecture)(**model.config)
-    return state_differences(rebuilt.state_dict(), model.state_dict())
-
-
-def _record(model: Rebuildable, known: PretrainedCfg | None, unchanged: bool) -> PretrainedCfg:
+def _record(origin: Origin, unchanged: bool) -> PretrainedCfg:
     """What holds for these weights: all of the known record, or only how images are prepared.
 
     Training data, scores and the like belong to the file of the record's hash. A network that
     was trained further, got a new head, or never loaded that file has none of them.
     """
+    known = origin.pretrained_cfg
     if known is None:
-        return PretrainedCfg(architecture=model.architecture, input_size=(model.in_chans, 256, 256))
+        size = (origin.in_chans, 256, 256)
+        return PretrainedCfg(architecture=origin.architecture, input_size=size)
     if unchanged:
         return known
     return PretrainedCfg(
-        architecture=model.architecture,
-        input_size=(model.in_chans, *known.input_size[1:]),
+        architecture=origin.architecture,
+        input_size=(origin.in_chans, *known.input_size[1:]),
         normalization=known.normalization,
         threshold=known.threshold,
     )
 
 
-def weights_held(model: Rebuildable) -> str:
+def weights_held(model: nn.Module) -> str:
     """Tell which recorded weights a network holds, for the record of what is trained from them.
 
     A new head, or a first convolution for other channels, does not count.
@@ -148,7 +125,8 @@ def weights_held(model: Rebuildable) -> str:
         >>> weights_held(skinseg.create_model("malunet", pretrained=True)).partition(",")[0]
         'malunet.isic2017'
     """
-    cfg = model.pretrained_cfg
+    origin = origin_of(model)
+    cfg = None if origin is None else origin.pretrained_cfg
     if cfg is None or cfg.file is None:
         return "random weights"
     try:
@@ -161,7 +139,8 @@ def weights_held(model: Rebuildable) -> str:
         return "random weights"
     data = cfg.training_data.get("name")
     trained_on = f", trained on {data}" if data else ""
-    return f"{cfg.name}, sha256 {cfg.sha256 or file_hash(cfg.file)}{trained_on}"
+    blocks = ", with blocks put in" if steps_of(model) and own.keys() != recorded.keys() else ""
+    return f"{cfg.name}, sha256 {cfg.sha256 or file_hash(cfg.file)}{trained_on}{blocks}"
 
 
 def record_of(model: nn.Module) -> tuple[PretrainedCfg, str]:
@@ -170,23 +149,23 @@ def record_of(model: nn.Module) -> tuple[PretrainedCfg, str]:
     Weights that are those of no file have the hash that :func:`save_pretrained` would record.
     A module that is none of this package's networks is known by the name of its class.
     """
-    known = getattr(model, "pretrained_cfg", None)
-    known = known if isinstance(known, PretrainedCfg) else None
-    if not getattr(model, "architecture", "") or not hasattr(model, "config"):
+    origin = origin_of(model)
+    if origin is None:
+        known = getattr(model, "pretrained_cfg", None)
+        known = known if isinstance(known, PretrainedCfg) else None
         cfg = known or PretrainedCfg(architecture=type(model).__name__)
         return cfg, weights_hash(model.state_dict())
-    network = cast(Rebuildable, model)
-    unchanged = known is not None and _file_of_weights(network, known) is not None
-    cfg = dataclasses.replace(
-        _record(network, known, unchanged),
-        architecture=network.architecture,
-        model_args=network.config,
-        num_params=count_parameters(model).total,
-    )
-    return cfg, (unchanged and cfg.sha256) or weights_hash(network.state_dict())
+    known = origin.pretrained_cfg
+    unchanged = known is not None and _file_of_weights(model, known) is not None
+    try:
+        surgery = recipe_of(model)
+    except SurgeryError:
+        surgery = []  # A block of one's own that no record can tell of.
+    cfg = _filled_in(_record(origin, unchanged), origin, model, surgery)
+    return cfg, (unchanged and cfg.sha256) or weights_hash(model.state_dict())
 
 
-def _file_of_weights(model: Rebuildable, cfg: PretrainedCfg) -> str | None:
+def _file_of_weights(model: nn.Module, cfg: PretrainedCfg) -> str | None:
     """Return the file of a record if the network still has its weights, else None."""
     if cfg.sha256 is None or cfg.file is None or not cfg.file.endswith(".safetensors"):
         return None

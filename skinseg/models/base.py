@@ -18,6 +18,10 @@ from skinseg.models.citation import Citation
 from skinseg.models.features import FeatureInfo
 from skinseg.models.grad_checkpointing import checkpointed
 from skinseg.pretrained import PretrainedCfg
+from skinseg.registry import is_model, model_class
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 MIN_SIZE = 32
 
@@ -271,6 +275,120 @@ class SegmentationModel(nn.Module):
             'egeunet.isic2017'
         """
         hub.save_pretrained(self, folder, record=record)
+
+    @classmethod
+    def from_pretrained(
+        cls,
+        pretrained_model_name_or_path: str | os.PathLike[str],
+        *,
+        revision: str | None = None,
+        cache_dir: str | os.PathLike[str] | None = None,
+        token: str | bool | None = None,
+        force_download: bool = False,
+        local_files_only: bool = False,
+        **kwargs: Any,
+    ) -> "Self":
+        """Load a network from the Hugging Face Hub or from a folder, in evaluation mode.
+
+        Arguments are named as in ``huggingface_hub.PyTorchModelHubMixin``. The network is that of
+        :func:`skinseg.create_model` with ``hf-hub:`` or ``local-dir:``, where it is in training
+        mode.
+
+        Args:
+            pretrained_model_name_or_path: ``org/name`` or ``org/name@revision``, or a folder.
+            revision: Branch, tag or commit.
+            cache_dir: Folder of the cache, in place of the client's.
+            token: Token, in place of that of ``HF_TOKEN`` or of ``hf auth login``; False for none.
+            force_download: Fetch the files though they are in the cache.
+            local_files_only: Take them from the cache alone.
+            **kwargs: Arguments of the network other than the record's, such as ``num_classes``.
+
+        Returns:
+            The network.
+
+        Raises:
+            HubError: If the repository or the network is out of reach and the cache is empty.
+            CheckpointError: If the weights are not those of the record.
+            ValueError: If it is a network of another family than this class's, the config cannot be
+                read, or a folder is given a revision.
+            TypeError: If the network does not take an argument.
+
+        Example:
+            >>> import skinseg, tempfile
+            >>> net = skinseg.create_model("egeunet", pretrained=True)
+            >>> with tempfile.TemporaryDirectory() as folder:
+            ...     net.save_pretrained(folder)
+            ...     again = skinseg.models.EGEUNet.from_pretrained(folder)
+            >>> again.pretrained_cfg.name, again.training
+            ('egeunet.isic2017', False)
+        """
+        from skinseg.models.loading import network_of
+
+        how = hub.Fetching(
+            cache_dir=cache_dir,
+            token=token,
+            force_download=force_download,
+            local_files_only=local_files_only,
+        )
+        cfg = hub.open_place(pretrained_model_name_or_path, revision, how)
+        family = model_class(cfg.architecture) if is_model(cfg.architecture) else None
+        known = family is not None and issubclass(family, SegmentationModel)
+        network = (
+            None if known and not issubclass(family or object, cls) else network_of(cfg, kwargs)
+        )
+        if not isinstance(network, cls):
+            raise ValueError(
+                f"{pretrained_model_name_or_path} holds a {cfg.architecture}, which is no "
+                f"{cls.__name__}; skinseg.create_model loads any network"
+            )
+        return network.eval()
+
+    def push_to_hub(
+        self,
+        repo_id: str,
+        *,
+        commit_message: str | None = None,
+        private: bool | None = None,
+        token: str | bool | None = None,
+        branch: str | None = None,
+        record: PretrainedCfg | None = None,
+    ) -> str:
+        """Publish the network on the Hugging Face Hub, as :func:`skinseg.push_to_hub` does.
+
+        Arguments are named as in ``huggingface_hub.PyTorchModelHubMixin``.
+
+        Args:
+            repo_id: ``org/name``; the repository is made if there is none.
+            commit_message: What the history says; the network's name by default.
+            private: Whether a new repository is private; None leaves that to the account.
+            token: Token that may write; that of ``HF_TOKEN`` or of ``hf auth login`` by default.
+            branch: Branch to commit to, made if there is none; the main branch by default.
+            record: As in :meth:`save_pretrained`.
+
+        Returns:
+            The address of the commit.
+
+        Raises:
+            HubError: If the Hub refuses, or cannot be reached.
+            CheckpointError: If the record has the name of known weights, and these are others.
+            ValueError: If ``repo_id`` is not ``org/name``.
+            TypeError: If the network was not made by :func:`skinseg.create_model`.
+
+        Example:
+            >>> import skinseg
+            >>> net = skinseg.create_model("egeunet", pretrained=True)
+            >>> net.push_to_hub("org/egeunet-isic2017")  # doctest: +SKIP
+        """
+        commit = hub.push_to_hub(
+            self,
+            repo_id,
+            private=private,
+            revision=branch,
+            token=token,
+            commit_message=commit_message,
+            record=record,
+        )
+        return commit.commit_url
 
     def load_encoder_weights(self, path: str | os.PathLike[str]) -> None:
         """Load published weights of an image classifier into the encoder, every one of them.

@@ -44,7 +44,12 @@ AUTHORS_NAMES: list[Rule] = [
 
 
 def _arguments(state: StateDict) -> dict[str, Any]:
-    return six_stage_arguments(state, "gabs.0.reduce.weight")
+    if "gabs.0.reduce.weight" not in state:
+        plain = six_stage_arguments(state, "decoder.0.block.norm_in.weight")
+        return {**plain, "bridge": False, "deep_supervision": False}
+    arguments = six_stage_arguments(state, "gabs.0.reduce.weight")
+    masks = any(key.startswith("aux_heads.") for key in state)
+    return arguments if masks else {**arguments, "deep_supervision": False}
 
 
 class EGEUNet(SixStageUNet):
@@ -93,7 +98,9 @@ class EGEUNet(SixStageUNet):
         year=2023,
         arxiv="2307.08473",
     )
-    authors_code = AuthorsCode("egeunet", r"GAB\d\.", 256, MINMAX_255, _arguments)
+    authors_code = AuthorsCode(
+        "egeunet", r"GAB\d\.|encoder4\.0\.params_xy$", 256, MINMAX_255, _arguments
+    )
 
     def __init__(
         self,
@@ -157,8 +164,13 @@ class EGEUNet(SixStageUNet):
 
     @classmethod
     def convert_authors_weights(cls, state: StateDict) -> StateDict:
-        """Rename the weights of a checkpoint of the authors' code."""
+        """Rename the weights of a checkpoint of the authors' code.
+
+        Auxiliary heads of a network without a bridge are left out, as nothing sees their masks.
+        """
         renamed = rename(state, AUTHORS_NAMES)
+        if not any(key.startswith("gabs.") for key in renamed):
+            renamed = {k: v for k, v in renamed.items() if not k.startswith("aux_heads.")}
         # The authors keep a leading dimension on the axis tensors: (1, 1, C, 8).
         return {
             key: value[0] if key.endswith((".height.tensor", ".width.tensor")) else value

@@ -35,7 +35,11 @@ AUTHORS_NAMES: list[Rule] = [
 
 def _arguments(state: StateDict) -> dict[str, Any]:
     dga_first = "decoder.0.block.0.shortcut.weight" in state
-    return six_stage_arguments(state, f"decoder.0.block.{0 if dga_first else 1}.shortcut.weight")
+    bridged = any(key.startswith("bridge.") for key in state)
+    return {
+        **six_stage_arguments(state, f"decoder.0.block.{0 if dga_first else 1}.shortcut.weight"),
+        **({} if bridged else {"bridge": None}),
+    }
 
 
 def _iea_then_dga(in_chans: int, out_chans: int) -> nn.Module:
@@ -69,7 +73,8 @@ class MALUNet(SixStageUNet):
         channels: Width of each of the six stages.
         attention: Order of the two modules in the encoder, mirrored in the decoder:
             ``"iea-dga"``, or ``"dga-iea"`` (Table V).
-        bridge: Order of the two bridges: ``"sab-cab"``, or ``"cab-sab"`` (Table V).
+        bridge: Order of the two bridges: ``"sab-cab"``, or ``"cab-sab"`` (Table V); None for plain
+            skips, as the authors' code has them with ``bridge=False``.
 
     Raises:
         ValueError: If an argument is out of range.
@@ -97,7 +102,7 @@ class MALUNet(SixStageUNet):
         num_classes: int = 1,
         channels: Sequence[int] = CHANNELS,
         attention: str = "iea-dga",
-        bridge: str = "sab-cab",
+        bridge: str | None = "sab-cab",
     ) -> None:
         if attention not in STAGES:
             raise ValueError(f"attention must be one of {list(STAGES)}, not {attention!r}")
@@ -113,14 +118,21 @@ class MALUNet(SixStageUNet):
             config,
             encoder_block=encoder_block,
             decoder_block=decoder_block,
-            bridge=create_block("scab", channels[:5], order=bridge),
+            bridge=create_block("scab", channels[:5], order=bridge) if bridge else None,
         )
         self.apply(init_conv)
 
     @classmethod
     def convert_authors_weights(cls, state: StateDict) -> StateDict:
-        """Rename the weights of a checkpoint of the authors' code."""
-        return rename(state, AUTHORS_NAMES)
+        """Rename the weights of a checkpoint of the authors' code.
+
+        Its ``split_att="conv"`` has 1-D convolutions of kernel 1 where there are linear layers by
+        default: the same function.
+        """
+        return {
+            key: value[..., 0] if key.startswith("bridge.cab.heads.") and value.ndim == 3 else value
+            for key, value in rename(state, AUTHORS_NAMES).items()
+        }
 
 
 @register_model

@@ -44,14 +44,16 @@ def six_stage_arguments(state: StateDict, sixth_width: str) -> dict[str, Any]:
 
     Args:
         state: Weights in this package's names.
-        sixth_width: Name of a weight whose input is the sixth stage's map, which has no norm.
+        sixth_width: Name of a weight whose input is the sixth stage's map, which has no norm, or
+            of a normalization of that map.
     """
     arguments = {
         "in_chans": state[f"{SixStageUNet.first_conv}.weight"].shape[1],
         "num_classes": len(state["head.weight"]),
     }
     widths = [len(state[f"encoder.stages.{stage}.norm.weight"]) for stage in range(5)]
-    return {**arguments, "channels": [*widths, state[sixth_width].shape[1]]}
+    sixth = state[sixth_width].shape
+    return {**arguments, "channels": [*widths, sixth[0] if len(sixth) == 1 else sixth[1]]}
 
 
 class EncoderStage(nn.Module):

@@ -26,6 +26,7 @@ def block_maker(block: str | Maker, options: dict[str, Any]) -> Maker:
 
     Raises:
         ValueError: If there is no block of that name.
+        SurgeryError: If it takes several maps apart.
         TypeError: If it is neither a name, a class nor a function, does not take an option, or
             options are given with a function.
     """
@@ -46,9 +47,22 @@ def block_maker(block: str | Maker, options: dict[str, Any]) -> Maker:
     wrong = [name for name in options if not _takes(known, name)]
     if wrong:
         raise TypeError(f"{block.__name__} takes no option {', '.join(wrong)}")
+    needed = _needed_by_forward(block)
+    if len(needed) > 1:
+        raise SurgeryError(
+            f"{block.__name__} takes {' and '.join(needed)}, and a place gives one map or one list "
+            "of maps; write a module that gives it both, and put that in"
+        )
     if block in BLOCKS.values() and "out_chans" not in known:
         return partial(_keeping, block, options)
     return partial(block, **options)
+
+
+def _needed_by_forward(block: type[nn.Module]) -> list[str]:
+    """Names of the arguments that a block cannot be called without."""
+    positional = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    parameters = list(inspect.signature(block.forward).parameters.values())[1:]
+    return [p.name for p in parameters if p.kind in positional and p.default is p.empty]
 
 
 def _takes(known: Mapping[str, inspect.Parameter], name: str) -> bool:

@@ -4,6 +4,7 @@ from typing import Any
 from torch import nn
 
 from skinseg.complexity.parameters import count_parameters
+from skinseg.surgery.apply import place_beside
 from skinseg.surgery.example import make_example
 from skinseg.surgery.fit import (
     Maker,
@@ -15,12 +16,11 @@ from skinseg.surgery.fit import (
 )
 from skinseg.surgery.layout import Layout, channels_of, check_layout
 from skinseg.surgery.operation import Operation
+from skinseg.surgery.recipe import Step, block_name
 from skinseg.surgery.report import Change, SurgeryReport
 from skinseg.surgery.select import Selector, as_selector, nothing_selected
 from skinseg.surgery.trace import Use
 from skinseg.surgery.wrappers import (
-    BlockAfter,
-    BlockBefore,
     Maps,
     block_type,
     get_maps,
@@ -98,14 +98,15 @@ def insert(
         maker, selector = block_maker(block, options), as_selector(place, model)
         sites = selector(operation.before)
         if not sites:
-            raise SurgeryError(nothing_selected(selector, operation.before))
+            raise SurgeryError(nothing_selected(selector, operation.model))
+        named = block_name(block, options)
         changes = []
         for site in sites:
             # After a row of modules is after its last, before it is before its first.
             name = site.parts[-1] if before is None else site.parts[0]
             try:
                 where = None if before is None else argument
-                changes.append(_insert(operation, name, maker, where, maps, layout))
+                changes.append(_insert(operation, name, maker, where, maps, layout, named))
             except SurgeryError as error:
                 raise SurgeryError(f"no block fits at {name}: {error}") from error
         return operation.report(changes, [])
@@ -118,6 +119,7 @@ def _insert(
     argument: int | str | None,
     maps: Maps | None,
     layout: Layout | None,
+    named: dict[str, Any],
 ) -> Change:
     """Put a block before an argument of a module, or after the module where that is None."""
     host = operation.before.names[name]
@@ -128,13 +130,21 @@ def _insert(
     channels = widths if several else widths[0]
     block = laid_out(make_block(maker, (channels,), host, operation.model), layout)
     try_block(block, flows[0], flows[0])
-    if argument is not None:
-        operation.swap(name, BlockBefore(host, block, maps, argument))
-    elif maps is None and type(host).forward is nn.Sequential.forward:
-        operation.append(name, block)
-    else:
-        operation.swap(name, BlockAfter(host, block, maps))
+    kind = "after" if argument is None else "before"
+    operation.undo += place_beside(operation.model, host, block, kind, maps, argument)
     operation.blocks.append((name, block))
+    kept = maps if maps is None or isinstance(maps, (int, str)) else list(maps)
+    operation.steps.append(
+        Step(
+            kind=kind,
+            place=(name,),
+            channels=(channels,),
+            layout=layout,
+            maps=kept,
+            argument=argument,
+            **named,
+        )
+    )
     return Change((name,), (), block_type(block), channels, channels, 0, _size(block))
 
 

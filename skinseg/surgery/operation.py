@@ -1,7 +1,5 @@
 """A network under surgery: the copy, the swap, the check, and the way back."""
 
-from collections.abc import Callable
-from functools import partial
 from typing import Any
 
 from torch import nn
@@ -10,6 +8,8 @@ from skinseg.complexity.parameters import count_parameters
 from skinseg.surgery.check import check_training, copied
 from skinseg.surgery.example import Example
 from skinseg.surgery.fit import SurgeryError, shapes, told
+from skinseg.surgery.placing import Undo
+from skinseg.surgery.recipe import Step, remember, steps_of
 from skinseg.surgery.refuse import refuse_unfit
 from skinseg.surgery.report import Change, Refusal, SurgeryReport
 from skinseg.surgery.trace import Trace
@@ -51,7 +51,8 @@ class Operation:
         self.larger = _larger(self.model, self.before, example) if check else None
         self.parameters_before = count_parameters(self.model).total
         self.blocks: list[tuple[str, nn.Module]] = []
-        self._undo: list[Callable[[], object]] = []
+        self.steps: list[Step] = []
+        self.undo: list[Undo] = []
 
     @property
     def traces(self) -> list[Trace]:
@@ -63,24 +64,8 @@ class Operation:
 
     def __exit__(self, kind: Any, error: Any, traceback: Any) -> None:
         if error is not None:
-            for step in reversed(self._undo):
-                step()
-
-    def swap(self, name: str, new: nn.Module) -> None:
-        """Put ``new`` in the place of a module, under every name that the module has."""
-        old = self.before.names[name]
-        for parent in list(self.model.modules()):
-            for key, child in parent._modules.items():
-                if child is old and parent is not new:
-                    parent._modules[key] = new
-                    self._undo.append(partial(parent._modules.__setitem__, key, old))
-
-    def append(self, name: str, block: nn.Module) -> None:
-        """Put a block at the end of an ``nn.Sequential``, whose other parts keep their names."""
-        sequence = self.before.names[name]
-        key = f"inserted_{len(sequence._modules)}"
-        sequence.add_module(key, block)
-        self._undo.append(lambda: sequence._modules.pop(key))
+            for back in reversed(self.undo):
+                back()
 
     def report(self, changes: list[Change], refused: list[Refusal]) -> SurgeryReport:
         """Check that the network still gives what it gave, and tell what was done.
@@ -91,11 +76,13 @@ class Operation:
         after = self._traced(self.example)
         self._check(self.before, after)
         notes = self._check_as_used() if self.checks else ["not checked: check=False"]
+        remember(self.model, self.steps)
         return SurgeryReport(
             model=self.model,
             changes=tuple(changes),
             refused=tuple(refused),
             notes=tuple(notes),
+            steps=steps_of(self.model),
             input_shape=self.example.shape,
             parameters_before=self.parameters_before,
             parameters_after=count_parameters(self.model).total,

@@ -116,7 +116,7 @@ def preview(
     operation = Operation(model, example, inplace=True, check=True, copy=False)
     sites = selector(operation.before)
     if not sites:
-        raise SurgeryError(nothing_selected(selector, operation.before))
+        raise SurgeryError(nothing_selected(selector, operation.model))
     return Preview(tuple(_place(operation, site, maker, layout) for site in sites))
 
 

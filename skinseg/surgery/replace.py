@@ -18,6 +18,8 @@ from skinseg.surgery.fit import (
 )
 from skinseg.surgery.layout import Layout, channels_of, check_layout, size_of
 from skinseg.surgery.operation import Operation
+from skinseg.surgery.placing import swap
+from skinseg.surgery.recipe import Step, block_name, stand_in_names
 from skinseg.surgery.report import Change, Refusal, SurgeryReport
 from skinseg.surgery.select import Selector, Site, as_selector, nothing_selected
 from skinseg.surgery.trace import Trace, Use, Value
@@ -89,14 +91,15 @@ def replace(
     example = make_example(example_input, example_kwargs)
     with Operation(model, example, inplace=inplace, check=check) as operation:
         maker, selector = block_maker(block, options), as_selector(where, model)
+        named = block_name(block, options)
         sites = selector(operation.before)
         if not sites:
-            raise SurgeryError(nothing_selected(selector, operation.before))
+            raise SurgeryError(nothing_selected(selector, operation.model))
         changes: list[Change] = []
         refused: list[Refusal] = []
         for site in sites:
             try:
-                changes.append(_replace(operation, site, maker, layout))
+                changes.append(_replace(operation, site, maker, layout, named))
             except SurgeryError as error:
                 refused.append(Refusal(site.parts, str(error)))
         if refused and not (skip_unfit and changes):
@@ -108,16 +111,28 @@ def replace(
         return operation.report(changes, refused)
 
 
-def _replace(operation: Operation, site: Site, maker: Maker, layout: Layout | None) -> Change:
+def _replace(
+    operation: Operation, site: Site, maker: Maker, layout: Layout | None, named: dict[str, Any]
+) -> Change:
     parts = [operation.before.names[name] for name in site.parts]
     channels = fitting_channels(operation, site, layout)
     taken, given = ends_of(operation.before, site)
     block = laid_out(make_block(maker, channels, parts[0], operation.model), layout)
     try_block(block, taken, given)
     rest = _stand_ins(operation.before, site)
-    for name, new in zip(site.parts, [block, *rest], strict=True):
-        operation.swap(name, new.train(operation.before.names[name].training))
+    for part, new in zip(parts, [block, *rest], strict=True):
+        operation.undo += swap(operation.model, part, new.train(part.training))
     operation.blocks.append((site.parts[0], block))
+    operation.steps.append(
+        Step(
+            kind="replace",
+            place=site.parts,
+            channels=channels,
+            layout=layout,
+            stand_ins=stand_in_names(rest),
+            **named,
+        )
+    )
     return Change(
         place=site.parts,
         old=tuple(type(part).__name__ for part in parts),

@@ -3,6 +3,8 @@ from typing import Any
 
 from torch import nn
 
+from skinseg.surgery.recipe import Recipe, Step
+
 
 @dataclasses.dataclass(frozen=True)
 class Change:
@@ -51,6 +53,7 @@ class SurgeryReport:
         changes: The blocks, in the order of the network's modules.
         refused: Selected places without a block; always empty unless they were to be skipped.
         notes: What could not be checked, and why.
+        steps: All that was done to the network, by earlier operations as well.
         input_shape: Shape of the first tensor of the example.
         parameters_before: Parameters of the network; a shared one counts once.
         parameters_after: The same, afterwards.
@@ -63,16 +66,28 @@ class SurgeryReport:
     changes: tuple[Change, ...]
     refused: tuple[Refusal, ...]
     notes: tuple[str, ...]
+    steps: tuple[Step, ...]
     input_shape: tuple[int, ...]
     parameters_before: int
     parameters_after: int
     macs_before: int
     macs_after: int
 
+    @property
+    def recipe(self) -> Recipe:
+        """All that was done to the network, as JSON data for :func:`skinseg.surgery.apply`.
+
+        What earlier operations did is in it, so that it makes the network from the host.
+
+        Raises:
+            SurgeryError: If JSON cannot hold an option of a block.
+        """
+        return [step.to_dict() for step in self.steps]
+
     def to_dict(self) -> dict[str, Any]:
-        """Return everything but the network as JSON data."""
+        """Return everything but the network and its recipe as JSON data."""
         fields = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
-        del fields["model"]
+        del fields["model"], fields["steps"]
         for name in ("changes", "refused"):
             fields[name] = [dataclasses.asdict(entry) for entry in fields[name]]
         return fields

@@ -163,8 +163,24 @@ def _regular_expression(pattern: str) -> str:
     return "".join(stand_for.get(part, re.escape(part)) for part in parts)
 
 
-def nothing_selected(selector: Selector, trace: Trace) -> str:
+def nothing_selected(selector: Selector, model: nn.Module) -> str:
     """What an error says when a selector found no place."""
     named = re.findall(r"'([^']+)'", selector.description)
-    hint = near_matches(" ".join(named), trace.names, "print(network) shows its modules")
+    hint = _other_name(named, model) or near_matches(
+        " ".join(named), dict(model.named_modules()), "print(network) shows its modules"
+    )
     return f"{selector!r} selects nothing in this network; {hint}"
+
+
+def _other_name(patterns: list[str], model: nn.Module) -> str:
+    """A hint for a second name of a shared module, and for one without a wrapper's prefix."""
+    names = {module: name for name, module in model.named_modules()}
+    for pattern in patterns:
+        wanted = re.compile(_regular_expression(pattern))
+        for name, module in model.named_modules(remove_duplicate=False):
+            if wanted.fullmatch(name):
+                return f"{name} is a second name of {names[module]}: select that"
+            if wanted.fullmatch(name.removeprefix("module.")):
+                kind = type(model).__name__
+                return f"the names of a network in {kind} begin with module.: {name}"
+    return ""

@@ -95,12 +95,40 @@ class _Placed(nn.Module):
             return super().__getattr__(name)
         except AttributeError:
             # Not there yet while a copy is being made; and what copies the host alone.
-            if name == "host" or name.startswith("__"):
+            if name == "host" or name.startswith("__") or "_registering" in self.__dict__:
                 raise
             return getattr(self.host, name)
 
+    def register_buffer(self, name: str, *args: Any, **kwargs: Any) -> None:
+        """Take a name that the host has as well, as counters of operations give each module one."""
+        self.__dict__["_registering"] = True
+        try:
+            super().register_buffer(name, *args, **kwargs)
+        finally:
+            del self.__dict__["_registering"]
+
+    def _load_from_state_dict(
+        self, state_dict: dict[str, Any], prefix: str, *args: Any, **kwargs: Any
+    ) -> None:
+        """Take the host's weights by the names that they had before the block came, too."""
+        _into_host(self, state_dict, prefix)
+        super()._load_from_state_dict(state_dict, prefix, *args, **kwargs)
+
     def _attend(self, flow: Any) -> Any:
         return set_maps(flow, self.maps, self.block(get_maps(flow, self.maps)))
+
+
+def _into_host(placed: _Placed, state: dict[str, Any], prefix: str) -> None:
+    """Put ``host.`` into names that are the host's own; those that have it stay."""
+    names = [key.removeprefix(prefix) for key in state if key.startswith(prefix)]
+    inside = {f"host.{name}" for name in placed.host.state_dict()}
+    if not inside or inside.intersection(names):
+        return
+    parts = {name.partition(".")[0] for name, _ in placed.host.named_modules()}
+    blocks = set() if "block" in parts else {f"block.{key}" for key in placed.block.state_dict()}
+    for name in names:
+        if name not in blocks:
+            state[f"{prefix}host.{name}"] = state.pop(f"{prefix}{name}")
 
 
 class BlockAfter(_Placed):

@@ -17,6 +17,8 @@ from skinseg.formatting import counted
 from skinseg.models.base import SegmentationModel
 from skinseg.pretrained import PretrainedCfg
 from skinseg.progress import progress_bar
+from skinseg.surgery import recipe_of
+from skinseg.surgery.recipe import steps_of
 from skinseg.training.callbacks import Callback
 from skinseg.training.distributed import Distributed
 from skinseg.training.memory_dataset import MemoryDataset
@@ -251,17 +253,19 @@ class Trainer:
     def _record(self, entry: dict[str, Any]) -> PretrainedCfg | None:
         """Return the record of the weights after an epoch, if it can build the network again."""
         network = self.loadable
-        if network is None:
+        origin = None if network is None else hub.origin_of(network)
+        if network is None or origin is None:
             return None
         metrics = []
         if "validation" in entry:
             scores = {name: value for name, value in entry["validation"].items() if name != "loss"}
             metrics = [{"data": self._scored_images(), **scores}]
         return PretrainedCfg(
-            architecture=network.architecture,
-            model_args=network.config,
+            architecture=origin.architecture,
+            model_args=origin.model_args,
+            surgery=recipe_of(network),
             num_params=count_parameters(network).total,
-            input_size=(network.in_chans, self.recipe.size, self.recipe.size),
+            input_size=(origin.in_chans, self.recipe.size, self.recipe.size),
             normalization=self.recipe.normalization.to_dict(),
             training_data=self.training_data,
             recipe={**self.recipe.to_dict(), "epoch": entry["epoch"]},
@@ -304,18 +308,19 @@ def _best(log: list[dict[str, Any]], keep: str) -> int:
     return number
 
 
-def _loadable(model: nn.Module) -> SegmentationModel | None:
+def _loadable(model: nn.Module) -> nn.Module | None:
     """Return the network if a record could build it again and load its weights, else None."""
-    if not isinstance(model, SegmentationModel) or not model.architecture:
-        return None
     return None if hub.rebuilt_differences(model) else model
 
 
 def _model_settings(model: nn.Module) -> dict[str, Any]:
     """Return what the run is resumed with: the config, or the class of a module without one."""
     if isinstance(model, SegmentationModel):
-        return model.config
-    return {"class": f"{type(model).__module__}.{type(model).__qualname__}"}
+        settings = model.config
+    else:
+        settings = {"class": f"{type(model).__module__}.{type(model).__qualname__}"}
+    blocks = [f"{step.block}: {' + '.join(step.place)}" for step in steps_of(model)]
+    return {**settings, "surgery": blocks} if blocks else settings
 
 
 def _refuse_unusable(

@@ -141,7 +141,7 @@ FAULTS = [
     Fault(
         "undone_in_the_wrong_order",
         "skinseg/surgery/operation.py",
-        "reversed(self._undo)",
+        "reversed(self.undo)",
         "self._undo",
         "A refused operation on nested modules leaves parts of itself.",
         tests=("surgery",),
@@ -289,6 +289,24 @@ FAULTS = [
         "torch.where(scale < 0, 1.0, 1.0)",
         "Channels whose order the normalization turns around are pooled as the others.",
         tests=("optimization",),
+        chosen_after=True,
+    ),
+    Fault(
+        "host_weights_by_old_names_lost",
+        "skinseg/surgery/wrappers.py",
+        "        _into_host(self, state_dict, prefix)\n",
+        "",
+        "Pretrained weights of a host do not load after an insertion.",
+        tests=("surgery_recipe",),
+        chosen_after=True,
+    ),
+    Fault(
+        "recipe_without_options",
+        "skinseg/surgery/apply.py",
+        "return block_maker(step.block, step.options)",
+        "return block_maker(step.block, {})",
+        "A block that is put in again by a recipe has the default options.",
+        tests=("surgery_recipe",),
         chosen_after=True,
     ),
 ]
