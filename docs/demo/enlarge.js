@@ -11,12 +11,18 @@ export function maskOf(logits, size, { height, width }, threshold) {
   const mask = new Uint8Array(height * width);
   let area = 0;
   for (const [y, row] of enlarged(logits, size, height, width))
-    for (let x = 0, at = y * width; x < width; x++, at++)
-      if (row[x] >= level) {
-        mask[at] = 1;
-        area++;
-      }
+    area += markRow(mask.subarray(y * width, (y + 1) * width), row, level);
   return { mask, area, confidence: confidence(logits, size, height, width, threshold, area) };
+}
+
+// Mark where a row reaches the level; return how many pixels do.
+function markRow(mask, row, level) {
+  let count = 0;
+  for (let x = 0; x < mask.length; x++) {
+    mask[x] = row[x] >= level ? 1 : 0;
+    count += mask[x];
+  }
+  return count;
 }
 
 // Dice of the mask against the probabilities themselves: see Prediction.confidence in Python.
@@ -51,11 +57,17 @@ function* enlarged(logits, size, height, width) {
       const value = values[start + x];
       line[x] = value + rows.weight[y] * ((values[start + w + x] ?? value) - value);
     }
-    for (let x = 0; x < width; x++) {
-      const value = line[columns.cell[x]];
-      row[x] = value + columns.weight[x] * ((line[columns.cell[x] + 1] ?? value) - value);
-    }
+    between(row, line, columns);
     yield [y, row];
+  }
+}
+
+function between(row, line, { cell, weight }) {
+  // Of a single value there is no second one.
+  const step = line.length > 1 ? 1 : 0;
+  for (let x = 0; x < row.length; x++) {
+    const value = line[cell[x]];
+    row[x] = value + weight[x] * (line[cell[x] + step] - value);
   }
 }
 

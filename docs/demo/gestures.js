@@ -10,7 +10,7 @@ export class Gestures {
   #tool;
   #pointers = new Map();
   #working = false;
-  // Where the arrow keys have put the tool, in CSS pixels of the canvas.
+  // Where the arrow keys or the mouse have put the tool, in CSS pixels of the canvas.
   #cursor = null;
 
   constructor(canvas, viewer, tool) {
@@ -23,10 +23,11 @@ export class Gestures {
       canvas.addEventListener(kind, (event) => this.#up(event));
     canvas.addEventListener("wheel", (event) => this.#wheel(event), { passive: false });
     canvas.addEventListener("keydown", (event) => this.#key(event));
-    canvas.addEventListener("blur", () => this.#forgetCursor());
+    for (const kind of ["blur", "pointerleave"])
+      canvas.addEventListener(kind, () => this.#forgetCursor());
   }
 
-  // The place of the keyboard's cursor in the image, or null.
+  // The place of the tool in the image, or null.
   get cursor() {
     return this.#cursor && this.#viewer.toImage(this.#cursor);
   }
@@ -54,8 +55,12 @@ export class Gestures {
 
   #move(event) {
     const before = this.#pointers.get(event.pointerId);
-    if (!before) return;
     const now = this.#place(event);
+    if (this.#tool() && event.pointerType == "mouse") {
+      this.#cursor = now;
+      this.#viewer.draw();
+    }
+    if (!before) return;
     if (this.#pointers.size == 2) this.#pinch(event.pointerId, before, now);
     else if (this.#working) this.#tool().move(this.#viewer.toImage(now));
     else if (!this.#tool()) this.#viewer.pan(now[0] - before[0], now[1] - before[1]);
@@ -132,6 +137,7 @@ export class Gestures {
   }
 
   #forgetCursor() {
+    if (this.#pointers.size) return; // A stroke may leave the canvas and come back.
     this.#finish();
     this.#cursor = null;
     this.#viewer.draw();

@@ -67,7 +67,7 @@ async function use(bitmap, name) {
   scale.forget(bitmap.width);
   tools.ruler.clear();
   byId("start").hidden = true;
-  byId("work").hidden = false;
+  byId("work").hidden = byId("another").hidden = false;
   // Until the outline is there, the stage has the image's form.
   byId("stage").style.setProperty("--ratio", bitmap.width / bitmap.height);
   viewer.show(bitmap);
@@ -155,7 +155,7 @@ function clearError() {
 }
 
 function another() {
-  byId("work").hidden = true;
+  byId("work").hidden = byId("another").hidden = true;
   byId("start").hidden = false;
   byId("choose").focus();
 }

@@ -28,30 +28,34 @@ function averaged(bitmap, across, down) {
   const height = Math.ceil(bitmap.height / down);
   const values = new Uint8Array(width * height * 3);
   const sums = new Uint32Array(width * 3);
-  let rows = 0;
   let y = 0;
-  for (const { data, lines } of strips(bitmap, down * Math.ceil(STRIP / down))) {
-    for (let line = 0; line < lines; line++) {
-      let at = line * bitmap.width * 4;
-      for (let x = 0; x < bitmap.width; x++, at += 4) {
-        const cell = Math.floor(x / across) * 3;
-        sums[cell] += data[at];
-        sums[cell + 1] += data[at + 1];
-        sums[cell + 2] += data[at + 2];
-      }
-      rows++;
-      if (rows < down && !(line == lines - 1 && y == height - 1)) continue;
-      for (let x = 0; x < width; x++) {
-        const count = rows * Math.min(across, bitmap.width - x * across);
-        for (let channel = 0; channel < 3; channel++)
-          values[(y * width + x) * 3 + channel] = (sums[x * 3 + channel] + count / 2) / count;
-      }
+  for (const { data, lines } of strips(bitmap, down * Math.ceil(STRIP / down)))
+    for (let top = 0; top < lines; top += down, y++) {
+      const rows = Math.min(down, lines - top);
       sums.fill(0);
-      rows = 0;
-      y++;
+      for (let row = top; row < top + rows; row++) addRow(sums, data, row, bitmap.width, across);
+      writeMeans(values.subarray(y * width * 3), sums, rows, bitmap.width, across);
     }
-  }
   return { values, height, width, channels: 3 };
+}
+
+// The inner loops are functions of their own: browsers make those fast.
+function addRow(sums, data, row, width, across) {
+  let at = row * width * 4;
+  for (let x = 0, cell = 0; x < width; cell += 3)
+    for (const end = Math.min(x + across, width); x < end; x++, at += 4) {
+      sums[cell] += data[at];
+      sums[cell + 1] += data[at + 1];
+      sums[cell + 2] += data[at + 2];
+    }
+}
+
+function writeMeans(values, sums, rows, width, across) {
+  for (let x = 0, cell = 0; x < width; x += across, cell += 3) {
+    const count = rows * Math.min(across, width - x);
+    for (let channel = cell; channel < cell + 3; channel++)
+      values[channel] = (sums[channel] + count / 2) / count;
+  }
 }
 
 // Read an image a few rows at a time, transparency laid over white.

@@ -27,31 +27,31 @@ export function triangle(count, made, extent = count) {
 
 // Resize (height, width, channels), row after row, to (madeHeight, madeWidth, channels).
 export function resample(values, { height, width, channels }, rows, columns) {
-  const madeHeight = rows.weights.length;
-  const madeWidth = columns.weights.length;
-  const wide = new Float32Array(height * madeWidth * channels);
-  for (let y = 0; y < height; y++)
-    for (let x = 0; x < madeWidth; x++)
-      for (let channel = 0; channel < channels; channel++) {
-        let sum = 0;
-        let at = (y * width + columns.first[x]) * channels + channel;
-        for (const weight of columns.weights[x]) {
-          sum += weight * values[at];
-          at += channels;
-        }
-        wide[(y * madeWidth + x) * channels + channel] = sum;
-      }
-  const made = new Float32Array(madeHeight * madeWidth * channels);
-  const line = madeWidth * channels;
-  for (let y = 0; y < madeHeight; y++)
-    for (let x = 0; x < line; x++) {
-      let sum = 0;
-      let at = rows.first[y] * line + x;
-      for (const weight of rows.weights[y]) {
-        sum += weight * wide[at];
-        at += line;
-      }
-      made[y * line + x] = sum;
-    }
+  const line = columns.weights.length * channels;
+  const wide = new Float32Array(height * line);
+  for (let y = 0; y < height; y++) {
+    const row = values.subarray(y * width * channels, (y + 1) * width * channels);
+    alongRow(wide.subarray(y * line, (y + 1) * line), row, columns, channels);
+  }
+  const made = new Float32Array(rows.weights.length * line);
+  rows.weights.forEach((weights, y) => {
+    const row = made.subarray(y * line, (y + 1) * line);
+    weights.forEach((weight, at) => addTimes(row, wide, (rows.first[y] + at) * line, weight));
+  });
   return made;
+}
+
+function alongRow(made, row, { first, weights }, channels) {
+  for (let x = 0; x < weights.length; x++)
+    for (let channel = 0; channel < channels; channel++) {
+      let sum = 0;
+      let at = first[x] * channels + channel;
+      for (let index = 0; index < weights[x].length; index++, at += channels)
+        sum += weights[x][index] * row[at];
+      made[x * channels + channel] = sum;
+    }
+}
+
+function addTimes(made, values, begin, weight) {
+  for (let at = 0; at < made.length; at++) made[at] += weight * values[begin + at];
 }
