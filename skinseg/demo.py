@@ -63,7 +63,7 @@ def read_headers(text: str) -> dict[str, str]:
     """Return the headers of a file in which a line of a path precedes its headers.
 
     Example:
-        >>> read_headers("/*\\n  Cache-Control: no-cache\\n")
+        >>> read_headers("/*" + chr(10) + "  Cache-Control: no-cache")
         {'Cache-Control': 'no-cache'}
     """
     lines = [line.strip() for line in text.splitlines() if line.startswith(" ")]

@@ -63,7 +63,7 @@ async function use(bitmap, name) {
   clearError();
   image?.bitmap.close();
   image = { bitmap, name };
-  result = null;
+  result = brush = null;
   scale.forget(bitmap.width);
   tools.ruler.clear();
   byId("start").hidden = true;
@@ -124,7 +124,9 @@ function measured() {
 
 function chooseTool(name) {
   document.querySelector(`[name=tool][value=${name}]`).checked = true;
-  byId("brush-label").hidden = !(name == "add" || name == "erase");
+  const painting = name == "add" || name == "erase";
+  byId("brush-label").hidden = !painting;
+  byId("corrections").hidden = !painting && !brush?.canUndo && !brush?.canRedo;
   byId("hint").textContent = HINTS[name] ?? "";
   byId("hint").hidden = !HINTS[name];
   byId("stage").dataset.tool = name;

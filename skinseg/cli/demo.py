@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-import skinseg.demo
+import skinseg
 from skinseg.cli.console import FAILURE, errors_reported, say, stop
 
 
