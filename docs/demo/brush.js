@@ -24,13 +24,29 @@ export class Brush {
     this.#stroke = { box: null, before: this.mask.slice() };
   }
 
-  // Paint a line as thick as a disk of that radius, from one place to another.
+  // Paint a line with round ends, from one place to another.
   paint([fromX, fromY], [toX, toY], radius, value) {
-    const steps = Math.ceil(Math.hypot(toX - fromX, toY - fromY) / Math.max(1, radius / 2)) || 1;
-    for (let step = 0; step <= steps; step++) {
-      const part = step / steps;
-      this.#disk(fromX + part * (toX - fromX), fromY + part * (toY - fromY), radius, value);
-    }
+    const left = Math.max(0, Math.floor(Math.min(fromX, toX) - radius));
+    const right = Math.min(this.width - 1, Math.ceil(Math.max(fromX, toX) + radius));
+    const top = Math.max(0, Math.floor(Math.min(fromY, toY) - radius));
+    const bottom = Math.min(this.height - 1, Math.ceil(Math.max(fromY, toY) + radius));
+    if (left > right || top > bottom) return;
+    const [alongX, alongY] = [toX - fromX, toY - fromY];
+    const squared = alongX ** 2 + alongY ** 2 || 1;
+    for (let y = top; y <= bottom; y++)
+      for (let x = left; x <= right; x++) {
+        const [besideX, besideY] = [x + 0.5 - fromX, y + 0.5 - fromY];
+        const part = Math.min(1, Math.max(0, (besideX * alongX + besideY * alongY) / squared));
+        if (Math.hypot(besideX - part * alongX, besideY - part * alongY) <= radius)
+          this.mask[y * this.width + x] = value;
+      }
+    const box = this.#stroke.box ?? [left, top, right, bottom];
+    this.#stroke.box = [
+      Math.min(box[0], left),
+      Math.min(box[1], top),
+      Math.max(box[2], right),
+      Math.max(box[3], bottom),
+    ];
   }
 
   // End the stroke; what it changed is kept, to be taken back.
@@ -49,25 +65,6 @@ export class Brush {
 
   redo() {
     this.#exchange(this.#undone, this.#done);
-  }
-
-  #disk(centerX, centerY, radius, value) {
-    const left = Math.max(0, Math.ceil(centerX - radius - 0.5));
-    const right = Math.min(this.width - 1, Math.floor(centerX + radius - 0.5));
-    const top = Math.max(0, Math.ceil(centerY - radius - 0.5));
-    const bottom = Math.min(this.height - 1, Math.floor(centerY + radius - 0.5));
-    if (left > right || top > bottom) return;
-    for (let y = top; y <= bottom; y++)
-      for (let x = left; x <= right; x++)
-        if (Math.hypot(x + 0.5 - centerX, y + 0.5 - centerY) <= radius)
-          this.mask[y * this.width + x] = value;
-    const box = this.#stroke.box ?? [left, top, right, bottom];
-    this.#stroke.box = [
-      Math.min(box[0], left),
-      Math.min(box[1], top),
-      Math.max(box[2], right),
-      Math.max(box[3], bottom),
-    ];
   }
 
   #cut(mask, [left, top, right, bottom]) {

@@ -25,6 +25,8 @@ const HINTS = {
   ruler: "Draw a line over a known length, such as a ruler's, and enter the length under Scale.",
 };
 
+const LOST = "Another network draws the outline anew, and your corrections are lost. Go on?";
+
 let networks = [];
 let segmenter = null;
 let threads = 1;
@@ -173,6 +175,10 @@ function showNetworks() {
   for (const { name, title } of networks) byId("network").append(new Option(title, name));
   describeNetwork();
   byId("network").addEventListener("change", () => {
+    if (result?.corrected && !confirm(LOST)) {
+      byId("network").value = result.network.name;
+      return;
+    }
     describeNetwork();
     outline().catch(fail);
   });
@@ -251,10 +257,11 @@ async function begin() {
   segmenter = new Segmenter(networks, networks[0].name);
   await Promise.all([showSamples(page.samples), segmenter.loaded]);
   document.body.dataset.loaded = "yes";
-  await keepOffline(() => {
+  const cached = () => {
     byId("offline").hidden = false;
     document.body.dataset.offline = "yes";
-  });
+  };
+  await keepOffline(cached, () => image === null);
 }
 
 begin().catch(fail);

@@ -1,10 +1,13 @@
 // The page without a network, and as an app.
 
-// Call `cached` once the page works offline.
-export async function keepOffline(cached) {
-  if (!navigator.serviceWorker) return;
-  await navigator.serviceWorker.register(new URL("./sw.js", import.meta.url));
-  await navigator.serviceWorker.ready;
+// Call `cached` once the page works offline. Where a newer page has come, show it, if `idle()`.
+export async function keepOffline(cached, idle) {
+  const workers = navigator.serviceWorker;
+  if (!workers) return;
+  const kept = workers.controller !== null;
+  workers.addEventListener("controllerchange", () => kept && idle() && location.reload());
+  await workers.register(new URL("./sw.js", import.meta.url));
+  await workers.ready;
   cached();
 }
 

@@ -10,12 +10,16 @@ import typer
 import skinseg
 from skinseg.cli.console import FAILURE, errors_reported, say, stop
 
+# A browser keeps the page under its address; other servers, as of `localhost:8000`, would then be
+# hidden by it.
+_PORT = 8800
+
 
 def demo(
     folder: Annotated[
         Path, typer.Argument(help="The built page; `make demo-page` in a clone makes it.")
     ] = Path("build/demo"),
-    port: Annotated[int, typer.Option(min=0, max=65535, help="Port; 0 for any free one.")] = 8000,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port; 0 for any free one.")] = _PORT,
     open_browser: Annotated[
         bool, typer.Option("--open/--no-open", help="Open the page in the browser.")
     ] = True,
