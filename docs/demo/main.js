@@ -33,6 +33,7 @@ let threads = 1;
 let image = null; // { bitmap, name }
 let result = null; // What was found in it, and corrected.
 let brush = null;
+let taken = 0; // Files so far, and outlines that were asked for.
 let asked = 0;
 
 const viewer = new Viewer(byId("view"));
@@ -54,8 +55,11 @@ viewer.drawMarks = (context, pixel) => {
 };
 
 async function take(file) {
+  const ticket = ++taken;
   try {
-    await use(await opened(file), file.name || "pasted.png");
+    const bitmap = await opened(file);
+    if (ticket == taken) await use(bitmap, file.name || "pasted.png");
+    else bitmap.close(); // Another one was given meanwhile.
   } catch (error) {
     fail(error);
   }
@@ -117,6 +121,7 @@ function corrected() {
   result.corrected = brush.canUndo;
   result.area = result.mask.reduce((sum, value) => sum + value, 0);
   refreshOutline();
+  say(spoken(result, scale.millimeters));
 }
 
 function measured() {

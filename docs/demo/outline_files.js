@@ -24,8 +24,21 @@ export function outlineJson(result) {
     area_mm2: millimetersPerPixel === null ? null : area * millimetersPerPixel ** 2,
     mm_per_pixel: millimetersPerPixel,
     confidence_of_network: confidence,
-    shape,
+    shape: shape && shapeFigures(shape),
     outlines: lines.map(({ points, hole }) => ({ hole, points })),
   };
   return JSON.stringify(data, null, 1) + "\n";
+}
+
+function shapeFigures({ parts, asymmetry, border, diameters }) {
+  return {
+    parts,
+    asymmetry_long_axis: asymmetry.long,
+    asymmetry_short_axis: asymmetry.short,
+    border_length_pixels: border.length,
+    compactness: border.compactness,
+    solidity: border.solidity,
+    longest_diameter_pixels: diameters.longest,
+    least_width_pixels: diameters.least,
+  };
 }

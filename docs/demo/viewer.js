@@ -13,6 +13,7 @@ export class Viewer {
   #left = 0;
   #top = 0;
   #asked = false;
+  #zoomed = false;
 
   opacity = 1;
   // Called with the context and the size of a screen pixel, in pixels of the image.
@@ -25,7 +26,7 @@ export class Viewer {
   }
 
   get isWhole() {
-    return this.#scale <= this.#wholeScale() * 1.001;
+    return !this.#zoomed;
   }
 
   get scale() {
@@ -50,6 +51,7 @@ export class Viewer {
   fit() {
     if (!this.#bitmap) return;
     this.#scale = this.#wholeScale();
+    this.#zoomed = false;
     this.#left = this.#top = 0;
     this.#keepInView();
     this.draw();
@@ -59,7 +61,9 @@ export class Viewer {
   zoom(factor, at = [this.#canvas.clientWidth / 2, this.#canvas.clientHeight / 2]) {
     if (!this.#bitmap) return;
     const [x, y] = this.toImage(at);
-    this.#scale = Math.min(MOST_ZOOM, Math.max(this.#wholeScale(), this.#scale * factor));
+    const whole = this.#wholeScale();
+    this.#scale = Math.max(whole, Math.min(MOST_ZOOM, this.#scale * factor));
+    this.#zoomed = this.#scale > whole;
     this.#left = at[0] - x * this.#scale;
     this.#top = at[1] - y * this.#scale;
     this.#keepInView();
@@ -103,7 +107,9 @@ export class Viewer {
     const ratio = window.devicePixelRatio;
     this.#canvas.width = Math.round(this.#canvas.clientWidth * ratio);
     this.#canvas.height = Math.round(this.#canvas.clientHeight * ratio);
-    if (this.#bitmap) this.fit();
+    if (!this.#bitmap) return;
+    if (this.#zoomed) this.zoom(1);
+    else this.fit();
   }
 
   #paint() {

@@ -91,10 +91,13 @@ def broken_files(folder):
     png = folder / "whole.png"
     Image.fromarray(synthetic_lesion(3, size=200)[0]).save(png)
     content = png.read_bytes()
+    Image.open(png).save(folder / "whole.jpg")
+    jpeg = (folder / "whole.jpg").read_bytes()
     return {
         "empty.png": (b"", "is empty"),
         "damaged.png": (content[:60], "damaged"),
         "noise.jpg": (os.urandom(4000), "damaged"),
+        "half.jpg": (jpeg[: len(jpeg) // 2], "damaged"),
         "letter.txt": (b"Dear doctor,", "not an image"),
         "page.html": (b"<img src=x onerror=alert(1)>", "not an image"),
         "tiny.png": (tiny(folder), "at least 8 x 8"),
@@ -143,6 +146,7 @@ def test_the_files_agree_with_the_mask(window, lesions):
     assert data["area_mm2"] == pytest.approx(np.count_nonzero(mask) * (30 / 600) ** 2)
     assert data["network"] == "egeunet.isic2017"
     assert data["corrected_by_hand"] is False
+    assert window.text("longest") == f"{data['shape']['longest_diameter_pixels'] / 20:.1f} mm"
     assert "not a medical device" in data["note"]
     [path] = re.findall(r' d="(.*?)"', svg)
     assert path.count("Z") == len(data["outlines"])
