@@ -70,6 +70,7 @@ async function use(bitmap, name) {
   image?.bitmap.close();
   image = { bitmap, name };
   result = brush = null;
+  byId("panel").inert = true; // There is nothing to show, or to save, yet.
   scale.forget(bitmap.width);
   tools.ruler.clear();
   byId("start").hidden = true;
@@ -110,6 +111,7 @@ function refreshOutline() {
   byId("undo").disabled = !brush.canUndo;
   byId("redo").disabled = !brush.canRedo;
   refreshFigures();
+  byId("panel").inert = false;
   document.body.dataset.state = "outlined";
 }
 
