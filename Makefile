@@ -8,13 +8,19 @@ INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --co
 DATA ?= isic2017
 DEVICE ?= cpu
 
-.PHONY: demo catalog test test-slow test-hosts faults lint types format tables protocol networks \
+.PHONY: demo demo-page catalog test test-slow test-hosts test-page faults lint types format tables protocol networks \
 	bench results docs site site-check clean
 
 demo: .venv/installed
 	$(BIN)/skinseg synth demo/lesion --count 1 --size 512 --seed 9
 	$(BIN)/skinseg predict demo/lesion/images --model egeunet --output demo/result --overlay
 	@echo "The outlined lesion is in demo/result; the table beside it has its area and place."
+
+# The page that segments in the browser; `skinseg demo` serves it. npm fetches ONNX Runtime Web.
+demo-page: .venv/installed
+	$(INSTALL) --editable '.[export]'
+	$(BIN)/python docs/demo_page.py build/demo
+	@echo "Look at it with: $(BIN)/skinseg demo"
 
 test: .venv/installed-dev lint types
 	$(BIN)/python -m pytest -q -n auto -m "not slow"
@@ -27,6 +33,16 @@ test-slow: .venv/installed-dev
 test-hosts: .venv-hosts/installed
 	.venv-hosts/bin/python -m pytest -q -n auto tests/test_third_party.py tests/test_docs.py \
 		tests/test_peers_backbones.py tests/test_peers_mobile.py
+
+# Headless Chromium (Debian: apt install chromium-driver) on the built page.
+test-page: .venv/installed-dev demo-page build/npm/axe.min.js
+	$(INSTALL) --editable '.[browser]'
+	$(BIN)/python -m pytest -q tests/page
+
+build/npm/axe.min.js:
+	mkdir -p build/npm
+	cd build/npm && npm pack --silent axe-core@4.14.1 && \
+		tar -xzf axe-core-4.14.1.tgz --strip-components=1 package/axe.min.js
 
 # Some hours on two cores; it goes on where it was stopped.
 faults: .venv/installed-dev

@@ -8,6 +8,9 @@ from . import (
     data as data,
 )
 from . import (
+    demo as demo,
+)
+from . import (
     evaluation as evaluation,
 )
 from . import (

@@ -1,6 +1,7 @@
 """Checkpoints of the authors' code into folders of this package, recognized by their weights."""
 
 import os
+import re
 from pathlib import Path
 from string import Formatter
 

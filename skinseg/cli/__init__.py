@@ -8,6 +8,7 @@ import typer
 from skinseg.cli.bench import bench
 from skinseg.cli.convert import convert
 from skinseg.cli.datasets import check, synth
+from skinseg.cli.demo import demo
 from skinseg.cli.evaluate import evaluate
 from skinseg.cli.export import export
 from skinseg.cli.interrupts import interrupt
@@ -55,6 +56,7 @@ app.command()(export)
 app.command()(push)
 app.command()(convert)
 app.command()(bench)
+app.command()(demo)
 
 
 def main() -> None:

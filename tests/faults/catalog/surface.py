@@ -256,4 +256,22 @@ FAULTS = [
         tests=("polygons",),
         chosen_after=True,
     ),
+    Fault(
+        "page_served_to_everybody",
+        "skinseg/demo.py",
+        'ThreadingHTTPServer(("127.0.0.1", port)',
+        'ThreadingHTTPServer(("", port)',
+        "The page for the browser is served to other machines, too.",
+        tests=("demo",),
+        chosen_after=True,
+    ),
+    Fault(
+        "page_served_without_its_policy",
+        "skinseg/demo.py",
+        "for name, value in self.added.items():",
+        "for name, value in {}.items():",
+        "The page for the browser comes without its security policy, and without threads.",
+        tests=("demo",),
+        chosen_after=True,
+    ),
 ]
