@@ -120,6 +120,37 @@ def disturbed() -> str:
     return table(["corruption", *(f"`{name}`" for name in networks)], rows)
 
 
+def choice() -> str:
+    """Which network to take, by what there is least of; of those trained alike and measured."""
+    rows = {row["network"]: row for row in recorded("networks")["networks"]}
+    times = {
+        name: found["optimized"]["median"]
+        for name, found in recorded("latency")["latency"]["1,1,256"].items()
+        if name in rows
+    }
+    iou = {name: row["scores"]["pooled_iou"]["value"] for name, row in rows.items()}
+    picks = {
+        "fewest parameters": min(rows, key=lambda name: rows[name]["parameters"]),
+        "fewest multiply-accumulates": min(rows, key=lambda name: rows[name]["macs"]),
+        "lowest latency on one CPU thread": min(times, key=lambda name: times[name]),
+        "highest IoU": max(iou, key=lambda name: iou[name]),
+    }
+    cells = [
+        [
+            budget,
+            f"`{name}`",
+            f"{rows[name]['parameters']:,}",
+            f"{rows[name]['macs'] / 1e9:.3f} G",
+            f"{times[name]:.1f} ms" if name in times else "not measured",
+            f"{100 * iou[name]:.1f} %",
+            "yes" if skinseg.is_model_pretrained(name) else "no",
+        ]
+        for budget, name in picks.items()
+    ]
+    head = ["what counts", "network", "parameters", "multiply-accumulates", "latency", "IoU"]
+    return table([*head, "has weights"], cells)
+
+
 def hundredths(drop: float) -> str:
     """Write a drop of Dice in hundredths, without a minus before zero."""
     return f"{round(100 * drop, 1) + 0.0:.1f}"
@@ -216,7 +247,17 @@ def blocks() -> str:
     )
 
 
-MAKERS = (networks, entrypoints, shipped, expected, disturbed, ablations, weights, blocks)
+MAKERS = (
+    networks,
+    entrypoints,
+    choice,
+    shipped,
+    expected,
+    disturbed,
+    ablations,
+    weights,
+    blocks,
+)
 TABLES = {maker.__name__: maker for maker in MAKERS}
 
 

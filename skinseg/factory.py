@@ -72,8 +72,9 @@ def create_model(
     """Create a segmentation network.
 
     Args:
-        model_name: ``arch``, ``arch.tag``, ``hf-hub:org/name[@revision]`` or ``local-dir:path``.
-            The last two always come with their weights. ``smp:ARCH`` and ``timm:ARCH`` are networks
+        model_name: ``arch``, ``arch.tag``, ``hf-hub:org/name[@revision]``, ``local-dir:path``, or
+            ``best``, the bundled weights of the highest score. The last three always come with
+            their weights. ``smp:ARCH`` and ``timm:ARCH`` are networks
             of segmentation_models_pytorch and timm, where these are installed, made by their own
             ``create_model`` from ``**kwargs``, with random weights unless the arguments say
             otherwise; they can be saved and published as ours.
@@ -151,6 +152,8 @@ def _resolve(name: str, pretrained: bool, how: hub.Fetching) -> tuple[Pretrained
     if separator and scheme in ("local-dir", "hf-hub", "hf_hub"):
         folder = scheme == "local-dir"
         return (hub.read_local_dir(place) if folder else hub.download(place, how)), True
+    if name == "best":
+        return get_pretrained_cfg(name), True
     # A name comes before a folder of that name, but "malunet.pth" is not weights called pth.
     if not is_model(name) or name.lower().endswith(hub.WEIGHTS_SUFFIXES):
         hint = hub.near_miss(name)

@@ -23,6 +23,10 @@ DEFAULT_TAGS = {
 }
 """Weights that a bare architecture stands for; files of the user never change that."""
 
+BEST = "egeunet.isic2017"
+"""What the name ``best`` stands for: of the bundled weights, those of the highest pooled IoU on the
+official validation images of ISIC 2017."""
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class PretrainedCfg:
@@ -239,7 +243,7 @@ def get_pretrained_cfg(name: str) -> PretrainedCfg | None:
     """Return the record of a network's weights.
 
     Args:
-        name: ``arch.tag``, or ``arch`` for its default tag.
+        name: ``arch.tag``, or ``arch`` for its default tag, or ``best``.
 
     Returns:
         The record, or None for a registered network that has no weights.
@@ -252,7 +256,7 @@ def get_pretrained_cfg(name: str) -> PretrainedCfg | None:
         >>> get_pretrained_cfg("malunet.isic2017").architecture
         'malunet'
     """
-    arch, tag = split_name(name)
+    arch, tag = split_name(BEST if name == "best" else name)
     if not is_model(arch):
         raise ValueError(f"there is no network {arch!r}; {near_matches(arch, model_names())}")
     records = {cfg.tag: cfg for cfg in _known().values() if cfg.architecture == arch}

@@ -158,6 +158,24 @@ def test_both_first_networks_ship_with_weights():
     assert {"egeunet.isic2017", "malunet.isic2017"} <= set(BUNDLED_NAMES)
 
 
+def test_best_is_the_bundled_set_of_weights_that_scores_highest():
+    records = [skinseg.get_pretrained_cfg(name) for name in skinseg.list_pretrained()]
+    official = "ISIC 2017 task 1, official validation split"
+    scores = {
+        record.name: score["pooled_iou"]
+        for record in records
+        for score in record.metrics
+        if score["data"] == official
+    }
+    best = skinseg.get_pretrained_cfg("best")
+    assert best.name == max(scores, key=scores.get)
+    network = skinseg.create_model("best")
+    assert network.pretrained_cfg.name == best.name
+    x = torch.rand(1, 3, 64, 64)
+    expected = skinseg.create_model(best.name, pretrained=True).eval()(x)
+    assert torch.equal(network.eval()(x), expected)
+
+
 def test_the_default_of_every_bundled_network_is_stated():
     stated = {f"{arch}.{tag}" for arch, tag in DEFAULT_TAGS.items()}
     assert stated <= set(BUNDLED_NAMES)
