@@ -46,13 +46,13 @@ class PretrainedCfg:
         normalization: How pixels 0..255 become the input; see
             :class:`skinseg.data.Normalization`.
         threshold: Probability from which a pixel counts as lesion.
-        training_data: Name, split, number of images, licence and citation of the data; of a
+        training_data: Name, split, number of images, license and citation of the data; of a
             training run, which weights it began with, the number of images, and what chose the
             epoch.
         recipe: Settings of the training run.
         commit: Commit of the code that trained them.
         metrics: Measured scores, each with data, split, definition and value.
-        license: Licence of the weights.
+        license: License of the weights.
         limitations: Where the weights are known, or must be expected, to fail.
     """
 

@@ -17,7 +17,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import unquote
 
 TOKEN = "hf_loopback"
-LICENCES = {"apache-2.0", "cc0-1.0", "mit", "other"}
+LICENSES = {"apache-2.0", "cc0-1.0", "mit", "other"}
 REPO = r"(?P<repo>[^/]+/[^/]+)"
 
 
@@ -272,11 +272,11 @@ class _Handler(BaseHTTPRequestHandler):
     def validate_card(self):
         """Some of the rules that the Hub has for the metadata of a model card."""
         lines = json.loads(self.body)["content"].split("\n---\n")[0]
-        licence = re.search(r"^license: (.*)$", lines, re.MULTILINE)
+        license = re.search(r"^license: (.*)$", lines, re.MULTILINE)
         datasets = re.search(r"^datasets:\n((?:- .*\n)+)", lines, re.MULTILINE)
         errors = []
-        if licence and licence[1] not in LICENCES:
-            errors.append({"message": f'"license" must be one of {sorted(LICENCES)}'})
+        if license and license[1] not in LICENSES:
+            errors.append({"message": f'"license" must be one of {sorted(LICENSES)}'})
         for line in datasets[1].splitlines() if datasets else ():
             if not re.fullmatch(r"- [\w.-]+(/[\w.-]+)?", line):
                 errors.append({"message": f'"datasets" has {line}, which is no dataset id'})

@@ -259,7 +259,7 @@ async function begin() {
   const page = await (await fetch("page.json")).json();
   networks = page.networks;
   byId("credits").textContent =
-    `skinseg ${page.version}; networks run in ONNX Runtime Web ${page.runtime} (MIT licence).`;
+    `skinseg ${page.version}; networks run in ONNX Runtime Web ${page.runtime} (MIT license).`;
   showNetworks();
   segmenter = new Segmenter(networks, networks[0].name);
   await Promise.all([showSamples(page.samples), segmenter.loaded]);

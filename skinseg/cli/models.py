@@ -226,7 +226,7 @@ def _record_lines(record: dict[str, Any]) -> list[tuple[str, str]]:
         ("threshold", str(record["threshold"])),
         ("trained on", _training_data(record["training_data"])),
         *(("scores" if i == 0 else "", _scores(m)) for i, m in enumerate(record["metrics"])),
-        ("licence", record["license"] or NOT_TOLD),
+        ("license", record["license"] or NOT_TOLD),
         ("limitations", record["limitations"] or NOT_TOLD),
     ]
 

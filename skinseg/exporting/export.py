@@ -44,7 +44,7 @@ def export(
     What is written is the network's fast form (see :func:`skinseg.optimize`). The file is opened
     and compared with the published network on random and on synthetic dermoscopy images, at two
     batch sizes, and at two sizes where it takes any; a file that differs is not kept. Its metadata
-    has name, hash and licence of the weights, input size, normalization and threshold, so that
+    has name, hash and license of the weights, input size, normalization and threshold, so that
     ``skinseg.Predictor(file)`` and ``skinseg predict --model FILE`` need nothing else.
 
     Args:

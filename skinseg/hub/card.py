@@ -15,8 +15,8 @@ from skinseg.registry import is_model, model_entrypoint
 
 TASK = "image-segmentation"
 TAGS = ["skinseg", "medical", "dermoscopy", "skin-lesion", "semantic-segmentation"]
-# The Hub takes its own names of licences alone; another one is "other", with its name beside.
-LICENCES = re.compile(
+# The Hub takes its own names of licenses alone; another one is "other", with its name beside.
+LICENSES = re.compile(
     r"apache-2\.0|mit|bsd-[23]-clause|[al]?gpl-3\.0|mpl-2\.0|cc0-1\.0|cc-by(-nc)?(-sa|-nd)?-4\.0"
 )
 SCORES = {
@@ -73,7 +73,7 @@ def model_card(cfg: PretrainedCfg, source: str) -> str:
         f"## Training\n\n{_training(cfg)}",
         f"## Scores\n\n{_scores(cfg)}",
         f"## Limits and failure cases\n\n{_limits(cfg)}",
-        f"## Licence\n\n{_licence(cfg)}",
+        f"## License\n\n{_license(cfg)}",
     ]
     return f"---\n{_metadata(cfg).to_yaml()}\n---\n\n" + "\n".join(sections)
 
@@ -104,7 +104,7 @@ def _metadata(cfg: PretrainedCfg) -> ModelCardData:
         # Without results the name would stand in the metadata by itself, where it means nothing.
         model_name=cfg.name if results else None,
         eval_results=results or None,
-        **_licence_names(cfg.license),
+        **_license_names(cfg.license),
     )
 
 
@@ -120,17 +120,17 @@ def _identifier(name: object) -> str:
     return _slug(text) or f"data-{hashlib.sha256(text.encode()).hexdigest()[:8]}"
 
 
-class _LicenceNames(TypedDict, total=False):
+class _LicenseNames(TypedDict, total=False):
     license: str
     license_name: str
 
 
-def _licence_names(licence: str | None) -> _LicenceNames:
-    if licence is None:
+def _license_names(license: str | None) -> _LicenseNames:
+    if license is None:
         return {}
-    if LICENCES.fullmatch(licence.lower()):
-        return {"license": licence.lower()}
-    return {"license": "other", "license_name": _slug(licence)}
+    if LICENSES.fullmatch(license.lower()):
+        return {"license": license.lower()}
+    return {"license": "other", "license_name": _slug(license)}
 
 
 def _values(entry: dict[str, Any]) -> dict[str, float]:
@@ -234,7 +234,7 @@ def _limits(cfg: PretrainedCfg) -> str:
     return f"{own}{LIMITS}"
 
 
-def _licence(cfg: PretrainedCfg) -> str:
+def _license(cfg: PretrainedCfg) -> str:
     text = f"Weights: {cfg.license or 'not recorded; ask whoever published them'}."
     if "license" in cfg.training_data:
         text += f" Training data: {cfg.training_data['license']}."

@@ -85,7 +85,7 @@ def _opened(path: Path, runtime: str, threads: int | None) -> "FileRuntime":
 
 
 def read_metadata(path: str | os.PathLike[str]) -> ExportMetadata:
-    """Return what an exported file says of itself: name, size, normalization, licence, ...
+    """Return what an exported file says of itself: name, size, normalization, license, ...
 
     Raises:
         FileNotFoundError, ExportedFileError, ModuleNotFoundError: As :func:`open_file`.

@@ -19,7 +19,7 @@ class ExportMetadata:
     """Facts that stand in every exported file, as text under keys that begin with ``skinseg.``.
 
     Attributes:
-        record: Record of the weights: name, input size, normalization, threshold, licence, training
+        record: Record of the weights: name, input size, normalization, threshold, license, training
             data, scores.
         weights_sha256: Hash of the weights' safetensors file; of weights that come from no file,
             the hash of the file that they would be saved as.
