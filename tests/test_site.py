@@ -165,3 +165,7 @@ def test_the_check_of_the_html_finds_what_is_wrong(tmp_path):
     for part in ("missing/, which is not there", "no such anchor", "x.js", "raw fence"):
         assert part in found
     assert found.count("\n") == 3
+    (tmp_path / "index.html").write_text(good)
+    (tmp_path / "other").rename(tmp_path / "reference")
+    (tmp_path / "index.html").write_text('<a href="reference/#here">a</a>')
+    assert check_html.errors(tmp_path) == ["reference/index.html describes nothing"]

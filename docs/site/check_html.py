@@ -1,5 +1,7 @@
 """Read every page of the built site: links and anchors resolve, no fence is left, nothing foreign.
 
+Every page of the reference describes something.
+
 python docs/site/check_html.py build/site
 """
 
@@ -77,6 +79,8 @@ def errors(site: Path) -> list[str]:
                 found.append(f"{name} links to {link}, which is not there")
             elif file in pages and anchor not in pages[file].anchors:
                 found.append(f"{name} links to {link}, and that page has no such anchor")
+        if name.parts[0] == "reference" and not any("." in anchor for anchor in page.anchors):
+            found.append(f"{name} describes nothing")
         fence = FENCE.search("\n".join(page.prose))
         if fence:
             found.append(f"{name} shows a raw fence: {fence[0]!r}")

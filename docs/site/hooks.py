@@ -15,10 +15,15 @@ FIRST = ("factory", "inference")
 REPLACED = {"models": ["models.base", "models.features", "models.citation"], "version": []}
 
 
+def _imports(stub: Path) -> list[ast.ImportFrom]:
+    """The imports of a stub, which name what a package loads when it is first used."""
+    body = ast.parse(stub.read_text(encoding="utf-8")).body
+    return [node for node in body if isinstance(node, ast.ImportFrom)]
+
+
 def public_rooms() -> list[str]:
     """Return the modules that the package's face names, those that everybody needs first."""
-    stub = ast.parse((PACKAGE / "__init__.pyi").read_text(encoding="utf-8"))
-    imports = [node for node in stub.body if isinstance(node, ast.ImportFrom)]
+    imports = _imports(PACKAGE / "__init__.pyi")
     names = {node.module for node in imports if node.module}
     names |= {alias.name for node in imports if not node.module for alias in node.names}
     rest = sorted(name for name in names - {*FIRST} if REPLACED.get(name, [name]))
@@ -28,8 +33,18 @@ def public_rooms() -> list[str]:
 def reference_page(room: str) -> str:
     """Return the page of a room: its docstrings, and those of the packages in it."""
     inner = sorted(path.parent.name for path in PACKAGE.glob(f"{room}/*/__init__.py"))
-    modules = REPLACED.get(room, [room, *(f"{room}.{name}" for name in inner)])
+    modules = REPLACED.get(
+        room, [room, *_lazily_named(room), *(f"{room}.{name}" for name in inner)]
+    )
     return "\n\n".join([f"# skinseg.{room}", *(f"::: skinseg.{module}" for module in modules)])
+
+
+def _lazily_named(room: str) -> list[str]:
+    """What a room's stub names, each by the module that has it; griffe does not look there."""
+    stub = PACKAGE / room / "__init__.pyi"
+    if not stub.is_file():
+        return []
+    return [f"{room}.{node.module}.{alias.name}" for node in _imports(stub) for alias in node.names]
 
 
 def on_config(config: MkDocsConfig) -> MkDocsConfig:
