@@ -138,6 +138,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=15)
     parser.add_argument("--only", nargs=4, help=argparse.SUPPRESS)
+    parser.add_argument(
+        "--limits", action="store_true", help="measure the machine's limit again, and no network"
+    )
     arguments = parser.parse_args()
     if arguments.only:
         name, *numbers = arguments.only
@@ -147,6 +150,12 @@ def main() -> None:
         return
     torch.set_num_threads(1)
     peaks = machine_peaks()
+    limits = {name: limit(name, 256, peaks) for name in NETWORKS}
+    if arguments.limits:
+        recorded = json.loads(RESULTS.with_suffix(".json").read_text(encoding="utf-8"))
+        results = {**recorded, "peaks": peaks, "limits": limits}
+        write_result(RESULTS, results, page(results))
+        return
     latency = {
         ",".join(map(str, setting)): {
             name: in_own_process(name, setting, arguments.rounds) for name in NETWORKS
@@ -156,7 +165,7 @@ def main() -> None:
     results = {
         "provenance": provenance(),
         "peaks": peaks,
-        "limits": {name: limit(name, 256, peaks) for name in NETWORKS},
+        "limits": limits,
         "latency": latency,
         "peak_memory": {name: peak_memory(name, 256) for name in NETWORKS},
     }

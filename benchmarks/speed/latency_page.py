@@ -78,10 +78,12 @@ def _limits(results: dict[str, Any]) -> list[str]:
     lines = [
         "## Distance to the machine's limit",
         "",
-        f"One thread multiplies large matrices at {peaks['gmacs_per_second']:.0f} billion",
-        "multiply-accumulates per second and copies memory at "
-        f"{peaks['gbytes_per_second']:.1f} GB per second. The limit is the longer of both: all",
-        "multiply-accumulates at that speed, or every map of the fast form written and read once.",
+        "One thread reaches "
+        f"{peaks['gmacs_per_second']:.0f} billion multiply-accumulates per second, the more of",
+        "a large matrix product and a wide convolution, and copies memory at "
+        f"{peaks['gbytes_per_second']:.1f} GB per second.",
+        "The limit is the longer of both: all multiply-accumulates at that speed, or every map of",
+        "the fast form written and read once.",
         "",
         "| network, 256x256 | arithmetic, ms | memory, ms | optimized, ms | of the limit |",
         "|---|---|---|---|---|",
