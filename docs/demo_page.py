@@ -32,6 +32,7 @@ TITLES = {
     "egeunet": "EGE-UNet",
     "lmsaunet": "LMSAUNet",
     "malunet": "MALUNet",
+    "unext_s": "UNeXt-S",
 }
 SAMPLES = (9, 2, 6, 11)  # Seeds, as on the front page of the documentation.
 SAMPLE_SIDE = 640
