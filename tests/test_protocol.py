@@ -114,7 +114,8 @@ def test_runs_with_the_same_recipe_count(monkeypatch):
     assert records.trained_before(Job("basic_unet", 3e-3, 0)) is None
 
 
-def test_a_job_is_one_process_s_alone_until_it_is_done_or_given_up(tmp_path):
+def test_a_job_is_one_process_s_alone_until_it_is_done_or_given_up(tiny):
+    tmp_path = tiny / "runs"
     found, other = records.Records(tmp_path), records.Records(tmp_path)
     job, next_job = Job("ucmnet", 1e-3), Job("ucmnet", 3e-3)
     with found.claim(job) as ours, other.claim(job) as theirs, other.claim(next_job) as free:
@@ -126,8 +127,8 @@ def test_a_job_is_one_process_s_alone_until_it_is_done_or_given_up(tmp_path):
         assert not done
 
 
-def test_a_process_waits_for_what_others_find(monkeypatch, tmp_path):
-    found = records.Records(tmp_path)
+def test_a_process_waits_for_what_others_find(monkeypatch, tiny):
+    found = records.Records(tiny / "runs")
     trained = []
 
     def do(job, records, data, device):
@@ -145,7 +146,7 @@ def test_a_process_waits_for_what_others_find(monkeypatch, tmp_path):
         waiting.__exit__(None, None, None)
 
     monkeypatch.setattr(protocol.time, "sleep", the_other_process_ends)
-    assert not protocol.train_all(found, tmp_path, "cpu", ["ucmnet"])
+    assert not protocol.train_all(found, tiny, "cpu", ["ucmnet"])
     assert trained[1:] == ["rate-ucmnet-0.0003", *(f"protocol-ucmnet-{seed}" for seed in SEEDS)]
 
 

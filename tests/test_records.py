@@ -125,7 +125,8 @@ def test_the_accuracy_page(docs):
 
 def test_list(monkeypatch):
     terminal = Console(force_terminal=True, width=120, color_system=None, record=True)
-    monkeypatch.setattr("skinseg.cli.models.stdout", terminal)
+    for module in ("models", "tables"):
+        monkeypatch.setattr(f"skinseg.cli.{module}.stdout", terminal)
     run("list", f"{ARCH}*")
     [row] = [row for row in terminal.export_text().splitlines() if f" {ARCH} " in row]
     assert "mine" in row

@@ -395,7 +395,7 @@ def test_maps_of_tuples_and_dictionaries(kind):
         ({"block": "scab", "after": "encoder"}, "a list of 2: name the maps"),
         ({"block": "scab", "after": "encoder", "maps": [2]}, "a list of 2, without"),
         ({"block": "dga", "before": "decoder", "argument": "skp"}, "'skp'; there are: 0, 'skip'"),
-        ({"block": "gab", "after": "decoder"}, "GroupAggregationBridge fails there: TypeError"),
+        ({"block": "gab", "after": "decoder"}, "GroupAggregationBridge takes high and low"),
         ({"block": lambda c: nn.Conv2d(c, c, 3), "after": "decoder"}, r"into \(2, 8, 14, 22\)"),
         ({"block": "dga", "after": "nowhere"}, "selects nothing"),
     ],

@@ -214,5 +214,6 @@ def test_a_checkpoint_is_written_after_the_weights_that_it_speaks_of(
         "model.safetensors",
         "config.json",
         "log.json",
+        "log.csv",
         "checkpoint.pt",
     ]

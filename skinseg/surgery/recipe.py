@@ -8,6 +8,7 @@ from typing import Any
 from torch import nn
 
 from skinseg.blocks import BLOCKS
+from skinseg.formatting import counted
 from skinseg.names import near_matches
 from skinseg.surgery.fit import Maker, SurgeryError
 from skinseg.surgery.layout import check_layout
@@ -152,7 +153,9 @@ def read_recipe(recipe: Any, source: str = "the recipe") -> list[Step]:
     if not isinstance(recipe, (list, tuple)):
         raise SurgeryError(f"{source} must be a list of steps, not {recipe!r:.80}")
     if len(recipe) > _MOST_STEPS:
-        raise SurgeryError(f"{source} has {len(recipe):,} steps, and may have {_MOST_STEPS:,}")
+        raise SurgeryError(
+            f"{source} has {counted(len(recipe), 'step')}, and may have {_MOST_STEPS:,}"
+        )
     return [
         Step.from_dict(step, f"step {number} of {source}")
         for number, step in enumerate(recipe, start=1)
