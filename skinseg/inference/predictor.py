@@ -80,13 +80,13 @@ class Predictor:
             this package were trained on.
 
     ``threshold``, ``input_size`` and ``normalization`` come from the weights' record where they are
-    None, and are 0.5, (256, 256) and ``Normalization()`` for a network without a record.
+    None, and are 0.5, (256, 256) and ``Normalization()`` for a network without a record. They are
+    attributes, as used, and so are ``tta``, ``batch_size``, ``device``, ``channel_order``,
+    ``workers`` and ``tile``.
 
     Attributes:
         model: The network; or, of an exported file, its path.
         runtime: What runs it, which is called with normalized batches.
-        threshold, tta, batch_size, device, input_size, normalization, channel_order, workers,
-            tile: As used.
         postprocessing: ``largest_component`` and ``fill_holes`` as a
             :class:`~skinseg.inference.Postprocessing`.
 
