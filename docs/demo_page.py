@@ -30,6 +30,7 @@ FIRST = "egeunet"
 TITLES = {
     "basic_unet": "Basic U-Net",
     "egeunet": "EGE-UNet",
+    "lbunet": "LB-UNet",
     "lmsaunet": "LMSAUNet",
     "malunet": "MALUNet",
     "unext_s": "UNeXt-S",

@@ -18,6 +18,7 @@ FOLDER_VARIABLE = "SKINSEG_WEIGHTS"
 DEFAULT_TAGS = {
     "basic_unet": "isic2017",
     "egeunet": "isic2017",
+    "lbunet": "isic2017",
     "lmsaunet": "isic2017",
     "malunet": "isic2017",
     "unext_s": "isic2017",
