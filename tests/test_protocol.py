@@ -169,10 +169,14 @@ def test_a_run_that_goes_on_elsewhere_says_so(monkeypatch, tmp_path):
         monkeypatch.setattr(train_run, "provenance", lambda change=change: {**here, **change})
         train_run._note_origin(origin.parent, None)
         (origin.parent / "log.json").write_text("[{}, {}]")
+        (origin.parent / "checkpoint.pt").touch()
     noted = json.loads(origin.read_text())
     assert (noted["run"], noted["hardware"]) == ("run", "one")
     later = [(part["hardware"], part["after_epochs"]) for part in noted["continued_by"]]
     assert later == [("two", 2), ("one", 2)]
+    (origin.parent / "checkpoint.pt").unlink()
+    train_run._note_origin(origin.parent, None)
+    assert "continued_by" not in json.loads(origin.read_text())
 
 
 def write_split(folder, name, ids):

@@ -35,7 +35,8 @@ def _history(run: Path) -> dict[str, Any]:
 def _note_origin(output: Path, initial: Path | None) -> None:
     """Write down the code and the machine, also where another one goes on with a run."""
     file, here = output / "provenance.json", provenance()
-    if not file.is_file():
+    # Without a checkpoint there is nothing to go on with: the run begins, whatever lies there.
+    if not (file.is_file() and (output / "checkpoint.pt").is_file()):
         output.mkdir(parents=True, exist_ok=True)
         origin: dict[str, Any] = {"run": output.name, **here}
         if initial:
