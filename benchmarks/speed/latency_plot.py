@@ -18,7 +18,9 @@ def plot(data: dict[str, Any]) -> str:
         name.partition(".")[0]: 100 * scores[0]["pooled_iou"]
         for name, scores in recorded["scores"].items()
     }
-    times = {name: data["latency"][SETTING][name] for name in sorted(ious)}
+    measured = data["latency"][SETTING]
+    ious = {name: iou for name, iou in ious.items() if name in measured}
+    times = {name: measured[name] for name in sorted(ious)}
     medians = {(name, way): times[name][way]["median"] for name in times for way in WAYS}
     panel = Panel(list(medians.values()), int(min(ious.values())) - 1, int(max(ious.values())) + 2)
     parts = [
