@@ -38,8 +38,8 @@ so are its scores.
 
 Of each command the script requires the exit status and the sentences shown, and of all of them that
 no output has a traceback, a warning of Python or codes for colors, that no photograph or mask of
-the user changes, that every file is whole, and that no temporary file is left. A test does the same
-on every change.
+the user changes, that every file is whole, and that no temporary file is left. `make test-slow`
+does the same. Seconds are rough: whatever else the machine did is in them.
 
 {chapters}
 """
@@ -96,8 +96,9 @@ def _row(step: dict[str, Any]) -> str:
 
 
 def _code(text: str) -> str:
-    """Text as code in a cell of a table."""
-    return f"`{text}`".replace("|", "\\|")
+    """Text as code in a cell of a table; it may have backticks itself."""
+    fenced = f"`` {text} ``" if "`" in text else f"`{text}`"
+    return fenced.replace("|", "\\|")
 
 
 def main() -> None:
