@@ -253,6 +253,17 @@ def test_interrupted_run_keeps_its_table_and_goes_on(images, tmp_path, monkeypat
     assert rows_of(file) == whole
 
 
+def test_interrupted_while_the_table_is_written(images, tmp_path, monkeypatch):
+    out = tmp_path / "out"
+    with monkeypatch.context() as patch:
+        patch.setattr("skinseg.cli.results.write_csv", interrupting(0)(None))
+        result = predict(images, "-o", out)
+    assert result.exit_code == 130
+    assert "the table may be older; the same command with --skip-existing" in result.stderr
+    assert predict(images, "-o", out, "--skip-existing").exit_code == 0
+    assert len(table(out)) == 3
+
+
 def rows_of(file: Path) -> list[dict[str, object]]:
     with open(file, newline="", encoding="utf-8") as opened:
         return list(csv.DictReader(opened)) if file.suffix == ".csv" else json.load(opened)
@@ -788,13 +799,14 @@ def test_interrupted_synth_leaves_no_image_without_its_mask(tmp_path, monkeypatc
 
 
 @pytest.mark.skipif(os.name == "nt", reason="there is no SIGINT to send")
-def test_interrupted_while_torch_is_loading(tmp_path):
-    """As an extension module may do it, this torch turns an interruption into another error."""
-    (tmp_path / "torch").mkdir()
-    (tmp_path / "torch/__init__.py").write_text(
+@pytest.mark.parametrize("module", ["typer", "torch"])
+def test_interrupted_while_modules_are_loading(tmp_path, module):
+    """As an extension module may do it, this one turns an interruption into another error."""
+    (tmp_path / module).mkdir()
+    (tmp_path / module / "__init__.py").write_text(
         "import pathlib, time\n"
         "pathlib.Path('loading').touch()\n"
-        "try:\n    time.sleep(60)\nexcept BaseException:\n    raise SystemError('no torch')\n"
+        "try:\n    time.sleep(60)\nexcept BaseException:\n    raise SystemError('not loaded')\n"
     )
     paths = [str(tmp_path), str(Path(skinseg.__file__).parents[1])]
     process = subprocess.Popen(
@@ -811,6 +823,27 @@ def test_interrupted_while_torch_is_loading(tmp_path):
     assert process.returncode == 130
     assert stderr.startswith("Error: interrupted while modules were loading")
     assert "Traceback" not in stderr
+
+
+@pytest.mark.skipif(os.name == "nt", reason="there is no SIGINT to send")
+def test_interrupted_after_the_last_word():
+    code = (
+        "import atexit, signal, sys\n"
+        "from skinseg.__main__ import main\n"
+        "atexit.register(signal.raise_signal, signal.SIGINT)\n"
+        "sys.argv = ['skinseg', '--version']\n"
+        "main()\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (130, "")
+    assert done.stdout == f"skinseg {skinseg.__version__}\n"
+
+
+def test_a_command_without_words_of_its_own_says_that_it_was_interrupted(monkeypatch):
+    monkeypatch.setattr("skinseg.list_models", interrupting(0)(None))
+    result = run("list")
+    assert result.exit_code == 130
+    assert result.stderr == "Error: interrupted; the files that are there are whole.\n"
 
 
 # --- the command itself --------------------------------------------------------------------------

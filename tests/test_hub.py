@@ -600,7 +600,7 @@ def environment(hub, home, **more):
 
 
 def command(*arguments, env):
-    code = "from skinseg.cli import main; main()"
+    code = "from skinseg.__main__ import main; main()"
     return subprocess.run(
         [sys.executable, "-c", code, *map(str, arguments)],
         capture_output=True,

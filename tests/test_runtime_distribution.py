@@ -41,11 +41,11 @@ def test_prediction_from_a_file_imports_no_torch(lesion):
     arguments = ["predict", "photos", "--model", "basic_unet.onnx", "--output", "hidden"]
     code = (
         f"import sys; {hidden}\n"
-        "import skinseg, skinseg.cli\n"
+        "import skinseg, skinseg.__main__\n"
         "prediction = skinseg.Predictor('basic_unet.onnx')('photos/a.png')\n"
         "print(prediction.mask.sum())\n"
         f"sys.argv = ['skinseg', *{arguments!r}]\n"
-        "skinseg.cli.main()\n"
+        "skinseg.__main__.main()\n"
     )
     printed = run(sys.executable, "-c", code, cwd=lesion)
     mask = skinseg.data.read_mask(lesion / "hidden" / "a_mask.png")

@@ -409,6 +409,17 @@ def test_interrupted_run_goes_on_as_it_was_planned(folder, monkeypatch):
     assert Path("run/report.html").is_file()
 
 
+def test_interrupted_before_the_training_begins(folder, monkeypatch):
+    def interrupt(*arguments, **options):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("skinseg.data.checks.read_image", interrupt)
+    stopped = run("train", "--data", folder, "--output", "run", *SMALL, "-q")
+    assert stopped.exit_code == 130
+    assert "interrupted; training had not begun, and no file was changed." in stopped.stderr
+    assert not Path("run").exists()
+
+
 def test_the_best_epoch_before_an_interruption_is_still_the_best(tmp_path, capsys):
     def entry(epoch: int, iou: float) -> dict:
         return {"epoch": epoch, "loss": 0.5, "validation": {"pooled_iou": iou}}

@@ -1,25 +1,35 @@
 """The command ``skinseg``; the package loads what a command uses when the command runs."""
 
-import signal
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
 from skinseg.cli.bench import bench
+from skinseg.cli.console import interruption_reported
 from skinseg.cli.convert import convert
 from skinseg.cli.datasets import check, synth
 from skinseg.cli.demo import demo
 from skinseg.cli.evaluate import evaluate
 from skinseg.cli.export import export
-from skinseg.cli.interrupts import interrupt
 from skinseg.cli.models import info, list_networks
 from skinseg.cli.predict import predict
 from skinseg.cli.push import push
 from skinseg.cli.train import train
 from skinseg.version import __version__
 
+
+class _Commands(TyperGroup):
+    """The commands; one that says nothing of its own at Ctrl-C ends with a sentence, too."""
+
+    def invoke(self, ctx: typer.Context) -> Any:
+        with interruption_reported("the files that are there are whole."):
+            return super().invoke(ctx)
+
+
 app = typer.Typer(
     name="skinseg",
+    cls=_Commands,
     help="Outline skin lesions in dermoscopy images. For research, not for diagnosis.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
@@ -57,9 +67,3 @@ app.command()(push)
 app.command()(convert)
 app.command()(bench)
 app.command()(demo)
-
-
-def main() -> None:
-    """Run the command line."""
-    signal.signal(signal.SIGINT, interrupt)
-    app()

@@ -14,10 +14,10 @@ from rich.console import Console
 from skinseg.cli.wording import in_options
 from skinseg.data.pairs import BrokenDatasetError
 from skinseg.errors import CheckpointError, MissingPackageError
+from skinseg.interrupts import INTERRUPTED
 
 WRONG_USE = 2
 FAILURE = 1
-INTERRUPTED = 130  # As a shell reports a command that Ctrl-C ended.
 
 stdout = Console()
 # Progress bars and complaints share one console, so that neither writes over the other.

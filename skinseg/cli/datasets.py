@@ -8,7 +8,6 @@ import typer
 import skinseg
 from skinseg.cli.console import (
     FAILURE,
-    INTERRUPTED,
     errors_reported,
     interruption_reported,
     say,
@@ -19,6 +18,7 @@ from skinseg.cli.console import (
 from skinseg.cli.options import AnyLabel, AsJson, Labels, Masks, parsed_labels
 from skinseg.cli.wording import in_options
 from skinseg.formatting import counted
+from skinseg.interrupts import INTERRUPTED
 from skinseg.progress import progress_bar
 
 

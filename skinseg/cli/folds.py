@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 import skinseg
 from skinseg.cli.console import (
-    INTERRUPTED,
     errors_reported,
     make_output_folder,
     printable,
@@ -16,6 +15,7 @@ from skinseg.cli.console import (
 )
 from skinseg.cli.training import callbacks_of, show_left_out, show_plan
 from skinseg.formatting import counted, duration
+from skinseg.interrupts import INTERRUPTED
 
 if TYPE_CHECKING:
     import torch
@@ -61,13 +61,13 @@ def train_folds(
     if dry_run:
         say(f"Dry run: two steps went well; nothing was written to '{run}'.")
         return
-    make_output_folder(run)
-    if not resumed:
-        # The first one last: where it is, all are.
-        for number in range(len(plans), 0, -1):
-            make_output_folder(fold_folder(run, number))
-            plans[number - 1].write(fold_folder(run, number))
     try:
+        make_output_folder(run)
+        if not resumed:
+            # The first one last: where it is, all are.
+            for number in range(len(plans), 0, -1):
+                make_output_folder(fold_folder(run, number))
+                plans[number - 1].write(fold_folder(run, number))
         with errors_reported():
             results = [
                 _train(plan, dataset, run, number, len(plans), device, loggers, quiet=quiet)

@@ -12,10 +12,10 @@ import typer
 import skinseg
 from skinseg.cli.console import (
     FAILURE,
-    INTERRUPTED,
     WRONG_USE,
     complain,
     errors_reported,
+    interruption_reported,
     printable,
     say,
     stderr,
@@ -37,6 +37,7 @@ from skinseg.cli.options import (
 from skinseg.cli.results import OutlineFormat, OutputError, ResultFolder, Row, TableFormat
 from skinseg.formatting import counted
 from skinseg.inference.prefetch import prefetch_map
+from skinseg.interrupts import INTERRUPTED
 from skinseg.progress import progress_bar
 
 if TYPE_CHECKING:
@@ -99,7 +100,7 @@ def predict(
     """
     inputs = find_images(images, recursive=recursive, leave_out=output)
     _refuse(inputs, output)
-    with errors_reported():
+    with errors_reported(), interruption_reported("no image was segmented."):
         predictor = skinseg.inference.Predictor(
             model,
             threshold=threshold,
@@ -117,7 +118,8 @@ def predict(
     left = [file for file in inputs.files if file not in rows]
     if len(left) > 1:
         _leave_cores_to_readers()
-    with errors_reported(), _output_errors_reported():
+    writing = "the table may be older; the same command with --skip-existing goes on from there."
+    with errors_reported(), _output_errors_reported(), interruption_reported(writing):
         interrupted = _run(predictor, left, folder, rows, progress=not quiet and len(left) > 1)
         done = {file: rows[file] for file in inputs.files if file in rows}
         ordered = list(done.values())

@@ -9,7 +9,13 @@ import typer
 
 import skinseg
 from skinseg.cli.completion import complete_model, complete_recipe
-from skinseg.cli.console import INTERRUPTED, errors_reported, make_output_folder, say, stop
+from skinseg.cli.console import (
+    errors_reported,
+    interruption_reported,
+    make_output_folder,
+    say,
+    stop,
+)
 from skinseg.cli.folds import fold_folder, planned_folds, train_folds
 from skinseg.cli.options import NETWORKS, AnyLabel, Labels, Masks, parsed_labels
 from skinseg.cli.training import (
@@ -20,6 +26,7 @@ from skinseg.cli.training import (
     show_result,
 )
 from skinseg.formatting import duration
+from skinseg.interrupts import INTERRUPTED
 from skinseg.names import RECIPE_NETWORKS
 
 if TYPE_CHECKING:
@@ -139,7 +146,8 @@ def train(
     is_main = _is_main()
     several = int(os.environ.get("WORLD_SIZE", "1")) > 1
     quiet = quiet or not is_main
-    with errors_reported():
+    before = "training had not begun, and no file was changed."
+    with errors_reported(), interruption_reported(before):
         place = skinseg.inference.usable_device(device or skinseg.inference.best_device())
         run = output or Path("runs") / (skinseg.data.DatasetSource.parse(data).name or "run")
         _refuse(run, resume=resume or dry_run)
@@ -280,12 +288,12 @@ def _run(
 ) -> None:
 
     is_main = _is_main()
-    told = callbacks_of(run, plan.recipe.epochs, loggers if is_main else (), quiet=quiet)
-    if is_main:
-        make_output_folder(run)
-        plan.write(run)
     progress = not quiet
     try:
+        told = callbacks_of(run, plan.recipe.epochs, loggers if is_main else (), quiet=quiet)
+        if is_main:
+            make_output_folder(run)
+            plan.write(run)
         log = skinseg.training.train(
             plan.network(),
             train_set,
@@ -301,7 +309,6 @@ def _run(
             report = skinseg.reports.write_training_report(
                 run, val_set, device=device, progress=progress
             )
+            show_result(log, run, report)
     except KeyboardInterrupt:
         stop("stopped; the same command with --resume goes on.", INTERRUPTED)
-    if is_main:
-        show_result(log, run, report)

@@ -175,6 +175,34 @@ FAULTS = [
         chosen_after=True,
     ),
     Fault(
+        "interruption_handled_late",
+        "skinseg/__main__.py",
+        """\
+    signal.signal(signal.SIGINT, interrupt)
+    try:
+        from skinseg.cli import app
+
+""",
+        """\
+    from skinseg.cli import app
+
+    signal.signal(signal.SIGINT, interrupt)
+    try:
+""",
+        "Ctrl-C while the command line is loaded gives a traceback.",
+        tests=("cli",),
+        chosen_after=True,
+    ),
+    Fault(
+        "interruption_without_words",
+        "skinseg/cli/__init__.py",
+        "    cls=_Commands,\n",
+        "",
+        "Ctrl-C ends skinseg list without a word.",
+        tests=("cli",),
+        chosen_after=True,
+    ),
+    Fault(
         "nothing_is_atomic",
         "skinseg/files.py",
         """\

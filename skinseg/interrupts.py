@@ -1,11 +1,11 @@
-"""Ctrl-C, also while the libraries are still being loaded."""
+"""Ctrl-C in the command line: while libraries are loaded, and while the process ends."""
 
 import os
 import sys
 from types import FrameType
 from typing import NoReturn
 
-from skinseg.cli.console import INTERRUPTED
+INTERRUPTED = 130  # As a shell reports a command that Ctrl-C ended.
 
 
 def interrupt(number: int, frame: FrameType | None) -> NoReturn:
@@ -21,6 +21,11 @@ def interrupt(number: int, frame: FrameType | None) -> NoReturn:
         sys.stderr.flush()
         os._exit(INTERRUPTED)
     raise KeyboardInterrupt
+
+
+def end_at_once(number: int, frame: FrameType | None) -> NoReturn:
+    """Handle SIGINT after a command's last word, where Python would print a traceback."""
+    os._exit(INTERRUPTED)
 
 
 def importing(frame: FrameType | None) -> bool:
