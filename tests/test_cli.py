@@ -662,6 +662,23 @@ def test_synth_writes_a_data_set_that_check_accepts(tmp_path):
     assert "3 samples: nothing to complain of" in result.stdout
 
 
+@pytest.mark.parametrize(
+    ("model", "message"),
+    [
+        ("{}/cut.onnx", "cut.onnx' cannot be opened"),
+        ("{}/cut.pt2", "cut.pt2' cannot be opened"),
+        ("local-dir:{}", "config.json is not readable JSON"),
+    ],
+)
+def test_a_damaged_network_is_a_failure_and_no_wrong_use(images, tmp_path, model, message):
+    for name in ("cut.onnx", "cut.pt2", "model.safetensors", "config.json"):
+        (tmp_path / name).write_bytes(b'{"architecture"')
+    for command in (("predict", images, "-o", tmp_path / "out", "-m"), ("info",)):
+        result = run(*command, model.format(tmp_path))
+        assert result.exit_code == 1
+        assert message in result.stderr
+
+
 def test_synth_into_a_file(tmp_path):
     (tmp_path / "file").write_text("in the way")
     result = run("synth", tmp_path / "file", "--count", 1)

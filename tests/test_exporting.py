@@ -376,7 +376,7 @@ def test_files_of_other_origin_are_refused(tmp_path):
         open_file(tmp_path / "x.pt2")
     with pytest.raises(FileNotFoundError):
         open_file(tmp_path / "y.pt2")
-    with pytest.raises(ExportedFileError, match="runs in torch, not in 'openvino'"):
+    with pytest.raises(ValueError, match="runs in torch, not in 'openvino'"):
         open_file(tmp_path / "x.pt2", "openvino")
 
 

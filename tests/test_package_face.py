@@ -1,5 +1,6 @@
 """The package's face: lazy, complete, and with one catalog of networks."""
 
+import ast
 import importlib.util
 import json
 import subprocess
@@ -31,6 +32,21 @@ def loaded(code):
 )
 def test_names_need_no_torch(code):
     assert not {"torch", "numpy", "huggingface_hub"} & loaded(code)
+
+
+def test_commands_name_only_what_the_package_offers():
+    """What another import has loaded is an attribute, too, and is none in a fresh process."""
+    files = Path(skinseg.__file__).with_name("cli").glob("*.py")
+    used = {
+        node.attr
+        for file in files
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Attribute)
+        and isinstance(node.value, ast.Name)
+        and node.value.id == "skinseg"
+    }
+    assert "convert_checkpoint" in used
+    assert used <= set(skinseg.__all__)
 
 
 @pytest.mark.parametrize("arguments", [["--help"], ["train", "--help"], ["list", "--plain"]])

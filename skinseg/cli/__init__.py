@@ -22,9 +22,9 @@ from skinseg.version import __version__
 class _Commands(TyperGroup):
     """The commands; one that says nothing of its own at Ctrl-C ends with a sentence, too."""
 
-    def invoke(self, ctx: typer.Context) -> Any:
+    def invoke(self, *args: Any, **kwargs: Any) -> Any:
         with interruption_reported("the files that are there are whole."):
-            return super().invoke(ctx)
+            return super().invoke(*args, **kwargs)
 
 
 app = typer.Typer(

@@ -24,7 +24,7 @@ def convert(
     1 if the file or the folder cannot be used, 2 if the command is wrong.
     """
     with errors_reported():
-        cfg = skinseg.convert.convert_checkpoint(checkpoint, to, architecture=model)
+        cfg = skinseg.convert_checkpoint(checkpoint, to, architecture=model)
     arguments = ", ".join(f"{key}={value}" for key, value in cfg.model_args.items())
     say(f"{cfg.architecture} ({arguments}), {cfg.num_params:,} parameters: {to}")
     say("What it was trained on is unknown, and so are its scores; the record says so.")

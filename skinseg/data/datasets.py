@@ -384,8 +384,9 @@ def read_split(path: str | os.PathLike[str]) -> list[str]:
         # Editors on Windows begin a file with a byte order mark.
         text = Path(path).read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or error
         raise DatasetError(
-            f"Cannot read the split file '{os.fspath(path)}': {error}. "
+            f"Cannot read the split file '{os.fspath(path)}': {reason}. "
             "Give a text file with one id per line."
         ) from error
     lines = (line.strip() for line in text.splitlines())

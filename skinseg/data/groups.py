@@ -53,8 +53,9 @@ def _rows(path: str | os.PathLike[str]) -> list[list[str]]:
         # Spreadsheets begin a file with a byte order mark.
         text = Path(path).read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or error
         raise DatasetError(
-            f"Cannot read the groups in '{os.fspath(path)}': {error}. Give a CSV file with an "
+            f"Cannot read the groups in '{os.fspath(path)}': {reason}. Give a CSV file with an "
             "image and its group in each line."
         ) from error
     lines = [line for line in text.splitlines() if line.strip()]

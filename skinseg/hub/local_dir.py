@@ -9,6 +9,7 @@ from pathlib import Path
 from safetensors.torch import save
 
 from skinseg.checkpoint import StateDict
+from skinseg.errors import CheckpointError
 from skinseg.files import write_atomically, write_json
 from skinseg.pretrained import PretrainedCfg, file_hash
 from skinseg.record_fields import check_depth
@@ -43,6 +44,7 @@ def read_config(path: Path, source: str) -> PretrainedCfg:
     """Read ``config.json``; ``source`` is what errors call it.
 
     Raises:
+        CheckpointError: If it is no JSON.
         ValueError: If it is no JSON object, far larger or deeper than any record, has an unknown
             key or a value of a wrong kind, or names no architecture.
     """
@@ -53,7 +55,7 @@ def read_config(path: Path, source: str) -> PretrainedCfg:
         record = json.loads(path.read_text(encoding="utf-8"))
         check_depth(record, "it")
     except (OSError, ValueError, RecursionError) as error:
-        raise ValueError(f"{source} is not readable JSON: {error}") from error
+        raise CheckpointError(f"{source} is not readable JSON: {error}") from error
     if not isinstance(record, dict):
         raise ValueError(f"{source} must hold a JSON object, not {type(record).__name__}")
     return PretrainedCfg.from_dict(record, source)

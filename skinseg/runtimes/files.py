@@ -48,7 +48,8 @@ def open_file(
 
     Raises:
         FileNotFoundError: If there is no such file.
-        ExportedFileError: If it is no exported network, or the runtime does not take it.
+        ExportedFileError: If it is no exported network, or damaged.
+        ValueError: If the runtime does not take it.
         ModuleNotFoundError: If the runtime is not installed.
     """
     path = Path(path).expanduser()
@@ -61,7 +62,7 @@ def open_file(
     able = RUNTIMES_OF[path.suffix.lower()]
     runtime = able[0] if runtime is None else runtime
     if runtime not in able:
-        raise ExportedFileError(f"'{path}' runs in {' or '.join(able)}, not in {runtime!r}")
+        raise ValueError(f"'{path}' runs in {' or '.join(able)}, not in {runtime!r}")
     return _opened(path, runtime, threads)
 
 

@@ -4,13 +4,14 @@ import dataclasses
 import json
 from collections.abc import Mapping
 
+from skinseg.errors import CheckpointError
 from skinseg.pretrained import PretrainedCfg
 from skinseg.version import __version__
 
 PREFIX = "skinseg."
 
 
-class ExportedFileError(ValueError):
+class ExportedFileError(CheckpointError):
     """A file is no network that :func:`skinseg.export` wrote, or cannot be used here."""
 
 

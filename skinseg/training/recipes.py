@@ -71,8 +71,8 @@ def get_recipe(name: str = "skinseg", **changes: Any) -> Recipe:
         return dataclasses.replace(_read_recipe(Path(name)), **changes)
     if name not in _RECIPES:
         raise ValueError(
-            f"there is no recipe {name!r}; {near_matches(name, _RECIPES)}. The name of a file of "
-            "settings ends in .json"
+            f"there is no recipe {name!r} (a file of settings ends in .json); "
+            f"{near_matches(name, _RECIPES)}"
         )
     return dataclasses.replace(_RECIPES[name], **changes)
 
