@@ -366,7 +366,7 @@ def test_missing_packages_are_named(monkeypatch, tmp_path):
         skinseg.export("basic_unet", tmp_path / "x.pte", format="executorch")
 
 
-def test_files_of_other_origin_are_refused(tmp_path):
+def test_files_of_other_origin_are_refused(tmp_path, caplog):
     scripted = torch.jit.script(nn.Identity())
     torch.jit.save(scripted, tmp_path / "x.torchscript")
     (tmp_path / "x.pt2").write_bytes(b"no zip")
@@ -374,6 +374,7 @@ def test_files_of_other_origin_are_refused(tmp_path):
         open_file(tmp_path / "x.torchscript")
     with pytest.raises(ExportedFileError, match="cannot be opened"):
         open_file(tmp_path / "x.pt2")
+    assert not caplog.records, "torch has logged a traceback"
     with pytest.raises(FileNotFoundError):
         open_file(tmp_path / "y.pt2")
     with pytest.raises(ValueError, match="runs in torch, not in 'openvino'"):

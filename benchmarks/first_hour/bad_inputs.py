@@ -24,7 +24,7 @@ OVER_IMAGES = (
 # Command, exit status, and how the lines begin that it prints, which are all.
 CASES: list[tuple[tuple[object, ...], int, str]] = [
     (("check", "nowhere"), 2, "No folder 'nowhere'. Expected is 'images/x.jpg' with 'masks/x.png'"),
-    (("check", f"{NAME}/images"), 2, f"No masks in '{NAME}/images' for the 40 images of"),
+    (("check", f"{NAME}/images"), 2, f"No masks in '{NAME}/images' for the 41 images of"),
     ((*CHECK, "--labels", "0=skin"), 2, "--labels '0=skin' "),
     (("check", "bad/no.zip"), 2, "Cannot look into 'bad/no.zip': the archive 'bad/no.zip' cannot"),
     (("synth", IMAGE, "-q"), 1, f"cannot write to '{IMAGE}': "),

@@ -11,7 +11,7 @@ from benchmarks.first_hour.scores import MODEL
 from benchmarks.first_hour.terminal import Interruption, Terminal, require
 from skinseg.data import synthetic_lesion
 
-PHOTOGRAPHS = 60
+PHOTOGRAPHS = 40
 
 
 def predict_and_go_on(terminal: Terminal) -> None:
@@ -38,7 +38,7 @@ def predict_and_go_on(terminal: Terminal) -> None:
     terminal.run(*command, *options, status=130, says=says, only=True, interrupt=some)
     with open(out / "predictions.csv", newline="", encoding="utf-8") as file:
         rows = [row["mask_file"] for row in csv.DictReader(file)]
-    require(3 < len(rows) < PHOTOGRAPHS, f"{len(rows)} photographs were segmented")
+    require(0 < len(rows) < PHOTOGRAPHS, f"{len(rows)} photographs were segmented")
     early = {name: (out / name).stat().st_mtime_ns for name in rows}
     terminal.run(*command, *options, "--skip-existing", says=[done], only=True)
     require(digests(out) == digests(terminal.folder / "whole"), "masks differ")
@@ -51,7 +51,7 @@ def write_photographs(folder: Path) -> None:
     folder.mkdir()
     for number in range(PHOTOGRAPHS):
         picture = Image.fromarray(synthetic_lesion(number % 6, (72, 96))[0])
-        picture.resize((960, 720)).save(folder / f"IMG {number:03}.JPG", "JPEG")
+        picture.resize((640, 480)).save(folder / f"IMG {number:03}.JPG", "JPEG")
 
 
 def _is_complete(folder: Path, masks: int, errors: int) -> None:

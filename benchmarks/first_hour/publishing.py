@@ -28,7 +28,7 @@ def push_and_load(terminal: Terminal) -> None:
         require(not hub.repositories, "something was published")
         use = f"Use it: skinseg predict IMAGES --model hf-hub:{REPO} --output MASKS"
         says = [f"Published: {hub.url}/{REPO}/commit/", use]
-        terminal.run(*push, says=says, only=True, environment=there)
+        terminal.run(*push, says=says, environment=there)
         repository = hub.repositories[REPO]
         files = repository.commits[repository.refs["main"]]
         weights = (folder / RUN / "model.safetensors").read_bytes()

@@ -1,6 +1,8 @@
 """Files of torch: TorchScript, and the exported programs that end in ``.pt2``."""
 
-from collections.abc import Callable
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +32,8 @@ class TorchFileRuntime(FileRuntime):
         )
         try:
             if path.suffix == ".pt2":
-                program = self._torch.export.load(str(path), extra_files=strings)
+                with _silent("torch.export"):
+                    program = self._torch.export.load(str(path), extra_files=strings)
                 self._function: Callable[[Any], Any] = program.module(check_guards=False)
             else:
                 self._function = self._torch.jit.load(str(path), _extra_files=strings)
@@ -50,3 +53,14 @@ class TorchFileRuntime(FileRuntime):
             output = self._function(self._torch.from_numpy(batch))
         result: np.ndarray = output.numpy()
         return result
+
+
+@contextmanager
+def _silent(name: str) -> Iterator[None]:
+    """Keep a logger from printing the traceback of an error that is raised as well."""
+    logger = logging.getLogger(name)
+    before, logger.disabled = logger.disabled, True
+    try:
+        yield
+    finally:
+        logger.disabled = before
