@@ -4,14 +4,13 @@ import dataclasses
 from collections.abc import Collection, Iterator, Mapping
 from typing import Protocol
 
-from benchmarks.weights.runs import LAYOUT, Run
-from skinseg.data import Augmentation
+from benchmarks.weights.runs import LAYOUT, MANY_SIZES, Run
 from skinseg.models import CATALOG
 from skinseg.training import get_recipe
 
 RECIPE = get_recipe("skinseg", keep="last")
-# Weights that ship meet lesions of many sizes, and the validation images may choose their epoch.
-SHIPPED = get_recipe("skinseg", augmentation=Augmentation(zoom=(0.8, 1.6)))
+# Of weights that ship the validation images may choose the epoch.
+SHIPPED = get_recipe("skinseg", augmentation=MANY_SIZES)
 TABLE, OFFICIAL = "paper73", "official"
 SPLITS = (TABLE, OFFICIAL)
 SEEDS = (0, 1, 2)

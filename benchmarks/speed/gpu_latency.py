@@ -16,13 +16,13 @@ from torch import nn
 import skinseg
 from benchmarks.provenance import provenance
 from benchmarks.results import FOLDER, write_result
+from benchmarks.speed.latency_page import BASE
 
 NETWORKS = ("malunet", "egeunet", "basic_unet", "lmsaunet", "unext_s", "unet")
 SIZE = 256
 BATCHES = (1, 8, 32)
 DEVICE = torch.device("cuda")
 ROUNDS, PASSES = 5, 5
-EAGER = "published"
 PAGE = """# Latency on a GPU
 
 Written by `benchmarks/speed/gpu_latency.py` from `gpu_latency.json`: {hardware}, PyTorch {torch},
@@ -52,7 +52,7 @@ def ways(network: nn.Module, x: torch.Tensor) -> dict[str, Callable[[], object]]
     half = copy.deepcopy(network).half().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     x_half = x.half().contiguous(memory_format=torch.channels_last)
     return {
-        EAGER: lambda: network(x),
+        BASE: lambda: network(x),
         "CUDA graph": captured(network, x),
         "float16, CUDA graph": captured(half, x_half),
     }
@@ -105,7 +105,7 @@ def page(results: dict[str, Any]) -> str:
         ]
         for network, batches in results["networks"].items():
             times = batches[batch]
-            cells = [f"{times[way]:.2f} ({times[way] / times[EAGER]:.2f})" for way in names]
+            cells = [f"{times[way]:.2f} ({times[way] / times[BASE]:.2f})" for way in names]
             rate = 1000 * int(batch) / min(times.values())
             lines.append(f"| `{network}` | {' | '.join(cells)} | {rate:,.0f} |")
         lines.append("")

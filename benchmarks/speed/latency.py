@@ -26,10 +26,11 @@ import skinseg
 from benchmarks.provenance import provenance
 from benchmarks.results import FOLDER, write_result, write_text
 from benchmarks.speed import latency_plot
-from benchmarks.speed.latency_page import BASE, page
+from benchmarks.speed.latency_page import BASE, RUNTIMES, page
 from benchmarks.speed.limit import limit, machine_peaks
 from skinseg.complexity.latency import time_alternately
 from skinseg.data import synthetic_lesion
+from skinseg.exporting import FORMATS
 from skinseg.models import SegmentationModel
 from skinseg.runtimes.files import open_file
 
@@ -40,7 +41,6 @@ NETWORKS = ("malunet", "egeunet", "basic_unet", "lmsaunet", "unext_s", "unet")
 # since torch.compile takes most of a minute for each.
 SETTINGS = ((1, 1, 256), (1, 1, 128), (2, 1, 256), (1, 8, 256))
 COMPILED = "compiled"
-RUNTIMES = {"onnxruntime": ("onnx", ".onnx"), "openvino": ("openvino", ".xml")}
 # The kernel's figure: that of getrusage begins with the parent's.
 ONE_PHOTOGRAPH = """
 import sys, skinseg
@@ -58,15 +58,20 @@ def network_of(name: str) -> SegmentationModel:
     return skinseg.create_model(name, pretrained=ships).eval()
 
 
+def write_file(network: SegmentationModel, way: str, folder: Path, size: int) -> Path:
+    """Export a network for a runtime."""
+    format = RUNTIMES[way]
+    path = folder / f"{way}{FORMATS[format].suffix}"
+    skinseg.export(network, path, format=format, size=size)
+    return path
+
+
 def exported(
     network: SegmentationModel, way: str, folder: Path, threads: int, size: int
 ) -> Callable[[np.ndarray], object] | None:
     """Return the network as a file in a runtime; None if that is not installed."""
-    format, suffix = RUNTIMES[way]
-    path = folder / f"{way}{suffix}"
     try:
-        skinseg.export(network, path, format=format, size=size)
-        return open_file(path, way, threads=threads)
+        return open_file(write_file(network, way, folder, size), way, threads=threads)
     except (ImportError, NotImplementedError) as error:
         print(f"no {way}: {error}", file=sys.stderr)
         return None
@@ -112,12 +117,10 @@ def peak_memory(name: str, size: int) -> dict[str, float]:
     with tempfile.TemporaryDirectory() as folder:
         photograph = Path(folder) / "photograph.png"
         Image.fromarray(synthetic_lesion(0, 512)[0]).save(photograph)
-        network_of(name).save_pretrained(Path(folder) / "torch")
+        network = network_of(name)
+        network.save_pretrained(Path(folder) / "torch")
         models = {"torch": f"local-dir:{folder}/torch"}
-        for way, (format, suffix) in RUNTIMES.items():
-            file = Path(folder) / f"{way}{suffix}"
-            skinseg.export(network_of(name), file, format=format, size=size)
-            models[way] = str(file)
+        models |= {way: str(write_file(network, way, Path(folder), size)) for way in RUNTIMES}
         for way, model in models.items():
             command = [sys.executable, "-c", ONE_PHOTOGRAPH, model, way, str(photograph)]
             done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)

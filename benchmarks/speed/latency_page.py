@@ -5,7 +5,8 @@ from typing import Any
 from skinseg.formatting import counted
 
 BASE = "published"
-RUNTIMES = ("onnxruntime", "openvino")
+# What opens files, and the format of its own.
+RUNTIMES = {"onnxruntime": "onnx", "openvino": "openvino"}
 # Of the fast form and of the best file, as fractions of the published form's time.
 AIMS = {
     "malunet": (0.5, 0.25),

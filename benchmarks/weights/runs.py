@@ -45,6 +45,9 @@ BATCH_DICE = Recipe(
 STRONG_AUGMENTATION = Augmentation(
     rotate=1.0, zoom=(0.7, 1.6), white_balance=0.15, saturation=0.3, gamma=(0.7, 1.4)
 )
+# Of weights that ship. Other sets frame lesions in other ways: lesions of many sizes, at some cost
+# on this one.
+MANY_SIZES = Augmentation(zoom=(0.8, 1.6))
 FIXED = Normalization(kind="mean_std", mean=(0.5,) * 3, std=(0.25,) * 3)
 # What `skinseg` was before: strong changes of size, color and light, and one scale of brightness.
 STRONG = Recipe(
@@ -124,8 +127,7 @@ def _runs() -> dict[str, Run]:
         # LMSAUNet costs twenty times MALUNet: smaller images, fewer epochs.
         "lmsaunet": {**LMSAUNET, "channels_last": True},
     }.items():
-        # Other sets frame lesions in other ways: lesions of many sizes, at some cost on this one.
-        shipped = get_recipe("skinseg", **changes, augmentation=Augmentation(zoom=(0.8, 1.6)))
+        shipped = get_recipe("skinseg", **changes, augmentation=MANY_SIZES)
         runs[f"official-{network}"] = Run(network, "official", "shipped", shipped)
     taught = dataclasses.replace(runs["official-malunet"].recipe, epochs=40, soft_weight=0.5)
     runs["official-malunet-taught"] = Run("malunet", "official", "shipped", taught, "soft")
@@ -141,9 +143,7 @@ def _runs() -> dict[str, Run]:
             # validation images of the official split may.
             last = get_recipe("skinseg", epochs=300, keep="last", seed=seed)
             runs[f"paper73-{network}-300-{seed}"] = Run(network, "paper73", "300", last)
-            best = get_recipe(
-                "skinseg", epochs=300, seed=seed, augmentation=Augmentation(zoom=(0.8, 1.6))
-            )
+            best = get_recipe("skinseg", epochs=300, seed=seed, augmentation=MANY_SIZES)
             runs[f"official-{network}-300-{seed}"] = Run(network, "official", "shipped", best)
     for name, changes in TRIALS.items():
         recipe = get_recipe("paper-malunet", **{**TRIED, **changes})
