@@ -6,12 +6,14 @@ from pathlib import Path
 
 import torch
 
+HERE = Path(__file__).parent
+
 
 def provenance() -> dict[str, str | int | list[str]]:
     """Return the commit and the files changed since, the versions that matter, the processor."""
     return {
-        "commit": _git("rev-parse", "HEAD").strip(),
-        "uncommitted": [line[3:] for line in _git("status", "--porcelain").splitlines()],
+        "commit": commit_of(HERE),
+        "uncommitted": [line[3:] for line in _git(HERE, "status", "--porcelain").splitlines()],
         "torch": torch.__version__,
         "python": platform.python_version(),
         "hardware": torch.cuda.get_device_name() if torch.cuda.is_available() else _processor(),
@@ -19,8 +21,13 @@ def provenance() -> dict[str, str | int | list[str]]:
     }
 
 
-def _git(*arguments: str) -> str:
-    command = ["git", "-C", str(Path(__file__).parent), *arguments]
+def commit_of(folder: Path) -> str:
+    """Return the commit that a checkout is at."""
+    return _git(folder, "rev-parse", "HEAD").strip()
+
+
+def _git(folder: Path, *arguments: str) -> str:
+    command = ["git", "-C", str(folder), *arguments]
     return subprocess.run(command, capture_output=True, text=True, check=True).stdout
 
 

@@ -13,6 +13,7 @@ from skinseg.data import Augmentation, Normalization, SyntheticDermoscopy
 from skinseg.training import MemoryDataset, Recipe, train
 from skinseg.training import step as step_module
 from skinseg.training.distributed import Distributed
+from skinseg.training.layout import memory_format
 from skinseg.training.step import Step
 from skinseg.training.trainer import Trainer
 
@@ -142,14 +143,27 @@ def test_every_epoch_has_another_order(lesions):
 
 
 def test_channels_last_is_trained(lesions):
-    for channels_last in (True, False):
+    for channels_last in (None, True, False):
         trainer = Trainer(network(), Recipe(**SMALL, channels_last=channels_last), "cpu")
         data = MemoryDataset(lesions[0], 48, progress=False)
         [part] = next(trainer._batches(data, 0))
-        layout = torch.channels_last
-        assert part.x.is_contiguous(memory_format=layout) == channels_last
+        layout, expected = torch.channels_last, channels_last is not False
+        assert part.x.is_contiguous(memory_format=layout) == expected
         weight = trainer.model.encoder.stages[1].block.weight
-        assert weight.is_contiguous(memory_format=layout) == channels_last
+        assert weight.is_contiguous(memory_format=layout) == expected
+
+
+def test_channels_last_is_not_chosen_where_onednn_would_write_outside_its_memory():
+    cpu = torch.device("cpu")
+    strided = [torch.nn.Conv2d(width, 8, 1, stride=2) for width in (8, 16)]
+    chosen = [memory_format(torch.nn.Sequential(conv), cpu, None) for conv in strided]
+    assert chosen == [torch.contiguous_format, torch.channels_last]
+    assert memory_format(strided[0], cpu, channels_last=True) == torch.channels_last
+    assert memory_format(strided[1], torch.device("cuda"), None) == torch.contiguous_format
+    for name in skinseg.list_models():
+        with torch.device("meta"):
+            model = skinseg.create_model(name)
+        assert memory_format(model, cpu, None) == torch.channels_last, name
 
 
 @pytest.mark.parametrize(("name", "count"), [("egeunet", 5), ("mkunet_t", 3)])

@@ -4,7 +4,7 @@ import dataclasses
 from collections.abc import Collection, Iterator, Mapping
 from typing import Protocol
 
-from benchmarks.weights.runs import LAYOUT, MANY_SIZES, Run
+from benchmarks.weights.runs import MANY_SIZES, Run
 from skinseg.models import CATALOG
 from skinseg.training import get_recipe
 
@@ -53,7 +53,7 @@ class Job:
     @property
     def run(self) -> Run:
         """The training's split and recipe."""
-        changes = {"learning_rate": self.rate, **LAYOUT.get(self.network, {})}
+        changes = {"learning_rate": self.rate}
         if self.seed is None:
             short = dataclasses.replace(RECIPE, epochs=TRIAL_EPOCHS, **changes)
             return Run(self.network, "paper73_part", "rate", short)

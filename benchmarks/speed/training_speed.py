@@ -1,11 +1,11 @@
 """Images per second of the trainer and of a plain training loop, side by side.
 
-    python benchmarks/speed/training_speed.py --data FOLDER
+    python benchmarks/speed/training_speed.py --data FOLDER [--before CHECKOUT]
 
 The plain loop is what a script usually does: a DataLoader that decodes, resizes, flips and rotates
 image by image with Pillow, then forward, loss, backward and AdamW in the default layout. Both
 learn with the paper's recipe at 256x256, in batches of 8, on all cores; the trainer also with one
-process per core. Writes docs/results/training_speed.json and .md.
+process per core. With a checkout of an earlier commit, its trainer takes turns with them. Writes docs/results/training_speed.json and .md.
 """
 
 import argparse
@@ -25,17 +25,20 @@ from PIL import Image
 from torch.utils.data import DataLoader, Dataset
 
 import skinseg
-from benchmarks.provenance import provenance
-from benchmarks.results import FOLDER, write_result
+from benchmarks.provenance import commit_of, provenance
+from benchmarks.results import FOLDER, ROOT, write_result
 from skinseg.data import ISIC2017, PairDataset
 from skinseg.losses import deep_supervision_loss
 from skinseg.training import get_recipe, train
 
 RESULTS = FOLDER / "training_speed"
-NETWORKS = ("malunet", "egeunet", "basic_unet")
+# Networks, and how many images an epoch has: LMSAUNet takes seconds for a batch.
+NETWORKS = {"malunet": 64, "egeunet": 64, "basic_unet": 64, "lmsaunet": 8}
 SIZE, BATCH = 256, 8
 # Names in the recorded figures.
 PLAIN, ONE, MANY = "plain loop", "trainer, one process", "trainer, one process a core"
+WAYS = (PLAIN, ONE, MANY)
+BEFORE = "trainer before"
 
 
 class PlainImages(Dataset[tuple[torch.Tensor, torch.Tensor]]):
@@ -93,22 +96,28 @@ def trainer(network: str, dataset: PairDataset, output: str) -> float:
 
 def measured(arguments: argparse.Namespace, network: str, way: str) -> float:
     """Images per second of one way, in processes of its own: the trainer sets theirs up."""
-    command, environment = [sys.executable], dict(os.environ)
+    root = arguments.before if way == BEFORE else ROOT
+    command, environment = [sys.executable], {**os.environ, "PYTHONPATH": str(root)}
     if way == MANY:
         command += ["-m", "torch.distributed.run", "--standalone"]
         command += [f"--nproc-per-node={os.cpu_count()}"]
         environment["OMP_NUM_THREADS"] = "1"
-    command += [__file__, "--data", str(arguments.data), "--images", str(arguments.images)]
+    command += [str(root / Path(__file__).relative_to(ROOT)), "--data", str(arguments.data)]
+    command += ["--images", str(NETWORKS[network])]
     with tempfile.TemporaryDirectory() as output:
         command += ["--only", network, way, output]
         done = subprocess.run(
-            command, check=True, env=environment, stdout=subprocess.PIPE, text=True
+            command, check=True, env=environment, stdout=subprocess.PIPE, text=True, cwd=root
         )
     return float(done.stdout.split()[-1])
 
 
 def page(results: dict[str, Any]) -> str:
     """Return the page made from the figures."""
+    medians = {
+        network: {way: statistics.median(values) for way, values in speeds.items()}
+        for network, speeds in results["images_per_second"].items()
+    }
     lines = [
         "# Training speed",
         "",
@@ -120,17 +129,25 @@ def page(results: dict[str, Any]) -> str:
         f"| network | {PLAIN} | {ONE} | trainer, one process per core |",
         "|---|---|---|---|",
     ]
-    for network, speeds in results["images_per_second"].items():
-        medians = {name: statistics.median(values) for name, values in speeds.items()}
-        cells = [f"{medians[name]:.1f} ({medians[name] / medians[PLAIN]:.2f})" for name in medians]
+    for network, speeds in medians.items():
+        cells = [f"{speeds[way]:.1f} ({speeds[way] / speeds[PLAIN]:.2f})" for way in WAYS]
         lines.append(f"| {network} | " + " | ".join(cells) + " |")
+    if results.get("before"):
+        lines += ["", f"Beside them the trainer of commit {results['before']}, in one process:", ""]
+        lines += ["| network | before | now | ratio |", "|---|---|---|---|"]
+        lines += [
+            f"| {network} | {speeds[BEFORE]:.1f} | {speeds[ONE]:.1f} "
+            f"| {speeds[ONE] / speeds[BEFORE]:.2f} |"
+            for network, speeds in medians.items()
+        ]
     return "\n".join(lines) + "\n"
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, required=True, help="folder of ISIC 2017")
-    parser.add_argument("--images", type=int, default=64)
+    parser.add_argument("--images", type=int, help="with --only, images of an epoch")
+    parser.add_argument("--before", type=Path, help="checkout of an earlier commit")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument(
         "--only", nargs=3, metavar=("NETWORK", "WAY", "FOLDER"), help="print one speed"
@@ -144,7 +161,8 @@ def main() -> None:
         print(plain_loop(network, dataset) if plain else trainer(network, dataset, output))
         return
     speeds: dict[str, dict[str, list[float]]]
-    speeds = {network: {way: [] for way in (PLAIN, ONE, MANY)} for network in NETWORKS}
+    ways = (*WAYS, BEFORE) if arguments.before else WAYS
+    speeds = {network: {way: [] for way in ways} for network in NETWORKS}
     for _ in range(arguments.rounds):
         for network, found in speeds.items():
             for way, values in found.items():
@@ -152,8 +170,9 @@ def main() -> None:
             print(network, {way: values[-1] for way, values in found.items()})
     results = {
         "provenance": provenance(),
-        "images": arguments.images,
+        "images": NETWORKS,
         "rounds": arguments.rounds,
+        "before": commit_of(arguments.before)[:8] if arguments.before else None,
         "images_per_second": speeds,
     }
     write_result(RESULTS, results, page(results))

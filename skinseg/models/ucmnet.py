@@ -59,7 +59,7 @@ class Stem(nn.Module):
         return F.relu(F.max_pool2d(self.norm(self.conv(x)), 2))
 
 
-class Descent(nn.Sequential):
+class Descent(nn.Module):
     """1x1 convolution of stride 2, LayerNorm, block, LayerNorm.
 
     Shape:
@@ -68,10 +68,18 @@ class Descent(nn.Sequential):
 
     def __init__(self, in_chans: int, out_chans: int, block: nn.Module) -> None:
         super().__init__()
-        self.reduce = nn.Conv2d(in_chans, out_chans, 1, stride=2)
+        self.reduce = nn.Conv2d(in_chans, out_chans, 1)
         self.norm_in = LayerNorm2d(out_chans, eps=1e-5)
         self.block = block
         self.norm_out = LayerNorm2d(out_chans, eps=1e-5)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Map (B, C_in, H, W) to (B, C_out, ceil(H / 2), ceil(W / 2))."""
+        # The stride is a slice. As an argument of a convolution of so few channels it has oneDNN
+        # write outside its memory when a channels-last map is learned from (its issue 6035).
+        narrowed: torch.Tensor = self.norm_in(self.reduce(x[..., ::2, ::2]))
+        out: torch.Tensor = self.norm_out(self.block(narrowed))
+        return out
 
 
 class UCMEncoder(nn.Module):

@@ -49,7 +49,8 @@ class Recipe:
         early_stop: Epochs without a better validation score after which the run ends; None never
             ends it early.
         precision: ``"float32"`` or ``"bfloat16"``, of the network's arithmetic.
-        channels_last: Memory layout. On a CPU it makes MALUNet faster; EGE-UNet gains nothing.
+        channels_last: Memory layout of maps and weights. None is channels last on a CPU, where it
+            is faster, and torch's default on a GPU.
         seed: Random seed for order and augmentation.
 
     Raises:
@@ -82,7 +83,7 @@ class Recipe:
     select_on_test: bool = False
     early_stop: int | None = None
     precision: str = "float32"
-    channels_last: bool = False
+    channels_last: bool | None = None
     seed: int = 0
 
     def __post_init__(self) -> None:

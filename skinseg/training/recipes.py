@@ -15,7 +15,7 @@ from skinseg.training.recipe import Recipe
 _SIX_STAGE = Recipe(epochs=300, cosine_epochs=50)
 
 _RECIPES = {
-    "paper-malunet": dataclasses.replace(_SIX_STAGE, channels_last=True),
+    "paper-malunet": _SIX_STAGE,
     "paper-egeunet": _SIX_STAGE,
     # LMSAUNet: the paper names the loss, the size and the batch; the learning rate and the number
     # of epochs are not in it, and are those of the six-stage networks here.
@@ -26,7 +26,6 @@ _RECIPES = {
         normalization=Normalization(
             kind="mean_std", mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225)
         ),
-        channels_last=True,
     ),
     # Many epochs at 128 pixels with a higher learning rate teach more than few at 256 for the same
     # time (docs/results/trial_runs.md). Changes of size and color slow such small networks down;

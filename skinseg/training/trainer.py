@@ -21,6 +21,7 @@ from skinseg.surgery import recipe_of
 from skinseg.surgery.recipe import steps_of
 from skinseg.training.callbacks import Callback
 from skinseg.training.distributed import Distributed
+from skinseg.training.layout import memory_format
 from skinseg.training.memory_dataset import MemoryDataset
 from skinseg.training.recipe import Recipe
 from skinseg.training.run_folder import RunFolder
@@ -114,7 +115,7 @@ class Trainer:
         if self.device.type == "cpu":
             keep_freed_memory()
         self.processes = Distributed(self.device)
-        self.layout = torch.channels_last if recipe.channels_last else torch.contiguous_format
+        self.layout = memory_format(model, self.device, recipe.channels_last)
         self.model: nn.Module = model.to(  # type: ignore[call-overload]  # torch's types lack memory_format
             self.device, memory_format=self.layout
         ).train()

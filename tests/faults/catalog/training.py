@@ -85,8 +85,8 @@ FAULTS = [
     ),
     Fault(
         "channels_last_never_trained",
-        "skinseg/training/trainer.py",
-        "torch.channels_last if recipe.channels_last else torch.contiguous_format",
+        "skinseg/training/layout.py",
+        "torch.channels_last if channels_last else torch.contiguous_format",
         "torch.contiguous_format",
         "The recipe's memory layout is ignored.",
         tests=("wiring",),
