@@ -5,7 +5,8 @@
 The plain loop is what a script usually does: a DataLoader that decodes, resizes, flips and rotates
 image by image with Pillow, then forward, loss, backward and AdamW in the default layout. Both
 learn with the paper's recipe at 256x256, in batches of 8, on all cores; the trainer also with one
-process per core. With a checkout of an earlier commit, its trainer takes turns with them. Writes docs/results/training_speed.json and .md.
+process per core. With a checkout of an earlier commit, its trainer takes turns with them. Writes
+docs/results/training_speed.json and .md.
 """
 
 import argparse
@@ -167,7 +168,7 @@ def main() -> None:
         for network, found in speeds.items():
             for way, values in found.items():
                 values.append(round(measured(arguments, network, way), 2))
-            print(network, {way: values[-1] for way, values in found.items()})
+            print(network, {way: values[-1] for way, values in found.items()}, flush=True)
     results = {
         "provenance": provenance(),
         "images": NETWORKS,
