@@ -245,12 +245,13 @@ def test_a_decoder_that_trains_narrows_first_to_the_same_end(name):
         same(network(x), expected, 1e-12)
 
 
-def test_layer_norm_trains_to_the_same_end():
-    norm = fill(LayerNorm2d(6)).double()
+@pytest.mark.parametrize("width", [6, 20])
+def test_layer_norm_trains_to_the_same_end(width):
+    norm = fill(LayerNorm2d(width)).double()
     results = []
     for training in (True, False):
         norm.train(training).zero_grad()
-        x = torch.randn(2, 6, 4, 5, generator=torch.Generator().manual_seed(0)).double()
+        x = torch.randn(2, width, 4, 5, generator=torch.Generator().manual_seed(0)).double()
         output = norm(x.requires_grad_())
         output.square().sum().backward()
         results.append([output.detach(), x.grad, norm.weight.grad.clone(), norm.bias.grad.clone()])
