@@ -37,7 +37,7 @@ class SyntheticLesions(CalibrationDataReader):
     def get_next(self) -> dict[str, np.ndarray] | None:
         """Return the next image by the name of the network's input."""
         image = next(self.images, None)
-        return None if image is None else {"image": image}
+        return None if image is None else {"images": image}
 
 
 def write_quantized(file: Path, output: Path) -> Path:
