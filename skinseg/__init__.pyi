@@ -47,6 +47,9 @@ from . import (
     runtimes as runtimes,
 )
 from . import (
+    serving as serving,
+)
+from . import (
     surgery as surgery,
 )
 from . import (

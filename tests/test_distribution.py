@@ -71,15 +71,27 @@ def imported_at_once(path):
             yield str(node.module).partition(".")[0]
 
 
+def names_of(dependencies):
+    return {re.split(r"[<>=\[ ]", dependency)[0].lower() for dependency in dependencies}
+
+
 def test_what_is_imported_is_a_dependency():
-    named = {
-        re.split(r"[<>=\[ ]", dependency)[0].lower()
-        for dependency in PROJECT["project"]["dependencies"]
-    }
+    always = names_of(PROJECT["project"]["dependencies"])
+    # A room that says what to install; starlette is what fastapi is made of.
+    serve = names_of(PROJECT["project"]["optional-dependencies"]["serve"]) | {"starlette"}
     distributions = {"PIL": "pillow"}
     for path in sorted((ROOT / "skinseg").rglob("*.py")):
+        named = always | serve if path.parent.name == "serving" else always
         for name in set(imported_at_once(path)) - sys.stdlib_module_names - {"skinseg"}:
             assert distributions.get(name, name).lower() in named, f"{path}: {name}"
+
+
+def test_both_distributions_serve_with_the_same_packages():
+    text = (ROOT / "packaging" / "runtime" / "pyproject.toml").read_text(encoding="utf-8")
+    runtime = tomllib.loads(text)["project"]["optional-dependencies"]
+    extras = PROJECT["project"]["optional-dependencies"]
+    assert runtime["serve"] == extras["serve"]
+    assert set(extras["serve"]) <= set(extras["dev"])
 
 
 @pytest.fixture(scope="module")

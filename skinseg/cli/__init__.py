@@ -15,6 +15,7 @@ from skinseg.cli.export import export
 from skinseg.cli.models import info, list_networks
 from skinseg.cli.predict import predict
 from skinseg.cli.push import push
+from skinseg.cli.serve import serve
 from skinseg.cli.train import train
 from skinseg.version import __version__
 
@@ -66,4 +67,5 @@ app.command()(export)
 app.command()(push)
 app.command()(convert)
 app.command()(bench)
+app.command()(serve)
 app.command()(demo)

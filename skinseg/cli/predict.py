@@ -1,7 +1,5 @@
 """``skinseg predict``: masks for image files."""
 
-import os
-import sys
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -22,6 +20,7 @@ from skinseg.cli.console import (
     stop,
     warnings_as_notes,
 )
+from skinseg.cli.cores import leave_cores_to_readers
 from skinseg.cli.images import Inputs, find_images, name_clashes
 from skinseg.cli.options import (
     BatchSize,
@@ -117,7 +116,7 @@ def predict(
     rows = folder.rows_done(inputs.files, table) if skip_existing else {}
     left = [file for file in inputs.files if file not in rows]
     if len(left) > 1:
-        _leave_cores_to_readers()
+        leave_cores_to_readers()
     writing = "the table may be older; the same command with --skip-existing goes on from there."
     with errors_reported(), _output_errors_reported(), interruption_reported(writing):
         interrupted = _run(predictor, left, folder, rows, progress=not quiet and len(left) > 1)
@@ -191,13 +190,6 @@ def _run(
         except KeyboardInterrupt:
             return True
     return False
-
-
-def _leave_cores_to_readers() -> None:
-    """Let torch have a fourth of the cores: more of its threads and the readers stop each other."""
-    torch = sys.modules.get("torch")
-    if torch is not None:
-        torch.set_num_threads(max(1, (os.cpu_count() or 1) // 4))
 
 
 def _row(file: Path, result: "Prediction | Exception", folder: ResultFolder) -> Row:

@@ -136,7 +136,7 @@ def decoded(
     with opened(source, max_pixels) as (image, name):
         whole, extent = image.size, None
         try:
-            several_frames = image is not source and _has_frames(image)
+            several_frames = image is not source and has_frames(image)
             if at_least is not None and image is not source:
                 extent = _decode_smaller(image, at_least)
             with _no_pillow_limit(image):
@@ -285,7 +285,8 @@ def _no_pillow_limit(image: Image.Image) -> Iterator[None]:
         yield
 
 
-def _has_frames(image: Image.Image) -> bool:
+def has_frames(image: Image.Image) -> bool:
+    """Whether an open image has further frames, as an animation or a TIFF of several pages."""
     # MPO is what phones write: a photograph followed by previews of itself.
     return image.format != "MPO" and bool(getattr(image, "is_animated", False))
 

@@ -152,17 +152,21 @@ class Predictor:
     def __repr__(self) -> str:
         """Which weights, what runs them where, at which size and threshold."""
         height, width = self.input_size
-        name = type(self.model).__name__
-        record = self.runtime.record
-        if record is not None and record.architecture:
-            name = record.name
-        elif isinstance(self.model, str | os.PathLike):
-            name = os.fspath(self.model)
         tta = ", four flips" if self.tta else ""
         return (
-            f"<Predictor: {name} on {self.device}, sees {width} x {height} pixels, lesion from "
-            f"{self.threshold:g}{tta}>"
+            f"<Predictor: {self.name} on {self.device}, sees {width} x {height} pixels, lesion "
+            f"from {self.threshold:g}{tta}>"
         )
+
+    @property
+    def name(self) -> str:
+        """Name of the weights; of a network without a record its class, of a file its path."""
+        record = self.runtime.record
+        if record is not None and record.architecture:
+            return record.name
+        if isinstance(self.model, str | os.PathLike):
+            return os.fspath(self.model)
+        return type(self.model).__name__
 
     @property
     def transforms(self) -> Preprocessing:
@@ -248,21 +252,47 @@ class Predictor:
             workers=self.workers,
         )
         while batch := list(islice(prepared, self.batch_size)):
-            usable = [image.pixels for image in batch if isinstance(image, Prepared)]
-            logits = iter(self._logits_of_images(usable))
+            usable = [image for image in batch if isinstance(image, Prepared)]
+            predictions = self._predictions(usable)
             for image in batch:
                 if isinstance(image, Prepared):
-                    yield Prediction.from_logits(
-                        next(logits),
-                        image.size,
-                        self.threshold,
-                        channel_order=self.channel_order,
-                        postprocessing=self.postprocessing,
-                    )
+                    yield next(predictions)
                 elif return_exceptions:
                     yield image
                 else:
                     raise image
+
+    def predict_prepared(self, images: Sequence[Prepared]) -> list[Prediction]:
+        """Segment images that were prepared elsewhere, all of them as one batch.
+
+        For programs that read images in threads of their own, as ``skinseg serve`` does.
+
+        Args:
+            images: Each as ``transforms.prepare(image, tile=predictor.tile)`` returns it.
+
+        Raises:
+            ValueError: If the network returns something other than logits.
+            FloatingPointError: If the network's output is not finite.
+
+        Example:
+            >>> import skinseg
+            >>> predictor = Predictor(skinseg.create_model("malunet"))
+            >>> image = predictor.transforms.prepare(np.zeros((40, 50, 3), np.uint8))
+            >>> predictor.predict_prepared([image])[0].mask.shape
+            (40, 50)
+        """
+        return list(self._predictions(images))
+
+    def _predictions(self, images: Sequence[Prepared]) -> Iterator[Prediction]:
+        logits = self._logits_of_images([image.pixels for image in images])
+        for one, image in zip(logits, images, strict=True):
+            yield Prediction.from_logits(
+                one,
+                image.size,
+                self.threshold,
+                channel_order=self.channel_order,
+                postprocessing=self.postprocessing,
+            )
 
     def _try_to_prepare(self, item: tuple[int, ImageLike]) -> Prepared | Exception:
         index, image = item

@@ -1,0 +1,104 @@
+"""Images out of a request's body, which is read no further than the limits allow."""
+
+from collections.abc import AsyncGenerator
+
+from fastapi import Request
+from starlette.datastructures import UploadFile
+from starlette.formparsers import MultiPartException, MultiPartParser
+
+from skinseg.serving.limits import Limits
+from skinseg.serving.problems import Problem
+
+FIELD = "images"
+"""Name of the form's field."""
+
+FORM = "multipart/form-data"
+BINARY = "application/octet-stream"
+IMAGE_TYPES = (
+    *("image/jpeg", "image/png", "image/bmp", "image/tiff", "image/gif", "image/webp"),
+    *("image/x-portable-anymap", "image/jp2", "image/heic", "image/heif"),
+)
+"""Media types of a body that is one image; which format it has is told by its content."""
+
+
+async def read_images(request: Request, limits: Limits) -> list[bytes]:
+    """Return the image files of a request, one or more.
+
+    Nothing is written to disk, and names of files are not looked at.
+
+    Raises:
+        Problem: If the body is of another kind (415), too large (413), no form that can be read, or
+            a form with other fields or without images (400).
+    """
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if kind == FORM:
+        return await _read_form(request, limits)
+    if kind.startswith("image/") or kind == BINARY:
+        return [b"".join([part async for part in _limited(request, limits.max_bytes)])]
+    raise Problem(
+        415,
+        f"a body of type '{kind[:100]}' is not taken; send a form ({FORM}) with images in fields "
+        f"named '{FIELD}', or one image as the body with its type, as Content-Type: image/jpeg",
+    )
+
+
+async def _limited(request: Request, limit: int) -> AsyncGenerator[bytes, None]:
+    """The body in parts; no more of it than the limit is ever kept."""
+    declared = request.headers.get("content-length", "")
+    if declared.isdecimal() and int(declared) > limit:
+        raise _too_large(int(declared), limit)
+    received = 0
+    async for part in request.stream():
+        received += len(part)
+        if received > limit:
+            raise _too_large(received, limit)
+        yield part
+
+
+def _too_large(received: int, limit: int) -> Problem:
+    return Problem(
+        413,
+        f"the request's body has {received:,} bytes or more, and at most {limit:,} are taken; send "
+        "fewer or smaller images",
+    )
+
+
+async def _read_form(request: Request, limits: Limits) -> list[bytes]:
+    body = _limited(request, limits.max_request_bytes)
+    parser = MultiPartParser(
+        request.headers, body, max_files=limits.max_images, max_fields=limits.max_images
+    )
+    # Images of patients stay in memory: a part that is larger would go to a file on the disk.
+    parser.spool_max_size = limits.max_request_bytes + 1
+    try:
+        form = await parser.parse()
+    except MultiPartException as error:
+        raise Problem(
+            413 if error.message.startswith("Too many files") else 400,
+            f"the form cannot be read: {error.message.rstrip('.')}. Send 1 to {limits.max_images} "
+            f"images in fields named '{FIELD}'",
+        ) from error
+    try:
+        return [await _file(name, value) for name, value in _some(form.multi_items())]
+    finally:
+        await form.close()
+
+
+def _some(items: list[tuple[str, UploadFile | str]]) -> list[tuple[str, UploadFile | str]]:
+    if not items:
+        raise Problem(400, f"the form has no images; send them in fields named '{FIELD}'")
+    return items
+
+
+async def _file(name: str, value: UploadFile | str) -> bytes:
+    if name != FIELD:
+        raise Problem(
+            400, f"the form has a field '{name[:100]}'; there are fields named '{FIELD}' alone"
+        )
+    if isinstance(value, str):
+        raise Problem(
+            400,
+            f"a field '{FIELD}' of the form is text, not a file; with curl it is "
+            f"-F {FIELD}=@lesion.jpg",
+        )
+    return await value.read()
