@@ -16,6 +16,7 @@ from benchmarks.protocol import networks, networks_plot
 from benchmarks.recipes import recipe_trials, trial_scores
 from benchmarks.results import FOLDER, write_text
 from benchmarks.robustness import robustness, robustness_plot
+from benchmarks.serving import load
 from benchmarks.speed import (
     captured_step,
     export_matrix,
@@ -45,6 +46,7 @@ PAGES: dict[str, Callable[[Any], str]] = {
     "surgery_matrix.md": surgery_matrix.page,
     "robustness.md": robustness.page,
     "robustness.svg": robustness_plot.plot,
+    "serving.md": load.page,
     "training_runs.md": collect_runs.page,
     "training_speed.md": training_speed.page,
     "trial_runs.md": trial_scores.page,

@@ -49,7 +49,9 @@ def test_commands_name_only_what_the_package_offers():
     assert used <= set(skinseg.__all__)
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["train", "--help"], ["list", "--plain"]])
+@pytest.mark.parametrize(
+    "arguments", [["--help"], ["train", "--help"], ["serve", "--help"], ["list", "--plain"]]
+)
 def test_help_needs_no_torch(arguments):
     code = (
         "from typer.testing import CliRunner; from skinseg.cli import app; "

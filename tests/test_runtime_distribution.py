@@ -2,9 +2,12 @@
 
 import re
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
+from urllib.error import HTTPError
+from urllib.request import Request, urlopen
 
 import pytest
 
@@ -52,6 +55,33 @@ def test_prediction_from_a_file_imports_no_torch(lesion):
     assert printed.splitlines()[0] == str(mask.sum())
     expected = skinseg.Predictor("basic_unet", input_size=(64, 64))(lesion / "photos" / "a.png")
     assert (mask == expected.mask).all()
+
+
+def test_a_file_is_served_without_torch_until_the_process_is_told_to_end(lesion):
+    arguments = ["serve", "--model", str(lesion / "basic_unet.onnx"), "--port", "0"]
+    code = (
+        f"import sys; sys.modules.update(dict.fromkeys({HIDDEN}))\n"
+        f"sys.argv = ['skinseg', *{arguments}]\n"
+        "import skinseg.__main__; skinseg.__main__.main()\n"
+    )
+    image = (lesion / "photos" / "a.png").read_bytes()
+    headers = {"Accept": "image/png", "Content-Type": "image/png"}
+    command = [sys.executable, "-u", "-c", code]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    try:
+        first = process.stdout.readline()
+        assert "basic_unet.isic2017 answers at http://127.0.0.1:" in first, process.stderr.read()
+        [address] = re.findall(r"http:\S+", first)
+        with urlopen(Request(address, image, headers), timeout=20) as answer:
+            mask = skinseg.data.read_mask(answer.read())
+        with pytest.raises(HTTPError, match="422"):
+            urlopen(Request(address, image[:50], headers), timeout=20)
+        process.send_signal(signal.SIGTERM)
+        rest, complaints = process.communicate(timeout=20)
+    finally:
+        process.kill()
+    assert (mask == skinseg.Predictor(lesion / "basic_unet.onnx")(image).mask).all()
+    assert (rest, complaints, process.returncode) == ("Stopped.\n", "", 0)
 
 
 @pytest.mark.slow

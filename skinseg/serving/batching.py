@@ -112,11 +112,16 @@ class Batcher:
         batch = [await self._queue.get()]
         loop = asyncio.get_running_loop()
         end = loop.time() + self._wait
-        while len(batch) < self._batch_size and (self._being_read or not self._queue.empty()):
-            try:
-                batch.append(await asyncio.wait_for(self._queue.get(), end - loop.time()))
-            except asyncio.TimeoutError:
+        while len(batch) < self._batch_size:
+            if not self._queue.empty():
+                batch.append(self._queue.get_nowait())
+            elif not self._being_read:
                 break
+            else:
+                try:
+                    batch.append(await asyncio.wait_for(self._queue.get(), end - loop.time()))
+                except asyncio.TimeoutError:
+                    break
         return batch
 
     async def _answered(self, batch: list[_Waiting]) -> bool:

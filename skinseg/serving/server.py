@@ -37,6 +37,8 @@ def listen(host: str = "127.0.0.1", port: int = 8000) -> socket.socket:
 def run(app: FastAPI, listening: socket.socket, limits: Limits | None = None) -> None:
     """Answer requests until Ctrl-C or SIGTERM; those that have begun then are answered.
 
+    To be called in the main thread, which is the one that signals reach.
+
     Args:
         app: What :func:`create_app` returns.
         listening: What :func:`listen` returns; it is closed at the end.
@@ -47,6 +49,13 @@ def run(app: FastAPI, listening: socket.socket, limits: Limits | None = None) ->
         >>> app = skinseg.serving.create_app(skinseg.Predictor("egeunet"))
         >>> run(app, listen())  # doctest: +SKIP
     """
+    interrupted = contextlib.suppress(KeyboardInterrupt)
+    with listening, _quiet_decoders(), interrupted, _both_signals_interrupt():
+        server(app, limits or Limits()).run(sockets=[listening])
+
+
+def server(app: FastAPI, limits: Limits) -> uvicorn.Server:
+    """Return the server that :func:`run` runs."""
     config = uvicorn.Config(
         app,
         # No line for each request: who asked for a mask is nobody's business.
@@ -57,11 +66,9 @@ def run(app: FastAPI, listening: socket.socket, limits: Limits | None = None) ->
         ws="none",
         server_header=False,
         proxy_headers=False,
-        timeout_graceful_shutdown=math.ceil((limits or Limits()).timeout),
+        timeout_graceful_shutdown=math.ceil(limits.timeout),
     )
-    interrupted = contextlib.suppress(KeyboardInterrupt)
-    with listening, _quiet_decoders(), interrupted, _both_signals_interrupt():
-        uvicorn.Server(config).run(sockets=[listening])
+    return uvicorn.Server(config)
 
 
 @contextlib.contextmanager

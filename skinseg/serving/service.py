@@ -1,6 +1,7 @@
 """A request for masks, from its header to its answer."""
 
 import asyncio
+import contextlib
 import logging
 import time
 from functools import partial
@@ -23,6 +24,9 @@ _LOG = logging.getLogger(__name__)
 
 _CLIENT_LEFT = 499
 """Not in the standard; by this number other servers count requests whose client has left."""
+
+# A client that was answered with these has sent all, is too slow, or is gone.
+_READ_OR_LEFT = (200, 408, _CLIENT_LEFT)
 
 # Whoever looks over a shoulder, or at a disk, finds no mask in a browser's cache.
 _HEADERS = {"Cache-Control": "no-store", "Vary": "Accept"}
@@ -66,6 +70,8 @@ class Service:
             self._requests -= 1
         self.metrics.seconds.observe(time.perf_counter() - started)
         self.metrics.requests.labels(str(response.status_code)).inc()
+        if response.status_code not in _READ_OR_LEFT:
+            await _read_away(request, self.limits)
         return response
 
     async def _answer(self, request: Request) -> Response:
@@ -122,6 +128,26 @@ class Service:
         )
         predictions = _without_problems(results)
         return await self.batcher.in_thread(partial(body, kind, self.model, predictions))
+
+
+async def _read_away(request: Request, limits: Limits) -> None:
+    """Take what is left of the body of a request that is refused, if that is not too much.
+
+    The connection may be closed with the answer, and who is still sending would not see it then.
+    """
+    if "expect" in request.headers:  # Such a client sends nothing before it is asked to.
+        return
+
+    async def rest() -> None:
+        received = 0
+        async for part in request.stream():
+            received += len(part)
+            if received > limits.max_request_bytes:
+                return
+
+    # A stream that has been read to its end raises RuntimeError.
+    with contextlib.suppress(RuntimeError, ClientDisconnect, asyncio.TimeoutError):
+        await asyncio.wait_for(rest(), limits.timeout)
 
 
 def _without_problems(results: list[Prediction | BaseException]) -> list[Prediction]:

@@ -1,7 +1,7 @@
 """All faults, by room of the package."""
 
 from ..fault import Fault
-from . import data, networks, planning, scores, surface, training, weights
+from . import data, networks, planning, scores, serving, surface, training, weights
 
 FAULTS: list[Fault] = [
     *training.FAULTS,
@@ -11,4 +11,5 @@ FAULTS: list[Fault] = [
     *weights.FAULTS,
     *scores.FAULTS,
     *surface.FAULTS,
+    *serving.FAULTS,
 ]
