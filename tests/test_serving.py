@@ -2,6 +2,7 @@
 
 import asyncio
 import dataclasses
+import http.client
 import inspect
 import io
 import json
@@ -512,6 +513,20 @@ def test_requests_that_have_begun_are_answered_when_the_server_ends(process):
         time.sleep(0.3)
         network.free.set()
         assert answer.result().status == 200
+
+
+def test_an_answer_is_not_held_up_for_the_receipt_of_its_header(process):
+    _, address, _ = process
+    port = int(address.split(":")[2].split("/")[0])
+    connection = http.client.HTTPConnection("127.0.0.1", port)
+    seconds = []
+    for _ in range(10):
+        started = time.perf_counter()
+        connection.request("GET", "/health")
+        connection.getresponse().read()
+        seconds.append(time.perf_counter() - started)
+    connection.close()
+    assert min(seconds[3:]) < 0.02
 
 
 def test_who_is_refused_while_still_sending_gets_the_reason(process):

@@ -199,13 +199,12 @@ def page(results: dict[str, Any]) -> str:
     lines = [
         "# The service under load",
         "",
-        f"Written by `benchmarks/serving/load.py`: `skinseg serve` with the weights "
-        f"`{results['model']}`,",
-        f"on {results['provenance']['hardware']}. The clients run on the same processor, and",
-        f"each sends its next request when the last one is answered: {results['photographs']} "
-        f"JPEG files of",
-        f"{width} x {height} pixels, for masks as PNG. Every mask is compared with the",
-        "predictor's, byte by byte.",
+        "Written by `benchmarks/serving/load.py`, which starts `skinseg serve` with the weights",
+        f"`{results['model']}` on {results['provenance']['hardware']}. The clients run on the same",
+        "processor, and each sends its next request when the last one is answered: one of",
+        f"{results['photographs']} JPEG files of {width} x {height} pixels, for its mask as PNG. An",
+        "answer is lost if there is none, and wrong if its status is not the expected one or its",
+        "mask not the predictor's, byte by byte.",
     ]
     for runtime, found in results["runtimes"].items():
         lines += ["", f"## {runtime}", "", *_throughput_lines(found)]
@@ -214,7 +213,7 @@ def page(results: dict[str, Any]) -> str:
         "",
         "## Bad requests",
         "",
-        "Each kind, the status, and the reason that the client gets; all runtimes alike.",
+        "Each kind, the status, and the reason that the client gets; with torch.",
         "",
         "| request | status | reason |",
         "|---|---|---|",
@@ -252,8 +251,9 @@ def _lasting_lines(runtimes: dict[str, Any]) -> list[str]:
     first = next(iter(runtimes.values()))["lasting"]
     marks = list(first["megabytes"])
     lines = [
-        f"{LASTING_CLIENTS} clients send {first['requests']:,} requests, {first['bad']:,} of them",
-        "bad. Resident memory of the service after so many answers, in MB:",
+        f"{LASTING_CLIENTS} clients send {first['requests']:,} requests, {first['bad']:,} of them "
+        "bad ones of the kinds below.",
+        "Resident memory of the service in MB, by the number of answers:",
         "",
         "| runtime | " + " | ".join(f"{int(mark):,}" for mark in marks) + " | lost | wrong |",
         "|---|" + "---|" * (len(marks) + 2),
