@@ -202,9 +202,9 @@ def page(results: dict[str, Any]) -> str:
         "Written by `benchmarks/serving/load.py`, which starts `skinseg serve` with the weights",
         f"`{results['model']}` on {results['provenance']['hardware']}. The clients run on the same",
         "processor, and each sends its next request when the last one is answered: one of",
-        f"{results['photographs']} JPEG files of {width} x {height} pixels, for its mask as PNG. An",
-        "answer is lost if there is none, and wrong if its status is not the expected one or its",
-        "mask not the predictor's, byte by byte.",
+        f"{results['photographs']} JPEG files of {width} x {height} pixels, for its mask as PNG.",
+        "An answer is lost if there is none, and wrong if its status is not the expected one or",
+        "its mask not the predictor's, byte by byte.",
     ]
     for runtime, found in results["runtimes"].items():
         lines += ["", f"## {runtime}", "", *_throughput_lines(found)]
