@@ -6,6 +6,7 @@ import http.client
 import inspect
 import io
 import json
+import random
 import re
 import socket
 import sys
@@ -234,6 +235,25 @@ def test_every_bad_image_is_refused_with_its_reason(served, name):
     raw = client.post("/predict", content=content, headers={"Content-Type": "image/png"})
     assert problem(raw, status) == detail
     assert len(network.batches) == before
+
+
+def test_no_damage_is_the_services_fault(served):
+    client, *_ = served
+    chance = random.Random(0)
+    image = Image.fromarray(synthetic_lesion(3, size=64)[0])
+    statuses = []
+    for format in ("PNG", "JPEG", "TIFF", "GIF", "WEBP", "BMP", "JPEG2000"):
+        file = io.BytesIO()
+        image.save(file, format)
+        for _ in range(20):
+            content = bytearray(file.getvalue())
+            for _ in range(chance.choice((1, 2, 5))):
+                content[chance.randrange(min(len(content), 400))] = chance.randrange(256)
+            headers = {**PNG, "Content-Type": "image/png"}
+            answer = client.post("/predict", content=bytes(content), headers=headers)
+            statuses.append(answer.status_code)
+    assert set(statuses) <= {200, 413, 422}
+    assert statuses.count(422) > 30
 
 
 def test_a_bad_image_among_others_is_named(served):
