@@ -8,6 +8,7 @@ from fastapi import FastAPI, Request, Response
 from fastapi.responses import HTMLResponse
 from starlette.exceptions import HTTPException
 
+from skinseg.formatting import counted
 from skinseg.inference.predictor import Predictor
 from skinseg.serving import metrics
 from skinseg.serving.intake import BINARY, FIELD, FORM, IMAGE_TYPES
@@ -112,8 +113,8 @@ def _request_body(limits: Limits) -> dict[str, Any]:
     form = {"type": "object", "properties": {FIELD: images}, "required": [FIELD]}
     return {
         "required": True,
-        "description": f"A form with 1 to {limits.max_images} images in fields named '{FIELD}', or "
-        f"one image as the body. An image has at most {limits.max_bytes:,} bytes and "
+        "description": f"A form with up to {counted(limits.max_images, 'image')} in fields named "
+        f"'{FIELD}', or one image as the body. An image has at most {limits.max_bytes:,} bytes and "
         f"{limits.max_pixels:,} pixels, the request at most {limits.max_request_bytes:,} bytes.",
         "content": {
             FORM: {"schema": form},

@@ -6,6 +6,7 @@ from fastapi import Request
 from starlette.datastructures import UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 
+from skinseg.formatting import counted
 from skinseg.serving.limits import Limits
 from skinseg.serving.problems import Problem
 
@@ -63,20 +64,34 @@ def _too_large(received: int, limit: int) -> Problem:
     )
 
 
+class _Form(MultiPartParser):
+    """A form of which nothing goes to the disk, and of which no more parts are read than allowed."""
+
+    def __init__(self, request: Request, limits: Limits) -> None:
+        super().__init__(request.headers, _limited(request, limits.max_request_bytes))
+        self.spool_max_size = limits.max_request_bytes + 1
+        self._allowed = limits.max_images
+        self._left = limits.max_images
+
+    def on_part_begin(self) -> None:
+        if not self._left:
+            raise Problem(
+                413,
+                f"the form has more than {counted(self._allowed, 'image')}; send the others in "
+                "another request",
+            )
+        self._left -= 1
+        super().on_part_begin()
+
+
 async def _read_form(request: Request, limits: Limits) -> list[bytes]:
-    body = _limited(request, limits.max_request_bytes)
-    parser = MultiPartParser(
-        request.headers, body, max_files=limits.max_images, max_fields=limits.max_images
-    )
-    # Images of patients stay in memory: a part that is larger would go to a file on the disk.
-    parser.spool_max_size = limits.max_request_bytes + 1
     try:
-        form = await parser.parse()
+        form = await _Form(request, limits).parse()
     except MultiPartException as error:
         raise Problem(
-            413 if error.message.startswith("Too many files") else 400,
-            f"the form cannot be read: {error.message.rstrip('.')}. Send 1 to {limits.max_images} "
-            f"images in fields named '{FIELD}'",
+            400,
+            f"the form cannot be read: {error.message.rstrip('.')}. Send images in fields named "
+            f"'{FIELD}'",
         ) from error
     try:
         return [await _file(name, value) for name, value in _some(form.multi_items())]

@@ -9,6 +9,7 @@ from functools import partial
 from fastapi import Request, Response
 from starlette.requests import ClientDisconnect
 
+from skinseg.formatting import counted
 from skinseg.inference.prediction import Prediction
 from skinseg.inference.predictor import Predictor
 from skinseg.serving.accept import preferred
@@ -89,7 +90,7 @@ class Service:
     async def _masks(self, request: Request) -> Response:
         limits = self.limits
         if self._requests > limits.max_concurrency:
-            raise _busy(f"{limits.max_concurrency} requests are being answered")
+            raise _busy(f"no more than {counted(limits.max_concurrency, 'request')} at a time")
         _check_query(request)
         kind = _kind(request)
         try:
@@ -104,8 +105,8 @@ class Service:
         if kind == PNG and len(images) > 1:
             raise Problem(
                 406,
-                f"a PNG file holds one mask, and the request has {len(images)} images; send one, "
-                f"or accept {JSON}",
+                f"a PNG file holds one mask, and the request has {counted(len(images), 'image')}; "
+                f"send one, or accept {JSON}",
             )
         try:
             content = await asyncio.wait_for(self._segmented(images, kind), limits.timeout)
