@@ -65,10 +65,17 @@ def _too_large(received: int, limit: int) -> Problem:
 
 
 class _Form(MultiPartParser):
-    """A form of which nothing goes to the disk, and of which no more parts are read than allowed."""
+    """A form that leaves nothing on the disk, and is read no further than its parts are allowed."""
 
     def __init__(self, request: Request, limits: Limits) -> None:
-        super().__init__(request.headers, _limited(request, limits.max_request_bytes))
+        # Its own limits of numbers are errors without a remedy; on_part_begin is there first.
+        super().__init__(
+            request.headers,
+            _limited(request, limits.max_request_bytes),
+            max_files=limits.max_images,
+            max_fields=limits.max_images,
+        )
+        # A part that is larger goes to a file.
         self.spool_max_size = limits.max_request_bytes + 1
         self._allowed = limits.max_images
         self._left = limits.max_images
