@@ -23,11 +23,11 @@ _REFUSED = {
     400: "The form or the address cannot be read.",
     406: "The answer cannot be had in an accepted media type.",
     408: "The request did not arrive in time.",
-    413: "An image or the request is too large.",
+    413: "An image or the request is too large, or there are too many images.",
     415: "The body is neither a form nor an image, or of a format that is not read.",
     422: "An image is empty, damaged, or no single image.",
     500: "The network failed.",
-    503: "Too many requests are being answered; try again.",
+    503: "Too many requests are being answered, or there was no mask in time; try again.",
 }
 
 
@@ -85,7 +85,12 @@ def create_app(predictor: Predictor, limits: Limits | None = None) -> FastAPI:
 def _add_pages(app: FastAPI, service: Service) -> None:
     """Add what is there beside the masks."""
 
-    @app.get("/health", summary="Does the service take images?", responses={503: {}})
+    @app.get(
+        "/health",
+        summary="Does the service take images?",
+        response_description="It does.",
+        responses={503: {"description": "It does not.", "model": Health}},
+    )
     async def health(response: Response) -> Health:
         running = service.batcher.running
         response.status_code = 200 if running else 503

@@ -103,7 +103,8 @@ def _kind(schema: Mapping[str, Any]) -> str:
         return " or ".join(map(_kind, schema["anyOf"]))
     if schema.get("type") == "array" and "items" in schema:
         return f"array of {_kind(schema['items'])}"
-    return escape(str(schema.get("format") or schema.get("title") or schema.get("type", "")))
+    named = schema.get("title") if schema.get("type") == "object" else schema.get("format")
+    return escape(str(named or schema.get("type", "")))
 
 
 def _table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:

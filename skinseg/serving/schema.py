@@ -71,7 +71,7 @@ class Answer(BaseModel):
 class Health(BaseModel):
     """Whether the service takes images."""
 
-    status: Annotated[str, Field(description="'ok'.")]
+    status: Annotated[str, Field(description="'ok', or 'stopped'.")]
     model: ServedModel
 
 
