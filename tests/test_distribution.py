@@ -77,9 +77,9 @@ def names_of(dependencies):
 
 def test_what_is_imported_is_a_dependency():
     always = names_of(PROJECT["project"]["dependencies"])
-    # A room that says what to install; starlette is what fastapi is made of.
-    serve = names_of(PROJECT["project"]["optional-dependencies"]["serve"]) | {"starlette"}
-    distributions = {"PIL": "pillow"}
+    # A room that says what to install where it is missing.
+    serve = names_of(PROJECT["project"]["optional-dependencies"]["serve"])
+    distributions = {"PIL": "pillow", "python_multipart": "python-multipart"}
     for path in sorted((ROOT / "skinseg").rglob("*.py")):
         named = always | serve if path.parent.name == "serving" else always
         for name in set(imported_at_once(path)) - sys.stdlib_module_names - {"skinseg"}:

@@ -6,6 +6,7 @@ import http.client
 import inspect
 import io
 import json
+import logging
 import random
 import re
 import socket
@@ -14,6 +15,7 @@ import threading
 import time
 import urllib.error
 import urllib.request
+import warnings
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -32,7 +34,7 @@ from skinseg.inference.preprocessing import Prepared
 from skinseg.serving import Limits, create_app, listen
 from skinseg.serving.accept import preferred
 from skinseg.serving.batching import Batcher
-from skinseg.serving.server import server
+from skinseg.serving.server import quiet_libraries, server
 
 PNG = {"Accept": "image/png"}
 ROOT = Path(__file__).parents[1]
@@ -277,7 +279,7 @@ def test_a_bad_image_among_others_is_named(served):
                 "headers": {"Content-Type": "multipart/form-data; boundary=x"},
             },
             400,
-            "no images",
+            "the form",
         ),
         (
             {
@@ -534,6 +536,16 @@ def test_requests_that_have_begun_are_answered_when_the_server_ends(process):
         time.sleep(0.3)
         network.free.set()
         assert answer.result().status == 200
+
+
+def test_what_libraries_say_of_bad_input_is_not_logged(caplog):
+    with quiet_libraries():
+        for name in ("PIL.TiffImagePlugin", "python_multipart.multipart"):
+            logging.getLogger(name).error("what the image holds")
+        warnings.warn("what the image holds", UserWarning, stacklevel=1)
+    assert not caplog.records
+    logging.getLogger("PIL.TiffImagePlugin").error("said outside")
+    assert "said outside" in caplog.text
 
 
 def test_an_answer_is_not_held_up_for_the_receipt_of_its_header(process):

@@ -3,6 +3,7 @@
 from collections.abc import AsyncGenerator
 
 from fastapi import Request
+from python_multipart.exceptions import FormParserError
 from starlette.datastructures import UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 
@@ -94,10 +95,10 @@ class _Form(MultiPartParser):
 async def _read_form(request: Request, limits: Limits) -> list[bytes]:
     try:
         form = await _Form(request, limits).parse()
-    except MultiPartException as error:
+    except (MultiPartException, FormParserError) as error:
         raise Problem(
             400,
-            f"the form cannot be read: {error.message.rstrip('.')}. Send images in fields named "
+            f"the form cannot be read: {str(error).rstrip('.')}. Send images in fields named "
             f"'{FIELD}'",
         ) from error
     try:

@@ -54,7 +54,7 @@ def run(app: FastAPI, listening: socket.socket, limits: Limits | None = None) ->
         >>> run(app, listen())  # doctest: +SKIP
     """
     interrupted = contextlib.suppress(KeyboardInterrupt)
-    with listening, _quiet_decoders(), interrupted, _both_signals_interrupt():
+    with listening, quiet_libraries(), interrupted, _both_signals_interrupt():
         server(app, limits or Limits()).run(sockets=[listening])
 
 
@@ -76,17 +76,19 @@ def server(app: FastAPI, limits: Limits) -> uvicorn.Server:
 
 
 @contextlib.contextmanager
-def _quiet_decoders() -> Iterator[None]:
-    """Keep what decoders say of damaged files, which may quote them, out of the log."""
-    log = logging.getLogger("PIL")
-    level = log.level
-    log.setLevel(logging.CRITICAL + 1)
+def quiet_libraries() -> Iterator[None]:
+    """Keep out of the log what libraries say of bad input, which may quote it."""
+    logs = [logging.getLogger(name) for name in ("PIL", "python_multipart")]
+    levels = [log.level for log in logs]
+    for log in logs:
+        log.setLevel(logging.CRITICAL + 1)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
             yield
         finally:
-            log.setLevel(level)
+            for log, level in zip(logs, levels, strict=True):
+                log.setLevel(level)
 
 
 @contextlib.contextmanager
