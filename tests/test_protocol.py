@@ -376,15 +376,20 @@ def test_what_the_page_says_of_differences(qualities, says):
             "network": r.network,
             "parameters": CATALOG[r.network]["parameters"],
             "macs": CATALOG[r.network]["macs"],
+            "latency_ms": latency,
             "seeds": [0],
             "scores": compare.summary(r),
         }
-        for r in runs
+        for r, latency in zip(runs, (None, 2.5), strict=True)
     ]
     fronts = {
-        cost: compare.front({r["network"]: (r[cost], networks._iou(r)) for r in rows})
-        for cost in ("macs", "parameters")
+        cost: compare.front({r["network"]: (r[cost], networks._iou(r)) for r in rows if r[cost]})
+        for cost in networks.COSTS
     }
     comparisons = compare.comparisons(runs, list(fronts.values()))
     data = {"networks": rows, "fronts": fronts, "comparisons": comparisons, "images": 200}
-    assert says in "\n".join(networks._words(data))
+    words = "\n".join(networks._words(data))
+    assert says in words
+    by_latency = words.partition("By latency")[2]
+    assert "`egeunet`" in by_latency and "2.5 ms" in by_latency
+    assert "`malunet`" not in by_latency.partition("\n\nEach")[0]

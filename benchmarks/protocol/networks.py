@@ -35,9 +35,16 @@ from benchmarks.protocol.records import (
     trained_before,
     write_record,
 )
+from benchmarks.protocol.speeds import speed_of
 from benchmarks.results import FOLDER, write_result, write_text
 
 RESULTS = FOLDER / "networks"
+# What a network costs, under its name in a row; not every network's latency was measured.
+COSTS = {
+    "macs": "multiply-accumulates",
+    "parameters": "parameters",
+    "latency_ms": "latency, in its fastest form",
+}
 INTRODUCTION = """# All networks, trained alike
 
 Written by `benchmarks/protocol/networks.py` from `networks.json`. Every network is trained from
@@ -94,8 +101,8 @@ def results(records: Records) -> dict[str, Any]:
     runs = [Runs.of(found) for found in done.values()]
     rows = [_row(found) for found in runs]
     fronts = {
-        cost: front({row["network"]: (row[cost], _iou(row)) for row in rows})
-        for cost in ("macs", "parameters")
+        cost: front({row["network"]: (row[cost], _iou(row)) for row in rows if row[cost]})
+        for cost in COSTS
     }
     first = runs[0].records[0]
     return {
@@ -121,10 +128,13 @@ def _row(runs: Runs) -> dict[str, Any]:
     # A run may have gone on on another machine.
     origins = [part for origin in trained for part in (origin, *origin.get("continued_by", []))]
     calibration = [record["scores"]["pooled_ece"]["value"] for record in runs.records]
+    speed = speed_of(runs.network)
     return {
         "network": runs.network,
         "parameters": parameters(runs.network),
         "macs": macs(runs.network),
+        "latency_ms": speed and speed["fastest_ms"],
+        "speed": speed,
         "seeds": [record["seed"] for record in runs.records],
         "rate": runs.records[0]["rate"],
         "scores": summary(runs),
@@ -164,6 +174,7 @@ def page(data: dict[str, Any]) -> str:
         "the outlines. Surface Dice: fraction of the outlines within 1 % of the diagonal of each "
         "other. ECE: expected calibration error over all pixels. G: giga multiply-accumulates of "
         "one 256x256 image.",
+        *_speed_table(data["networks"]),
         *_rate_table(data["rates"]),
         *_hard(data["hard_images"], len(data["networks"])),
         *_waiting(data["waiting"]),
@@ -197,6 +208,34 @@ def _table(rows: list[dict[str, Any]]) -> list[str]:
     return lines
 
 
+def _speed_table(rows: list[dict[str, Any]]) -> list[str]:
+    """Latency, throughput and memory of the networks that were measured."""
+    measured = [row for row in rows if row["speed"]]
+    lines = [
+        "",
+        "## Speed and memory",
+        "",
+        "On one thread, images of 256x256: milliseconds of one image in the published form and in "
+        "the fastest, images per second in batches of eight, and the megabytes that a process "
+        "holds at most with torch, and with a runtime that needs none. From [latency](latency.md).",
+        "",
+        "| network | published, ms | fastest, ms | which | images per second | MB, torch | "
+        "MB, runtime |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for row in sorted(measured, key=lambda row: row["latency_ms"]):
+        speed = row["speed"]
+        lines.append(
+            f"| `{row['network']}` | {speed['published_ms']:.2f} | {speed['fastest_ms']:.2f} | "
+            f"{speed['fastest']} | {speed['images_per_second']:.0f} | {speed['torch_mb']:.0f} | "
+            f"{speed['runtime_mb']:.0f} |"
+        )
+    missing = [f"`{row['network']}`" for row in rows if not row["speed"]]
+    if missing:
+        lines += ["", f"Not measured yet: {_listed(missing)}."]
+    return lines
+
+
 def _percent(score: dict[str, Any]) -> str:
     return f"{100 * score['value']:.2f} [{100 * score['low']:.1f}, {100 * score['high']:.1f}]"
 
@@ -222,7 +261,7 @@ def _words(data: dict[str, Any]) -> list[str]:
     if len(close) < len(against):
         lead += f" Its lead over {_others(len(against) - len(close))} is larger than chance."
     lines = [lead]
-    for cost, what in (("macs", "multiply-accumulates"), ("parameters", "parameters")):
+    for cost, what in COSTS.items():
         names = data["fronts"][cost]
         lines += ["", f"By {what}, no network is both cheaper and better than these:", ""]
         lines += [_step(name, index, names, data) for index, name in enumerate(names)]
@@ -256,8 +295,9 @@ def _words(data: dict[str, Any]) -> list[str]:
 def _step(name: str, index: int, names: list[str], data: dict[str, Any]) -> str:
     """A line of a front: the network, and whether it is better than the one before."""
     row = next(row for row in data["networks"] if row["network"] == name)
+    latency = f"{row['latency_ms']:.1f} ms, " if row["latency_ms"] else ""
     line = (
-        f"- `{name}`: {row['parameters'] / 1e6:.3f} M, {row['macs'] / 1e9:.3f} G, "
+        f"- `{name}`: {row['parameters'] / 1e6:.3f} M, {row['macs'] / 1e9:.3f} G, {latency}"
         f"{100 * _iou(row):.2f} %"
     )
     if index == 0:

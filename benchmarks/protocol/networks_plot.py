@@ -1,4 +1,4 @@
-"""The plot of networks.py as SVG: score over multiply-accumulates, and over parameters."""
+"""The plot of networks.py as SVG: score over multiply-accumulates, parameters and latency."""
 
 import math
 from typing import Any
@@ -9,6 +9,7 @@ LEFT, RIGHT, TOP, BOTTOM = 46, 18, 30, 44
 PANELS = (
     ("macs", "giga multiply-accumulates of one 256x256 image", 1e9),
     ("parameters", "million parameters", 1e6),
+    ("latency_ms", "milliseconds per 256x256 image on one thread, fastest form", 1),
 )
 STYLE = """
 text { font: 11px system-ui, sans-serif; fill: #444 } .title { font-weight: 600; fill: #222 }
@@ -33,10 +34,11 @@ def plot(data: dict[str, Any]) -> str:
         f"<title>Pooled IoU over cost</title><style>{STYLE}</style>",
     ]
     for index, (cost, label, unit) in enumerate(PANELS):
-        panel = Panel([row[cost] / unit for row in rows], low, high)
+        known = [row for row in rows if row[cost]]
+        panel = Panel([row[cost] / unit for row in known], low, high)
         parts.append(f'<g transform="translate({index * WIDTH} 0)">')
         parts += panel.axes(label)
-        parts += panel.networks(rows, cost, unit, data["fronts"][cost])
+        parts += panel.networks(known, cost, unit, data["fronts"][cost])
         parts.append("</g>")
     return "\n".join([*parts, "</svg>"]) + "\n"
 

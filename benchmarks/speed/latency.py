@@ -1,6 +1,6 @@
 """Time of one pass through each shipped network and two U-Nets: as published, optimized, exported.
 
-    python benchmarks/speed/latency.py
+    python benchmarks/speed/latency.py [--networks NAME ...]
 
 Each network at each setting (threads, batch, size) is a process of its own, in which all ways take
 turns. The base is the published form run plainly: the same operators in the same order, NCHW,
@@ -35,8 +35,11 @@ from skinseg.models import SegmentationModel
 from skinseg.runtimes.files import open_file
 
 RESULTS = FOLDER / "latency"
-# Those that ship, and two that they are compared with.
-NETWORKS = ("malunet", "egeunet", "basic_unet", "lmsaunet", "unext_s", "unet")
+# Those that ship, and a large one that they are compared with.
+NETWORKS = (
+    *("malunet", "egeunet", "basic_unet", "lmsaunet", "unext_s", "lbunet", "ucmnet", "mkunet_t"),
+    "unet",
+)
 # Threads, batch, size. The first is the one that the aims are for, and alone has compiled networks,
 # since torch.compile takes most of a minute for each.
 SETTINGS = ((1, 1, 256), (1, 1, 128), (2, 1, 256), (1, 8, 256))
@@ -142,6 +145,9 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=15)
     parser.add_argument("--only", nargs=4, help=argparse.SUPPRESS)
     parser.add_argument(
+        "--networks", nargs="+", metavar="NAME", help="measure these alone, and keep the others"
+    )
+    parser.add_argument(
         "--limits", action="store_true", help="measure the machine's limit again, and no network"
     )
     arguments = parser.parse_args()
@@ -152,26 +158,22 @@ def main() -> None:
         print(json.dumps(found))
         return
     torch.set_num_threads(1)
-    peaks = machine_peaks()
-    limits = {name: limit(name, 256, peaks) for name in NETWORKS}
-    if arguments.limits:
+    recorded: dict[str, Any] = {}
+    if arguments.networks or arguments.limits:
         recorded = json.loads(RESULTS.with_suffix(".json").read_text(encoding="utf-8"))
-        results = {**recorded, "peaks": peaks, "limits": limits}
-        write_result(RESULTS, results, page(results))
-        return
-    latency = {
-        ",".join(map(str, setting)): {
-            name: in_own_process(name, setting, arguments.rounds) for name in NETWORKS
-        }
-        for setting in SETTINGS
-    }
-    results = {
-        "provenance": provenance(),
-        "peaks": peaks,
-        "limits": limits,
-        "latency": latency,
-        "peak_memory": {name: peak_memory(name, 256) for name in NETWORKS},
-    }
+    peaks = machine_peaks()
+    before = recorded.get("limits", {})
+    names = list(before) if arguments.limits else arguments.networks or NETWORKS
+    # The limits of all, for they depend on what the machine reaches now.
+    limits = {name: limit(name, 256, peaks) for name in dict.fromkeys((*before, *names))}
+    results = {**recorded, "peaks": peaks, "limits": limits}
+    if not arguments.limits:
+        results["provenance"] = provenance()
+        for key, setting in {",".join(map(str, one)): one for one in SETTINGS}.items():
+            found = {name: in_own_process(name, setting, arguments.rounds) for name in names}
+            results.setdefault("latency", {}).setdefault(key, {}).update(found)
+        found = {name: peak_memory(name, 256) for name in names}
+        results.setdefault("peak_memory", {}).update(found)
     write_result(RESULTS, results, page(results))
     write_text(RESULTS.with_suffix(".svg"), latency_plot.plot(results))
 
