@@ -33,6 +33,7 @@ TITLES = {
     "lbunet": "LB-UNet",
     "lmsaunet": "LMSAUNet",
     "malunet": "MALUNet",
+    "ucmnet": "UCM-Net",
     "unext_s": "UNeXt-S",
 }
 SAMPLES = (9, 2, 6, 11)  # Seeds, as on the front page of the documentation.
