@@ -244,6 +244,13 @@ def test_a_file_that_differs_is_refused(monkeypatch):
     monkeypatch.setattr(Wrong, "offset", np.float32(0))
     assert len(check_file(Wrong(metadata, "a file"), network, ((64, 64),))) == 4
 
+    def failing(*_):
+        raise RuntimeError("no such operator\nin line 7")
+
+    monkeypatch.setattr(Wrong, "run", failing)
+    with pytest.raises(ExportError, match=r"cannot run the file.*: no such operator\. Choose"):
+        check_file(Wrong(metadata, "a file"), network, ((64, 64),))
+
 
 def test_nothing_is_left_when_a_check_fails(tmp_path, monkeypatch):
     path = tmp_path / "x.pt2"

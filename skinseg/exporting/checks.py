@@ -42,7 +42,7 @@ def check_file(
         One check per kind of images, size and batch.
 
     Raises:
-        ExportError: If one fails; its message has the table.
+        ExportError: If one fails, and its message has the table; or if the runtime does.
     """
     metadata = runtime.metadata
     reference = _reference(network, metadata)
@@ -51,7 +51,7 @@ def check_file(
         for kind, images in _images(size, metadata):
             for batch in _BATCHES:
                 x = images[:batch]
-                checks.append(_check(kind, size, runtime(x), reference(x), metadata))
+                checks.append(_check(kind, size, _output(runtime, x), reference(x), metadata))
     if not all(check.passed for check in checks):
         raise ExportError(
             "the file computes something else than the network, and was removed:\n"
@@ -60,6 +60,16 @@ def check_file(
             "Please report it with the network's name and config, or choose another format"
         )
     return tuple(checks)
+
+
+def _output(runtime: FileRuntime, batch: np.ndarray) -> np.ndarray:
+    try:
+        return runtime(batch)
+    except Exception as error:  # Runtimes raise errors of many kinds.
+        reason = str(error).partition("\n")[0]
+        raise ExportError(
+            f"its runtime cannot run the file, which was removed: {reason}. Choose another format"
+        ) from error
 
 
 def tolerance(metadata: ExportMetadata) -> float:
