@@ -220,7 +220,7 @@ process.
 | --- | --- | --- | --- |
 {speeds}
 
-All of them share the same {cores} cores, so that the ratios tell what the ways cost, and not
+All of them share the same {cores} cores: the ratios are those of the ways alone, and do not tell
 what more machines bring. Shards and nodes are processes of their own; the threads of a single
 one take turns wherever Python itself runs, and with images as small as these that is often.
 """
