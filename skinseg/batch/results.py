@@ -40,7 +40,7 @@ class OutlineFormat(str, enum.Enum):
 _OUTLINE_SUFFIXES = {OutlineFormat.geojson: ".geojson", OutlineFormat.labelme: ".json"}
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, slots=True)
 class Row:
     """One image's line in the table; what an image that failed has not is None."""
 
