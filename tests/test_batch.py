@@ -419,11 +419,14 @@ def test_a_cluster_does_what_the_single_process_does(images, tmp_path):
     predict(images, "-o", tmp_path / "whole", status=1)
     out = tmp_path / "out"
     predict(images, "-o", out, "--shard", "1/2", status=1)
-    ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False)
+    on_gpu = {"model": MODEL, "device": "cuda"}
+    ray.init(num_cpus=2, num_gpus=0, include_dashboard=False, log_to_driver=False)
     try:
         predict(images, "-o", out, "--ray", "auto", status=1)
         with pytest.raises(OutputError, match="Cannot write"):
             list(segment_on_ray([images / "0.png"], ResultFolder(out / "no"), {"model": MODEL}))
+        with pytest.raises(ValueError, match="the cluster has no GPU"):
+            next(segment_on_ray(list(images.iterdir()), ResultFolder(out), on_gpu))
         assert ray.is_initialized()
     finally:
         ray.shutdown()

@@ -51,6 +51,7 @@ def segment_on_ray(
     Raises:
         ModuleNotFoundError: If Ray is not installed.
         ConnectionError: If no cluster runs at the address.
+        ValueError: If no node has what the device needs.
         OutputError: If a node cannot write pictures, or has other weights.
     """
     if not files:
@@ -68,7 +69,10 @@ def _rows(
     on_gpu = not str(options.get("device", "cpu")).startswith("cpu")
     tasks = _tasks(files, int(options.get("batch_size", 8)))
     resource = "GPU" if on_gpu else "CPU"
-    most = max(1, min(int(ray.cluster_resources().get(resource, 1)), len(tasks)))
+    there = int(ray.cluster_resources().get(resource, 0))
+    if not there:
+        raise ValueError(f"the cluster has no {resource}; choose another device, or add nodes")
+    most = min(there, len(tasks))
     dataset = ray.data.from_items(tasks, override_num_blocks=len(tasks)).map_batches(
         _Actor,
         fn_constructor_args=(options, folder, expected, os.getcwd()),
