@@ -1,4 +1,7 @@
 from . import (
+    batch as batch,
+)
+from . import (
     blocks as blocks,
 )
 from . import (

@@ -19,7 +19,7 @@ def write_csv(
     """Write rows atomically below a line with the names of the columns, in UTF-8.
 
     Args:
-        path: File to make or replace.
+        path: File to make or replace, or a URL that fsspec knows.
         columns: Names, in order. A cell that a row lacks is empty.
         rows: Values by name of the column; text is `guarded`.
 

@@ -3,22 +3,28 @@
 import contextlib
 import json
 import os
+import tempfile
 import uuid
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+
+from skinseg.locations import is_url, write_url
 
 
 def write_atomically(path: str | os.PathLike[str], write: Callable[[Path], object]) -> None:
     """Let ``write`` fill a temporary file beside ``path``, then rename it to ``path``.
 
     Args:
-        path: File to make or replace; its folder must exist.
+        path: File to make or replace, whose folder must exist; or a URL that fsspec knows.
         write: Called with the temporary file's path.
 
     Raises:
         OSError: As the file system says; the temporary file is removed.
     """
+    if is_url(path):
+        _write_url(path, write)
+        return
     path = Path(path)
     # A name of its own rather than `tempfile`, whose files only their owner may read.
     temporary = path.with_name(f".{uuid.uuid4().hex}.tmp")
@@ -29,6 +35,13 @@ def write_atomically(path: str | os.PathLike[str], write: Callable[[Path], objec
         # After success the name is gone already; a parent that is no folder has nothing in it.
         with contextlib.suppress(OSError):
             temporary.unlink()
+
+
+def _write_url(url: str, write: Callable[[Path], object]) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder, "file")
+        write(file)
+        write_url(url, file.read_bytes())
 
 
 def write_json(path: str | os.PathLike[str], data: Any) -> None:

@@ -30,3 +30,8 @@ def counted(number: int, noun: str, nouns: str | None = None) -> str:
         ('1 image', '2,000 images')
     """
     return f"{number:,} {noun if number == 1 else nouns or f'{noun}s'}"
+
+
+def printable(text: str) -> str:
+    """Text with the bytes of ill-encoded file names replaced, so that it can be printed."""
+    return text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")

@@ -28,13 +28,13 @@ from typing import Any
 import numpy as np
 import torch
 from PIL import Image
+from skinseg.cli.results import ResultFolder
 
 from benchmarks.provenance import provenance
 from benchmarks.results import FOLDER, write_result
 from benchmarks.speed import plain_photograph
 from skinseg import Predictor, list_pretrained
 from skinseg.cli.predict import predict as predict_command
-from skinseg.cli.results import ResultFolder
 from skinseg.data import ISIC2017, read_image, read_mask, synthetic_lesion
 from skinseg.data.resizing import enough_for
 from skinseg.metrics.overlap import count_pixels, overlap_scores

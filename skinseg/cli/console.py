@@ -14,7 +14,9 @@ from rich.console import Console
 from skinseg.cli.wording import in_options
 from skinseg.data.pairs import BrokenDatasetError
 from skinseg.errors import CheckpointError, MissingPackageError
+from skinseg.formatting import printable
 from skinseg.interrupts import INTERRUPTED
+from skinseg.locations import Location, is_url, make_folder
 
 WRONG_USE = 2
 FAILURE = 1
@@ -45,22 +47,20 @@ def stop(text: str, code: int = WRONG_USE) -> NoReturn:
     raise typer.Exit(code)
 
 
-def make_output_folder(path: Path) -> None:
+def make_output_folder(place: Location) -> None:
     """Make a folder for results; end now, not after the last image, if none can be written."""
     try:
-        path.mkdir(parents=True, exist_ok=True)
-        tempfile.TemporaryFile(dir=path).close()
+        if is_url(place):
+            make_folder(place)
+        else:
+            Path(place).mkdir(parents=True, exist_ok=True)
+            tempfile.TemporaryFile(dir=place).close()
     except OSError as error:
         stop(
-            f"cannot write to the output folder '{path}': {error.strerror}. Choose a folder that "
+            f"cannot write to the output folder '{place}': {error.strerror}. Choose a folder that "
             "can be written to, on a disk with space left.",
             FAILURE,
         )
-
-
-def printable(text: str) -> str:
-    """Text with the bytes of ill-encoded file names replaced, so that it can be printed."""
-    return text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
 
 
 @contextmanager

@@ -12,7 +12,6 @@ from skinseg.cli.console import (
     errors_reported,
     interruption_reported,
     make_output_folder,
-    printable,
     say,
     say_json,
     stop,
@@ -34,7 +33,7 @@ from skinseg.cli.options import (
     parsed_labels,
 )
 from skinseg.cli.tables import show_table
-from skinseg.formatting import counted
+from skinseg.formatting import counted, printable
 
 if TYPE_CHECKING:
     from skinseg.evaluation import EvaluationResult

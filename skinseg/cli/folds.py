@@ -9,12 +9,11 @@ import skinseg
 from skinseg.cli.console import (
     errors_reported,
     make_output_folder,
-    printable,
     say,
     stop,
 )
 from skinseg.cli.training import callbacks_of, show_left_out, show_plan
-from skinseg.formatting import counted, duration
+from skinseg.formatting import counted, duration, printable
 from skinseg.interrupts import INTERRUPTED
 
 if TYPE_CHECKING:

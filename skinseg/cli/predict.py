@@ -1,28 +1,31 @@
 """``skinseg predict``: masks for image files."""
 
+import dataclasses
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import closing, contextmanager
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated, Any
 
 import typer
 
 import skinseg
+from skinseg.batch.inputs import Inputs, find_images, name_clashes
+from skinseg.batch.manifest import Manifest
+from skinseg.batch.results import OutlineFormat, OutputError, ResultFolder, Row, TableFormat
+from skinseg.batch.shard import Shard
 from skinseg.cli.console import (
     FAILURE,
     WRONG_USE,
     complain,
     errors_reported,
     interruption_reported,
-    printable,
+    make_output_folder,
     say,
     stderr,
     stop,
     warnings_as_notes,
 )
-from skinseg.cli.images import Inputs, find_images, name_clashes
 from skinseg.cli.options import (
     BatchSize,
     Device,
@@ -34,23 +37,25 @@ from skinseg.cli.options import (
     Tile,
     Tta,
 )
-from skinseg.cli.results import OutlineFormat, OutputError, ResultFolder, Row, TableFormat
-from skinseg.formatting import counted
-from skinseg.inference.prefetch import prefetch_map
+from skinseg.formatting import counted, printable
 from skinseg.interrupts import INTERRUPTED
+from skinseg.locations import Location, as_location, is_url
 from skinseg.progress import progress_bar
-
-if TYPE_CHECKING:
-    from skinseg.inference import Prediction, Predictor
 
 _CLASHES_SHOWN = 5
 
 
 def predict(
     images: Annotated[
-        list[str], typer.Argument(help="Image files, folders, zip archives, or patterns.")
+        list[str],
+        typer.Argument(
+            help="Image files, folders, zip archives, patterns, lists (.txt, .csv), or URLs as "
+            "s3://bucket/photos."
+        ),
     ],
-    output: Annotated[Path, typer.Option("--output", "-o", help="Folder for the results.")],
+    output: Annotated[
+        str, typer.Option("--output", "-o", help="Folder for the results; may be a URL.")
+    ],
     model: Model = "egeunet",
     threshold: Threshold = None,
     tta: Tta = False,
@@ -79,12 +84,21 @@ def predict(
     recursive: Annotated[
         bool, typer.Option("--recursive", "-r", help="Also search the folders below.")
     ] = False,
-    skip_existing: Annotated[
+    overwrite: Annotated[
         bool,
-        typer.Option(
-            "--skip-existing", help="Leave out images that the folder's table and masks have."
-        ),
+        typer.Option("--overwrite", help="Do images again that the output folder has already."),
     ] = False,
+    shard: Annotated[
+        str | None,
+        typer.Option(help="Of several jobs that share the images the second of four: 2/4."),
+    ] = None,
+    ray: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ADDRESS",
+            help="Spread over a Ray cluster: auto for the one that runs here, local to start one.",
+        ),
+    ] = None,
     workers: Annotated[
         int | None,
         typer.Option(help="Threads that read, and that write, images; one per core if absent."),
@@ -95,33 +109,52 @@ def predict(
 ) -> None:
     """Segment images: DIR/<name>_mask.png for each, and a table of all.
 
+    Started again, it goes on where it stopped: images that are done are not done again.
+
     Exit status: 0 if all went well, 1 if an image failed, 2 if the command is wrong, 130 if it was
     interrupted.
     """
-    inputs = find_images(images, recursive=recursive, leave_out=output)
-    _refuse(inputs, output)
+    with errors_reported():
+        part = None if shard is None else Shard.parse(shard)
+    place = as_location(output)
+    inputs = find_images(images, recursive=recursive, leave_out=place)
+    _refuse(inputs, place, overwrite=overwrite, sharded=part is not None)
+    files = inputs.files if part is None else part.of(inputs.files)
+    options: dict[str, Any] = dict(
+        model=model,
+        threshold=threshold,
+        tta=tta,
+        largest_component=largest_component,
+        fill_holes=fill_holes,
+        tile=tile,
+        batch_size=batch_size,
+        runtime=runtime,
+        device=device,
+        workers=workers,
+    )
     with errors_reported(), interruption_reported("no image was segmented."):
-        predictor = skinseg.inference.Predictor(
-            model,
-            threshold=threshold,
-            tta=tta,
-            largest_component=largest_component,
-            fill_holes=fill_holes,
-            tile=tile,
-            batch_size=batch_size,
-            runtime=runtime,
-            device=device,
-            workers=workers,
-        )
-    folder = ResultFolder(output, overlay=overlay, probability=probability, outlines=format or ())
-    rows = folder.rows_done(inputs.files, table) if skip_existing else {}
-    left = [file for file in inputs.files if file not in rows]
-    if len(left) > 1:
-        _leave_cores_to_readers()
-    writing = "the table may be older; the same command with --skip-existing goes on from there."
-    with errors_reported(), _output_errors_reported(), interruption_reported(writing):
-        interrupted = _run(predictor, left, folder, rows, progress=not quiet and len(left) > 1)
-        done = {file: rows[file] for file in inputs.files if file in rows}
+        # The nodes of a cluster have the device; here the network is only looked at.
+        predictor = skinseg.Predictor(**{**options, "device": device if ray is None else "cpu"})
+        make_output_folder(place)
+        if overwrite:
+            Manifest.discard(place)
+        manifest = Manifest(place, skinseg.batch.prediction_settings(predictor), part)
+    folder = ResultFolder(
+        place, overlay=overlay, probability=probability, outlines=format or (), shard=part
+    )
+    going_on = "the table may be older; the same command goes on from there."
+    with errors_reported(), _output_errors_reported(), interruption_reported(going_on), manifest:
+        rows = _rows_done(files, folder, manifest)
+        left = [file for file in files if file not in rows]
+        if ray is not None:
+            results = skinseg.batch.segment_on_ray(left, folder, options, address=ray)
+        else:
+            if len(left) > 1:
+                _leave_cores_to_readers()
+            results = skinseg.batch.segment(predictor, left, folder)
+        shown = not quiet and len(left) > 1
+        interrupted = _run(results, len(left), manifest, rows, progress=shown)
+        done = {file: rows[file] for file in files if file in rows}
         ordered = list(done.values())
         for argument, reason in inputs.missing.items():
             complain(reason)
@@ -129,19 +162,26 @@ def predict(
         table_file = folder.write_table(ordered, table)
         folder.write_coco(done)
     failed = sum(row.error is not None for row in ordered)
-    total = len(inputs.files) + len(inputs.missing)
+    total = len(files) + len(inputs.missing)
     if interrupted or not quiet:
         found = f"{len(ordered) - failed} of {counted(total, 'image')} segmented"
-        say(f"{found}; masks in '{output}', table in '{table_file}'")
+        say(f"{found}; masks in '{place}', table in '{table_file}'")
     if interrupted:
-        say("Interrupted; the same command with --skip-existing goes on from there.", stderr)
+        say("Interrupted; the same command goes on from there.", stderr)
         raise typer.Exit(INTERRUPTED)
     if failed:
         raise typer.Exit(FAILURE)
 
 
-def _refuse(inputs: Inputs, output: Path) -> None:
+def _refuse(inputs: Inputs, output: Location, *, overwrite: bool, sharded: bool) -> None:
     """End where there is nothing to do, or where results would overwrite something."""
+    if overwrite and sharded:
+        stop(
+            "--overwrite and --shard exclude each other, as a job that starts late would do again "
+            "what others have done. Name another folder, or remove this one first."
+        )
+    if is_url(output) and "::" in output:
+        stop(f"results cannot be written into an archive such as '{output}'. Name a folder.")
     if not inputs.files:
         for reason in inputs.missing.values():
             complain(reason)
@@ -161,31 +201,38 @@ def _output_errors_reported() -> Iterator[None]:
         stop(str(error), FAILURE)
 
 
+def _rows_done(
+    files: list[Location], folder: ResultFolder, manifest: Manifest
+) -> dict[Location, Row]:
+    """The rows of images that are done and have all pictures that are asked for now."""
+    there = zip(files, folder.complete(files), strict=True)
+    found = {file: manifest.find(file) for file, complete in there if complete}
+    # As the image is named now, from whichever folder it was segmented.
+    return {
+        file: dataclasses.replace(row, file=printable(str(file)))
+        for file, row in found.items()
+        if row is not None
+    }
+
+
 def _run(
-    predictor: "Predictor",
-    files: list[Path],
-    folder: ResultFolder,
-    rows: dict[Path, Row],
+    results: Generator[tuple[Location, Row], None, None],
+    total: int,
+    manifest: Manifest,
+    rows: dict[Location, Row],
     *,
     progress: bool,
 ) -> bool:
-    """Segment files and add their rows; return whether the user has interrupted it.
-
-    Threads read ahead of the network, and write after it.
-    """
-
-    def write(item: "tuple[Path, Prediction | Exception]") -> Row:
-        return _row(*item, folder)
-
-    results = zip(files, predictor.stream(files, return_exceptions=True), strict=True)
-    written = prefetch_map(write, results, ahead=2 * predictor.workers, workers=predictor.workers)
+    """Note what is done and add its rows; return whether the user has interrupted it."""
     with progress_bar(shown=progress, console=stderr) as bar, warnings_as_notes():
-        task = bar.add_task("segmenting", total=len(files))
+        task = bar.add_task("segmenting", total=total)
         try:
-            with closing(written):
-                for file, row in zip(files, written, strict=True):
+            with closing(results):
+                for file, row in results:
                     rows[file] = row
-                    if row.error is not None:
+                    if row.error is None:
+                        manifest.note(file, row)
+                    else:
                         complain(row.error)
                     bar.advance(task)
         except KeyboardInterrupt:
@@ -198,12 +245,3 @@ def _leave_cores_to_readers() -> None:
     torch = sys.modules.get("torch")
     if torch is not None:
         torch.set_num_threads(max(1, (os.cpu_count() or 1) // 4))
-
-
-def _row(file: Path, result: "Prediction | Exception", folder: ResultFolder) -> Row:
-    try:
-        if isinstance(result, Exception):
-            raise result
-        return folder.write(file, result)
-    except skinseg.data.ImageError as error:
-        return Row(printable(str(file)), error=printable(str(error)))

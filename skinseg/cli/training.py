@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import skinseg
-from skinseg.cli.console import printable, say, stderr, stop
-from skinseg.formatting import counted
+from skinseg.cli.console import say, stderr, stop
+from skinseg.formatting import counted, printable
 
 if TYPE_CHECKING:
     import torch

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 # Arguments that are options by the same name, at the beginning of a message.
 _ARGUMENT = re.compile(
-    r"^(batch_size|bootstrap|early_stop|epochs|folds|labels|learning_rate|seed|size|threshold|tile|tolerance|"
+    r"^(batch_size|bootstrap|early_stop|epochs|folds|labels|learning_rate|seed|shard|size|threshold|tile|tolerance|"
     r"val_fraction|workers)(?= must )"
 )
 
@@ -18,6 +18,7 @@ def _labels(found: re.Match[str]) -> str:
 _PHRASES: list[tuple[str, str | Callable[[re.Match[str]], str]]] = [
     (r"fetch it again: delete it, or load the network with force_download=True", "delete it"),
     (r"MappedLabels\(dataset, \{(.*?)\}\)", _labels),
+    (r"or discard those results with overwrite=True", "or discard those results with --overwrite"),
     (r"with labels=\{(.*?)\}", lambda found: f"with {_labels(found)}"),
     (r"AnyLabel\(dataset\),", "--any-label,"),
     (r"labels and any_label exclude", "--labels and --any-label exclude"),

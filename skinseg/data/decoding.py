@@ -16,10 +16,11 @@ from skinseg.data.archives import read_member, split_archive
 from skinseg.data.dicom import HEADER, NoPhotographError, decode_dicom, is_dicom, open_dicom
 from skinseg.data.heic import is_heic, open_heic
 from skinseg.errors import MissingPackageError
+from skinseg.locations import Location, as_location, is_url, read_url
 
 ImageSource: TypeAlias = "str | os.PathLike[str] | bytes | BinaryIO | Image.Image"
-"""What an image is read from: a path (also into a zip archive), the bytes of an image file, an open
-file, or an open Pillow image."""
+"""What an image is read from: a path (also into a zip archive), a URL that fsspec knows, the bytes
+of an image file, an open file, or an open Pillow image."""
 
 MAX_PIXELS = 100_000_000
 """Pixels (width times height) above which an image is refused unless the caller says otherwise."""
@@ -98,7 +99,8 @@ def _content(file: BinaryIO) -> object:
 def _open_source(source: object) -> tuple[BinaryIO, str]:
     """A file of one's own to read from, and what messages call it."""
     if isinstance(source, str | os.PathLike):
-        return _open_file(Path(source)), f"'{Path(source)}'"
+        place = as_location(source)
+        return _open_file(place), f"'{place}'"
     if isinstance(source, bytes):
         content: object = source
         name = "the image of bytes"
@@ -186,8 +188,11 @@ def _upright_box(
     return left, top, left + width, top + height
 
 
-def _open_file(path: Path) -> BinaryIO:
+def _open_file(place: Location) -> BinaryIO:
+    path = Path(place)
     try:
+        if is_url(place):
+            return _open_url(place)
         inside = split_archive(path)
         if inside is not None:
             return _open_member(path, *inside)
@@ -202,11 +207,22 @@ def _open_file(path: Path) -> BinaryIO:
             )
         return open(path, "rb")
     except FileNotFoundError as error:
-        raise ImageError(f"Cannot read '{path}': there is no such file. Check the path.") from error
+        raise ImageError(
+            f"Cannot read '{place}': there is no such file. Check the path."
+        ) from error
     except OSError as error:
         raise ImageError(
-            f"Cannot read '{path}': {error.strerror or error}. Check the path and its permissions."
+            f"Cannot read '{place}': {error.strerror or error}. Check the path and its permissions."
         ) from error
+    except MissingPackageError as error:
+        raise ImageError(f"Cannot read {error}.") from error
+
+
+def _open_url(url: str) -> BinaryIO:
+    content = read_url(url)
+    if not content:
+        raise ImageError(f"Cannot read '{url}': the file has zero bytes. Upload it again.")
+    return io.BytesIO(content)
 
 
 def _open_member(path: Path, archive: Path, name: str) -> BinaryIO:

@@ -22,6 +22,7 @@ from skinseg.data.mask_png import mask_png
 from skinseg.data.mask_values import MaskValuesError
 from skinseg.data.run_lengths import RunLengths
 from skinseg.files import write_atomically
+from skinseg.locations import Location, as_location, path_of
 
 IMAGE_SUFFIXES = frozenset(
     {".bmp", ".dcm", ".dicom", ".gif", ".heic", ".heif", ".hif", ".jp2", ".jpe", ".jpeg", ".jpg"}
@@ -50,9 +51,9 @@ def read_image(source: ImageSource, *, max_pixels: int = MAX_PIXELS) -> np.ndarr
     `PIL.Image.Image` it is the frame the image stands at.
 
     Args:
-        source: A path, the bytes of an image file, an open binary file, or an open Pillow image;
-            files and images are left as they were. A path may lead into a zip archive, as
-            `photos.zip/x.jpg`.
+        source: A path, a URL, the bytes of an image file, an open binary file, or an open Pillow
+            image; files and images are left as they were. A path may lead into a zip archive, as
+            `photos.zip/x.jpg`; a URL is one that fsspec knows, as `s3://bucket/x.jpg`.
         max_pixels: The most pixels (width times height) to accept. The header decides, so a
             larger image costs no memory. Pillow's own limit is neither used nor changed.
 
@@ -218,8 +219,8 @@ def write_png(path: str | os.PathLike[str], array: np.ndarray | RunLengths) -> N
     """Write an array as a PNG file; the file is there whole, or as it was before.
 
     Args:
-        path: Where to write; must end in `.png`, in an existing folder. An existing file is
-            replaced.
+        path: Where to write; must end in `.png`, in an existing folder, or be a URL that fsspec
+            knows. An existing file is replaced.
         array: `bool` `(H, W)` or a mask's `RunLengths`, written as 0 and 255; `uint8` `(H, W)`,
             `(H, W, 3)` RGB or `(H, W, 4)` RGBA; or `uint16` `(H, W)`.
 
@@ -234,15 +235,15 @@ def write_png(path: str | os.PathLike[str], array: np.ndarray | RunLengths) -> N
         ...     read_mask(f"{folder}/mask.png").tolist()
         [[True, False], [False, True]]
     """
-    path = Path(path)
-    if path.suffix.lower() != ".png":
-        raise ImageError(f"Cannot write '{path}' as PNG: give it a name that ends in '.png'.")
-    content = _png(path, array)
+    place = as_location(path)
+    if path_of(place).suffix.lower() != ".png":
+        raise ImageError(f"Cannot write '{place}' as PNG: give it a name that ends in '.png'.")
+    content = _png(place, array)
     try:
-        write_atomically(path, lambda temporary: temporary.write_bytes(content))
+        write_atomically(place, lambda temporary: temporary.write_bytes(content))
     except OSError as error:
         raise ImageError(
-            f"Cannot write '{path}': {error.strerror or error}. Choose an existing folder that "
+            f"Cannot write '{place}': {error.strerror or error}. Choose an existing folder that "
             "can be written to, on a disk with space left."
         ) from error
 
@@ -407,7 +408,7 @@ def _color_mask_levels(image: Image.Image, name: str) -> np.ndarray:
     )
 
 
-def _png(path: Path, array: np.ndarray | RunLengths) -> bytes:
+def _png(path: Location, array: np.ndarray | RunLengths) -> bytes:
     if isinstance(array, RunLengths):
         return mask_png(array)
     array = np.asarray(array)

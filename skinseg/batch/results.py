@@ -1,19 +1,18 @@
-"""What ``skinseg predict`` writes: pictures while it goes on, a table at the end."""
+"""What is written of many images: pictures while it goes on, a table at the end."""
 
 from __future__ import annotations
 
-import csv
 import dataclasses
 import enum
-import json
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import skinseg
-from skinseg.cli.console import make_output_folder, printable
-from skinseg.csv_files import unguarded, write_csv
+from skinseg.batch.shard import Shard
+from skinseg.csv_files import write_csv
 from skinseg.files import write_json
+from skinseg.formatting import printable
+from skinseg.locations import Location, joined, names_in, path_of
 
 if TYPE_CHECKING:
     import numpy as np
@@ -39,7 +38,6 @@ class OutlineFormat(str, enum.Enum):
 
 # What follows the image's name in a file of its own; COCO has one file for all.
 _OUTLINE_SUFFIXES = {OutlineFormat.geojson: ".geojson", OutlineFormat.labelme: ".json"}
-COCO_NAME = "predictions_coco.json"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -65,30 +63,32 @@ class OutputError(Exception):
 
 
 class ResultFolder:
-    """The output folder.
+    """The folder of the results.
 
     Args:
-        path: Made if it does not exist.
+        path: A path or a URL; the folder must exist where the file system has folders.
         overlay: Also write the image with the lesion's outline.
         probability: Also write the probability map.
         outlines: Formats of other programs to write as well.
+        shard: Which job it is, of several that share the images and this folder.
     """
 
     def __init__(
         self,
-        path: Path,
+        path: Location,
         *,
-        overlay: bool,
-        probability: bool,
+        overlay: bool = False,
+        probability: bool = False,
         outlines: Sequence[OutlineFormat] = (),
+        shard: Shard | None = None,
     ) -> None:
         self.path = path
-        self.outlines = outlines
+        self.outlines = tuple(outlines)
         self.overlay = overlay
         self.probability = probability
-        make_output_folder(path)
+        self.shard = shard
 
-    def write(self, file: Path, prediction: Prediction) -> Row:
+    def write(self, file: Location, prediction: Prediction) -> Row:
         """Write one image's pictures; may be called by several threads at once.
 
         Raises:
@@ -96,19 +96,19 @@ class ResultFolder:
             OutputError: If a picture cannot be written.
         """
         overlay = prediction.overlay(file) if self.overlay else None
-        mask = self._picture(file, "mask")
+        mask = _picture(file, "mask")
         self._write_png(mask, prediction.run_lengths)
         if overlay is not None:
-            self._write_png(self._picture(file, "overlay"), overlay)
+            self._write_png(_picture(file, "overlay"), overlay)
         if self.probability:
             levels = (prediction.probability * 65535).round().astype("uint16")
-            self._write_png(self._picture(file, "probability"), levels)
+            self._write_png(_picture(file, "probability"), levels)
         self._write_outlines(file, prediction)
         height, width = prediction.size
         x, y, box_width, box_height = prediction.bounding_box or (None,) * 4
         return Row(
             printable(str(file)),
-            printable(mask.name),
+            printable(mask),
             width,
             height,
             area_fraction=round(prediction.area_fraction, 6),
@@ -120,33 +120,36 @@ class ResultFolder:
             confidence=round(prediction.confidence, 6),
         )
 
-    def _picture(self, file: Path, kind: str) -> Path:
-        return self.path / f"{file.stem}_{kind}.png"
+    def complete(self, files: Sequence[Location]) -> list[bool]:
+        """Tell of each image whether all its pictures and outlines are there.
 
-    def _has_pictures(self, file: Path) -> bool:
+        Raises:
+            OSError: If the folder cannot be listed.
+        """
+        there = names_in(self.path)
         kinds = ["mask"] + ["overlay"] * self.overlay + ["probability"] * self.probability
-        outlines = [self._outline(file, f) for f in self.outlines if f in _OUTLINE_SUFFIXES]
-        pictures = [self._picture(file, kind) for kind in kinds]
-        return all(path.is_file() for path in (*pictures, *outlines))
+        formats = [format for format in self.outlines if format in _OUTLINE_SUFFIXES]
+        return [
+            all(_picture(file, kind) in there for kind in kinds)
+            and all(_outline(file, format) in there for format in formats)
+            for file in files
+        ]
 
-    def _outline(self, file: Path, format: OutlineFormat) -> Path:
-        return self.path / f"{file.stem}{_OUTLINE_SUFFIXES[format]}"
-
-    def _write_outlines(self, file: Path, prediction: Prediction) -> None:
+    def _write_outlines(self, file: Location, prediction: Prediction) -> None:
         """Write the files that each image has of its own."""
         from skinseg.inference import outline_files
 
-        name = printable(file.name)
+        name = printable(path_of(file).name)
         polygons = prediction.polygons() if _OUTLINE_SUFFIXES.keys() & set(self.outlines) else []
         if OutlineFormat.geojson in self.outlines:
             figures = {"confidence": round(prediction.confidence, 6)}
             data = outline_files.geojson(name, polygons, figures)
-            _write_json(self._outline(file, OutlineFormat.geojson), data)
+            self._write_json(_outline(file, OutlineFormat.geojson), data)
         if OutlineFormat.labelme in self.outlines:
             data = outline_files.labelme(name, polygons, prediction.size)
-            _write_json(self._outline(file, OutlineFormat.labelme), data)
+            self._write_json(_outline(file, OutlineFormat.labelme), data)
 
-    def write_coco(self, rows: Mapping[Path, Row]) -> None:
+    def write_coco(self, rows: Mapping[Location, Row]) -> None:
         """Write COCO's annotations of the images whose masks are there, if they were asked for.
 
         Raises:
@@ -159,78 +162,52 @@ class ResultFolder:
         # From the files: what an earlier run has segmented belongs to it, too.
         images = (
             (
-                printable(file.name),
-                skinseg.data.read_mask(self._picture(file, "mask")),
+                printable(path_of(file).name),
+                skinseg.data.read_mask(joined(self.path, _picture(file, "mask"))),
                 row.confidence or 0.0,
             )
             for file, row in rows.items()
             if row.error is None
         )
-        _write_json(self.path / COCO_NAME, outline_files.coco(images))
+        self._write_json(self._name("predictions_coco", "json"), outline_files.coco(images))
 
-    def _write_png(self, path: Path, picture: np.ndarray | RunLengths) -> None:
-        try:
-            skinseg.data.write_png(path, picture)
-        except skinseg.data.ImageError as error:
-            raise OutputError(str(error)) from error
-
-    def rows_done(self, files: list[Path], table: TableFormat) -> dict[Path, Row]:
-        """Return the rows of the images that an earlier run has segmented and noted in its table.
-
-        An image counts if all its pictures are there. A table that cannot be read has no rows.
-        """
-        rows = _read_rows(self._table(table), table)
-        known = {row.file: row for row in rows if row.error is None}
-        return {
-            file: known[str(file)]
-            for file in files
-            if str(file) in known and self._has_pictures(file)
-        }
-
-    def write_table(self, rows: list[Row], table: TableFormat) -> Path:
-        """Write ``predictions.csv`` or ``predictions.json`` and return its path.
+    def write_table(self, rows: Sequence[Row], table: TableFormat) -> Location:
+        """Write ``predictions.csv`` or ``predictions.json`` and return its location.
 
         Raises:
             OutputError: If it cannot be written.
         """
-        path = self._table(table)
+        place = joined(self.path, self._name("predictions", table.value))
         try:
             if table is TableFormat.json:
-                write_json(path, [dataclasses.asdict(row) for row in rows])
+                write_json(place, [dataclasses.asdict(row) for row in rows])
             else:
                 columns = [field.name for field in dataclasses.fields(Row)]
-                write_csv(path, columns, map(dataclasses.asdict, rows))
+                write_csv(place, columns, map(dataclasses.asdict, rows))
         except OSError as error:
-            raise OutputError(f"cannot write '{path}': {error.strerror}.") from error
-        return path
+            raise OutputError(f"cannot write '{place}': {error.strerror}.") from error
+        return place
 
-    def _table(self, table: TableFormat) -> Path:
-        return self.path / f"predictions.{table.value}"
+    def _name(self, stem: str, suffix: str) -> str:
+        return f"{stem}{self.shard.suffix if self.shard else ''}.{suffix}"
 
+    def _write_png(self, name: str, picture: np.ndarray | RunLengths) -> None:
+        try:
+            skinseg.data.write_png(joined(self.path, name), picture)
+        except skinseg.data.ImageError as error:
+            raise OutputError(str(error)) from error
 
-def _write_json(path: Path, data: Any) -> None:
-    try:
-        write_json(path, data)
-    except OSError as error:
-        raise OutputError(f"cannot write '{path}': {error.strerror}.") from error
-
-
-def _read_rows(path: Path, table: TableFormat) -> list[Row]:
-    try:
-        with open(path, newline="", encoding="utf-8") as file:
-            if table is TableFormat.json:
-                return [Row(**cells) for cells in json.load(file)]
-            return [_row_of_text(cells) for cells in csv.DictReader(file)]
-    except (OSError, ValueError, TypeError, KeyError):
-        return []
+    def _write_json(self, name: str, data: Any) -> None:
+        place = joined(self.path, name)
+        try:
+            write_json(place, data)
+        except OSError as error:
+            raise OutputError(f"cannot write '{place}': {error.strerror}.") from error
 
 
-def _row_of_text(cells: Mapping[str, str]) -> Row:
-    """A row of a CSV table, where numbers are text and nothing is empty."""
-    values: dict[str, Any] = {name: text or None for name, text in cells.items()}
-    for field in dataclasses.fields(Row):
-        kind = {"int | None": int, "float | None": float}.get(str(field.type), str)
-        text = values[field.name]
-        if text is not None:
-            values[field.name] = unguarded(text) if kind is str else kind(text)
-    return Row(**values)
+def _picture(file: Location, kind: str) -> str:
+    return f"{path_of(file).stem}_{kind}.png"
+
+
+def _outline(file: Location, format: OutlineFormat) -> str:
+    return f"{path_of(file).stem}{_OUTLINE_SUFFIXES[format]}"

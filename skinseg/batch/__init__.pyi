@@ -1,0 +1,13 @@
+from .inputs import Inputs as Inputs
+from .inputs import find_images as find_images
+from .manifest import Manifest as Manifest
+from .manifest import ManifestError as ManifestError
+from .on_ray import segment_on_ray as segment_on_ray
+from .pipeline import segment as segment
+from .results import OutlineFormat as OutlineFormat
+from .results import OutputError as OutputError
+from .results import ResultFolder as ResultFolder
+from .results import Row as Row
+from .results import TableFormat as TableFormat
+from .settings import prediction_settings as prediction_settings
+from .shard import Shard as Shard

@@ -1,0 +1,203 @@
+"""Which image files the user means."""
+
+import csv
+import dataclasses
+import glob
+import io
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import skinseg
+from skinseg.csv_files import unguarded
+from skinseg.data.archives import exists, is_folder
+from skinseg.errors import MissingPackageError
+from skinseg.locations import (
+    Location,
+    as_location,
+    files_at,
+    folder_of,
+    is_url,
+    joined,
+    path_of,
+    read_url,
+)
+
+LIST_SUFFIXES = (".txt", ".csv")
+"""File name endings taken for lists of images."""
+
+COLUMN = "file"
+"""Column of a list in CSV that names the images; tables of predictions have it, too."""
+
+
+@dataclasses.dataclass
+class Inputs:
+    """Image files, and what went wrong in finding them.
+
+    Attributes:
+        files: In the order given; each file once.
+        missing: What was asked for and is not there, with the reason.
+    """
+
+    files: list[Location] = dataclasses.field(default_factory=list)
+    missing: dict[str, str] = dataclasses.field(default_factory=dict)
+
+
+def find_images(
+    arguments: Sequence[str], *, recursive: bool = False, leave_out: Location | None = None
+) -> Inputs:
+    r"""Find the files of arguments that are files, folders, patterns, lists or URLs.
+
+    A file is taken whatever its name ends in; of a folder its images are, and of a zip archive
+    all, as most archives hold a folder. What a list names is looked for when it is read.
+
+    Args:
+        arguments: Paths and URLs; ``*``, ``?``, ``[...]`` and ``**`` are expanded, for shells that
+            do not. A file that ends in ``.txt`` has a location per line, one in ``.csv`` a column
+            ``file``; paths in them are relative to the list's folder.
+        recursive: Also take the images of the folders below.
+        leave_out: Folder that is passed over when folders are searched, as results are there.
+
+    Example:
+        >>> import tempfile
+        >>> folder = Path(tempfile.mkdtemp())
+        >>> _ = (folder / "images.txt").write_text("a/x.jpg\ns3://bucket/y.jpg\n")
+        >>> [str(file) for file in find_images([f"{folder}/images.txt"]).files]
+        ['.../a/x.jpg', 's3://bucket/y.jpg']
+    """
+    inputs = Inputs()
+    seen = set()
+    for argument in arguments:
+        for file in _files_of(argument, recursive, leave_out, inputs):
+            key = file if is_url(file) else os.path.abspath(file)
+            if key not in seen:
+                seen.add(key)
+                inputs.files.append(file)
+    return inputs
+
+
+def _files_of(
+    argument: str, recursive: bool, leave_out: Location | None, inputs: Inputs
+) -> Iterator[Location]:
+    if is_url(argument):
+        yield from _listed_or_found(argument, recursive, inputs)
+        return
+    paths = [Path(argument)] if exists(argument) else _expanded(argument)
+    if not paths:
+        inputs.missing[argument] = f"{_nothing(argument)} '{argument}'. Check the path."
+    for path in paths:
+        if path.suffix.lower() in LIST_SUFFIXES and not is_folder(path):
+            yield from _listed(path, inputs)
+        else:
+            yield from _images_of(path, recursive, leave_out, inputs)
+
+
+def _nothing(argument: str) -> str:
+    return "no file matches" if glob.has_magic(argument) else "there is no such file"
+
+
+def _expanded(pattern: str) -> list[Path]:
+    return [Path(name) for name in sorted(glob.glob(pattern, recursive=True))]
+
+
+def _images_of(
+    path: Path, recursive: bool, leave_out: Location | None, inputs: Inputs
+) -> list[Path]:
+    if not is_folder(path):
+        return [path]
+    archived = not path.is_dir()
+    try:
+        files = skinseg.data.list_images(path, recursive or archived)
+    except skinseg.data.ImageError as error:
+        inputs.missing[str(path)] = str(error)
+        return []
+    if leave_out is not None and not is_url(leave_out):
+        excluded = Path(leave_out).resolve()
+        if path.resolve() in excluded.parents:
+            files = [file for file in files if excluded not in file.resolve().parents]
+    if not files:
+        remedy = "" if recursive or archived else "; --recursive looks into the folders below"
+        inputs.missing[str(path)] = f"'{path}' holds no image{remedy}."
+    return files
+
+
+def _listed_or_found(url: str, recursive: bool, inputs: Inputs) -> list[Location]:
+    """The images of a URL, which may be a list."""
+    if path_of(url).suffix.lower() in LIST_SUFFIXES and not glob.has_magic(url):
+        return _listed(url, inputs)
+    try:
+        # As of an archive on disk, all images are taken.
+        found = files_at(url, recursive=recursive or url.startswith("zip:"))
+    except (OSError, MissingPackageError) as error:
+        inputs.missing[url] = _unreadable(url, error)
+        return []
+    if url not in found and not glob.has_magic(url.partition("::")[0]):
+        found = [file for file in found if skinseg.data.is_image_path(path_of(file))]
+    if not found:
+        inputs.missing[url] = f"{_nothing(url)} at '{url}', and no folder with images. Check it."
+    return list(found)
+
+
+def _listed(place: Location, inputs: Inputs) -> list[Location]:
+    """The images that a list names."""
+    try:
+        content = read_url(place) if is_url(place) else Path(place).read_bytes()
+        text = content.decode("utf-8-sig")
+        names = text.splitlines() if path_of(place).suffix.lower() == ".txt" else _column(text)
+    except (OSError, ValueError, MissingPackageError) as error:
+        inputs.missing[str(place)] = _unreadable(place, error)
+        return []
+    folder = folder_of(place)
+    found = [name if is_url(name) else _beside(folder, name) for name in names if name.strip()]
+    if not found:
+        inputs.missing[str(place)] = f"the list '{place}' names no image."
+    return list(found)
+
+
+def _column(text: str) -> list[str]:
+    table = csv.DictReader(io.StringIO(text, newline=""))
+    if COLUMN not in (table.fieldnames or ()):
+        raise ValueError(
+            f"its first line names no column '{COLUMN}', but {', '.join(table.fieldnames or ())}"
+        )
+    return [unguarded(row[COLUMN] or "") for row in table]
+
+
+def _beside(folder: Location, name: str) -> Location:
+    """What a name in a list stands for, seen from the list's folder."""
+    return as_location(name) if os.path.isabs(name) else joined(folder, name)
+
+
+def _unreadable(place: Location, error: Exception) -> str:
+    reason = getattr(error, "strerror", None) or str(error)
+    return f"'{place}' cannot be read: {reason}."
+
+
+def name_clashes(files: Sequence[Location], output: Location) -> list[str]:
+    """Tell what would overwrite one another: results with equal names, or results and inputs.
+
+    Returns:
+        A sentence for each clash; none if all is well.
+    """
+    clashes = []
+    first: dict[str, Location] = {}
+    for file in files:
+        # Some file systems take capitals and small letters for the same.
+        own = path_of(file).stem
+        stem = os.path.normcase(own)
+        if stem in first:
+            clashes.append(
+                f"'{first[stem]}' and '{file}' would both be written as '{own}_mask.png'."
+            )
+        first.setdefault(stem, file)
+    if _plain(output) in map(_plain, {folder_of(file) for file in files}):
+        clashes.append(
+            f"the output folder '{output}' holds input images, and results might replace masks "
+            "that are beside them."
+        )
+    return clashes
+
+
+def _plain(folder: Location) -> str:
+    """One of several ways to write a folder."""
+    return folder.rstrip("/") if is_url(folder) else str(Path(folder).resolve())
