@@ -11,6 +11,7 @@ from typing import Any
 
 from benchmarks.blocks import blocks_in_hosts, surgery_matrix
 from benchmarks.costs import ecdf_hosts, paper_tables, peer_readings
+from benchmarks.distributed import distributed
 from benchmarks.first_hour import first_hour
 from benchmarks.protocol import networks, networks_plot
 from benchmarks.recipes import recipe_trials, trial_scores
@@ -31,6 +32,7 @@ PAGES: dict[str, Callable[[Any], str]] = {
     "blocks_in_hosts.md": blocks_in_hosts.page,
     "captured_step.md": captured_step.page,
     "export_matrix.md": export_matrix.page,
+    "distributed.md": distributed.page,
     "ecdf_hosts.md": ecdf_hosts.page,
     "first_hour.md": first_hour.page,
     "gpu_latency.md": gpu_latency.page,

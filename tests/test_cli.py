@@ -95,7 +95,7 @@ def test_masks_and_table_for_a_folder(images, tmp_path):
     out = tmp_path / "new" / "out"
     result = predict(images, "--output", out)
     assert result.exit_code == 0, result.output
-    assert names(out) == ["a_mask.png", "b_mask.png", "c_mask.png", "predictions.csv"]
+    assert names(out) == ["a_mask.png", "b_mask.png", "c_mask.png", "manifest", "predictions.csv"]
     assert "3 of 3 images segmented" in result.stdout
     assert "segmenting" in result.stderr
     for row, (name, size) in zip(table(out), SIZES.items(), strict=True):
@@ -231,7 +231,7 @@ def test_interrupted_run_keeps_its_table_and_goes_on(images, tmp_path, monkeypat
         patch.setattr(Predictor, "stream", interrupted)
         result = predict(images, *options)
     assert result.exit_code == 130
-    assert "--skip-existing goes on from there" in result.stderr
+    assert "the same command goes on from there" in result.stderr
     file = tmp_path / f"out/predictions.{format}"
     done = rows_of(file)
     assert 5 < len(done) <= 12
@@ -245,22 +245,23 @@ def test_interrupted_run_keeps_its_table_and_goes_on(images, tmp_path, monkeypat
         "stream",
         lambda self, files, **keywords: stream(self, taken.extend(files) or files, **keywords),
     )
-    assert predict(images, *options, "--skip-existing").exit_code == 0
+    assert predict(images, *options).exit_code == 0
     assert len(taken) == 33 - len(done)
     whole = rows_of(file)
     assert [Path(row["file"]).name for row in whole] == names(images)
-    assert predict(images, *options).exit_code == 0
+    assert predict(images, *options, "--overwrite").exit_code == 0
+    assert len(taken) == 66 - len(done)
     assert rows_of(file) == whole
 
 
 def test_interrupted_while_the_table_is_written(images, tmp_path, monkeypatch):
     out = tmp_path / "out"
     with monkeypatch.context() as patch:
-        patch.setattr("skinseg.cli.results.write_csv", interrupting(0)(None))
+        patch.setattr("skinseg.batch.results.write_csv", interrupting(0)(None))
         result = predict(images, "-o", out)
     assert result.exit_code == 130
-    assert "the table may be older; the same command with --skip-existing" in result.stderr
-    assert predict(images, "-o", out, "--skip-existing").exit_code == 0
+    assert "the table may be older; the same command goes on from there" in result.stderr
+    assert predict(images, "-o", out).exit_code == 0
     assert len(table(out)) == 3
 
 
@@ -269,28 +270,29 @@ def rows_of(file: Path) -> list[dict[str, object]]:
         return list(csv.DictReader(opened)) if file.suffix == ".csv" else json.load(opened)
 
 
-def test_skip_existing_wants_the_row_and_all_pictures(images, tmp_path, monkeypatch):
+def test_a_second_run_does_what_is_not_done(images, tmp_path):
     out = tmp_path / "out"
     (images / "d.png").write_bytes(b"")
-    assert predict(images, "-o", out, "--skip-existing").exit_code == 1
+    assert predict(images, "-o", out).exit_code == 1
     before = {name: (out / name).stat().st_mtime_ns for name in names(out)}
 
     def written(*options):
-        predict(images, "-o", out, "--skip-existing", *options)
+        predict(images, "-o", out, *options)
         after = {name: (out / name).stat().st_mtime_ns for name in names(out)}
         changed = [name for name in after if before.get(name) != after[name]]
         before.update(after)
-        return sorted(set(changed) - {"predictions.csv"})
+        return sorted(set(changed) - {"predictions.csv", "manifest"})
 
     assert written() == []
     assert [bool(row["error"]) for row in table(out)] == [False, False, False, True]
     (out / "b_mask.png").unlink()
     assert written() == ["b_mask.png"]
+    write_png(images / "c.png", synthetic_lesion(7, SIZES["c"])[0])
+    assert written() == ["c_mask.png"]
     assert written("--overlay") == [
         f"{name}_{kind}.png" for name in "abc" for kind in ("mask", "overlay")
     ]
-    (out / "predictions.csv").write_text("a table of something else\n1\n")
-    assert written() == ["a_mask.png", "b_mask.png", "c_mask.png"]
+    assert written("--overwrite") == ["a_mask.png", "b_mask.png", "c_mask.png"]
 
 
 @pytest.mark.parametrize("name", ["=1+1", "+x", "-x", "@x", "\tx", "'=x", "'x", "x"])
@@ -298,7 +300,7 @@ def test_no_cell_of_the_table_is_a_formula(images, tmp_path, monkeypatch, name):
     (images / "a.png").rename(images / f"{name}.png")
     monkeypatch.chdir(images)
     out = tmp_path / "out"
-    command = ("-o", out, "--model", "basic_unet_sab", "--skip-existing", "--", f"{name}.png")
+    command = ("-o", out, "--model", "basic_unet_sab", "--", f"{name}.png")
     assert run("predict", *command).exit_code == 0
     [row] = table(out)
     for cell, text in ((row["file"], f"{name}.png"), (row["mask_file"], f"{name}_mask.png")):
@@ -341,7 +343,7 @@ def test_outlines_for_other_programs(images, tmp_path, monkeypatch):
     monkeypatch.setattr(
         Predictor, "stream", lambda self, f, **o: stream(self, left.extend(f) or left, **o)
     )
-    assert predict(images, "-o", out, *formats, "-q", "--skip-existing").exit_code == 0
+    assert predict(images, "-o", out, *formats, "-q").exit_code == 0
     assert [file.name for file in left] == ["a.png"]
     assert json.loads((out / "predictions_coco.json").read_text(encoding="utf-8")) == coco
 
@@ -367,7 +369,7 @@ def test_brackets_in_a_file_name_are_no_pattern(images, tmp_path):
     shutil.copy(images / "a.png", images / "lesion[1].png")
     result = predict(images / "lesion[1].png", "-o", tmp_path / "out")
     assert result.exit_code == 0
-    assert names(tmp_path / "out") == ["lesion[1]_mask.png", "predictions.csv"]
+    assert names(tmp_path / "out") == ["lesion[1]_mask.png", "manifest", "predictions.csv"]
 
 
 def test_results_below_the_images_are_not_taken_for_images(images):
@@ -515,7 +517,8 @@ def test_no_space_left(images, tmp_path, monkeypatch):
     assert f"'{tmp_path / 'out' / 'b_mask.png'}': No space left on device" in result.stderr
     assert result.stderr.count("Error") == 1
     # The third mask may have been under way already.
-    assert names(tmp_path / "out") in (["a_mask.png"], ["a_mask.png", "c_mask.png"])
+    masks = [name for name in names(tmp_path / "out") if name != "manifest"]
+    assert masks in (["a_mask.png"], ["a_mask.png", "c_mask.png"])
 
 
 def test_no_space_left_for_the_table(images, tmp_path, monkeypatch):
@@ -523,11 +526,11 @@ def test_no_space_left_for_the_table(images, tmp_path, monkeypatch):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     monkeypatch.setattr("skinseg.files.os.replace", full)
-    monkeypatch.setattr("skinseg.cli.results.ResultFolder._write_png", lambda *_: None)
+    monkeypatch.setattr("skinseg.batch.results.ResultFolder._write_png", lambda *_: None)
     result = predict(images, "-o", tmp_path / "out")
     assert result.exit_code == 1
     assert f"cannot write '{tmp_path / 'out' / 'predictions.csv'}'" in result.stderr
-    assert names(tmp_path / "out") == []
+    assert names(tmp_path / "out") == ["manifest"]
 
 
 def test_network_whose_weights_are_nan(images, tmp_path, monkeypatch):
@@ -894,4 +897,4 @@ def test_installed_command(images, tmp_path):
     assert "Traceback" not in done.stderr
     assert "b.png': the file has zero bytes" in done.stderr
     assert "2 of 3 images segmented" in done.stdout
-    assert len(names(tmp_path / "out")) == 5
+    assert len(names(tmp_path / "out")) == 6

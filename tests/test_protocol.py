@@ -3,6 +3,7 @@
 import csv
 import dataclasses
 import json
+import shlex
 
 import numpy as np
 import pytest
@@ -268,6 +269,21 @@ def test_the_protocol_goes_on_where_it_stopped_and_writes_the_page(monkeypatch, 
 def test_seeds_can_be_chosen(monkeypatch, isic, tiny):
     assert command(monkeypatch, isic, tiny / "runs", "egeunet", "--seeds", "1") == 0
     assert [path.name for path in (tiny / "runs").iterdir()] == ["protocol-egeunet-1"]
+
+
+def test_what_is_left_is_listed_as_commands(monkeypatch, isic, tiny, capsys):
+    runs, options = tiny / "runs of all", ["egeunet", "--seeds", "0", "1"]
+    assert command(monkeypatch, isic, runs, "egeunet", "--seeds", "1", "--no-page") == 0
+    assert not (tiny / "networks.json").exists()
+    places = ["--data", str(isic), "--runs", str(runs)]
+    monkeypatch.setattr("sys.argv", ["protocol.py", *places, "--list", "--networks", *options])
+    capsys.readouterr()
+    protocol.main()
+    [line] = capsys.readouterr().out.splitlines()
+    python, script, *arguments = shlex.split(line)
+    assert (python, script) == ("python", "benchmarks/protocol/protocol.py")
+    assert arguments[:4] == places and arguments[-5:] == ["--networks", *options[:3], "--no-page"]
+    assert not (runs / "protocol-egeunet-0").exists()
 
 
 def test_a_network_that_fails_is_reported_and_the_others_are_trained(

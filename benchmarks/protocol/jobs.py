@@ -149,6 +149,17 @@ def chosen_rate(network: str, progress: Progress) -> float | None:
     return max(scores, key=lambda rate: (scores[rate], -rate))
 
 
+def unfinished(
+    progress: Progress, wanted: Collection[str], split: str = TABLE, seeds: Collection[int] = SEEDS
+) -> Iterator[tuple[str, int]]:
+    """Networks with seeds that are not trained yet, most useful first; see `pending`."""
+    for network, seed in order(split):
+        if network in wanted and seed in seeds:
+            rate = chosen_rate(network, progress)
+            if rate is None or not progress.is_done(Job(network, rate, seed, split)):
+                yield network, seed
+
+
 def pending(
     progress: Progress,
     wanted: Collection[str],

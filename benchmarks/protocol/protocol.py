@@ -6,10 +6,15 @@ trains what is not trained yet, the cheapest networks first, scores each on the 
 and writes docs/results/networks.json, .md and .svg when nothing is left. It may be stopped and
 started again at any time, and started several times at once: each process takes what no other one
 is at. networks.py writes the page of what is done so far.
+
+    python benchmarks/protocol/protocol.py --data FOLDER --runs RUNS --list > commands
+
+prints what is left as one command for each network and seed, for schedulers of many machines.
 """
 
 import argparse
 import fnmatch
+import shlex
 import sys
 import time
 import traceback
@@ -17,7 +22,16 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from benchmarks.protocol import networks as page
-from benchmarks.protocol.jobs import OFFICIAL, SEEDS, SPLITS, TABLE, Job, networks, pending
+from benchmarks.protocol.jobs import (
+    OFFICIAL,
+    SEEDS,
+    SPLITS,
+    TABLE,
+    Job,
+    networks,
+    pending,
+    unfinished,
+)
 from benchmarks.protocol.records import (
     Records,
     diverged_record,
@@ -90,6 +104,14 @@ def train_all(
     return failed
 
 
+def command(arguments: argparse.Namespace, network: str, seed: int) -> str:
+    """The command that trains a network with one seed, and whatever must be tried before."""
+    places = ["--data", arguments.data, "--runs", arguments.runs, "--device", arguments.device]
+    what = ["--split", arguments.split, "--networks", network, "--seeds", seed, "--no-page"]
+    script = ["python", "benchmarks/protocol/protocol.py"]
+    return shlex.join(map(str, [*script, *places, *what]))
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, required=True, help="folder of ISIC 2017")
@@ -102,15 +124,23 @@ def main() -> None:
     parser.add_argument(
         "--networks", nargs="+", default=["*"], help="names or patterns of those to train; all"
     )
+    parser.add_argument(
+        "--list", action="store_true", help="print a command for each training that is left"
+    )
+    parser.add_argument("--no-page", action="store_true", help="train, and write no page")
     arguments = parser.parse_args()
     wanted = [n for n in networks() if any(fnmatch.fnmatch(n, p) for p in arguments.networks)]
     if not wanted:
         parser.error(f"no network is called {' or '.join(arguments.networks)}")
     records = Records(arguments.runs)
+    if arguments.list:
+        for network, seed in unfinished(records, wanted, arguments.split, arguments.seeds):
+            print(command(arguments, network, seed))
+        return
     failed = train_all(
         records, arguments.data, arguments.device, wanted, arguments.split, arguments.seeds
     )
-    if arguments.split == TABLE:
+    if arguments.split == TABLE and not arguments.no_page:
         page.write(arguments.data, arguments.runs, arguments.device)
     for name, reason in failed.items():
         print(f"{name} failed: {reason}", file=sys.stderr)

@@ -28,12 +28,12 @@ from typing import Any
 import numpy as np
 import torch
 from PIL import Image
-from skinseg.cli.results import ResultFolder
 
 from benchmarks.provenance import provenance
 from benchmarks.results import FOLDER, write_result
 from benchmarks.speed import plain_photograph
 from skinseg import Predictor, list_pretrained
+from skinseg.batch import ResultFolder
 from skinseg.cli.predict import predict as predict_command
 from skinseg.data import ISIC2017, read_image, read_mask, synthetic_lesion
 from skinseg.data.resizing import enough_for
@@ -68,7 +68,8 @@ def seconds(function: Callable[[], object]) -> float:
 def single(folder: Path, rounds: int) -> dict[str, Any]:
     """Seconds from a file to the file of its mask and its measurements, on one core."""
     predictor = Predictor(MODEL, workers=1)
-    results = ResultFolder(folder / "masks", overlay=False, probability=False)
+    (folder / "masks").mkdir()
+    results = ResultFolder(folder / "masks")
     settings = (predictor.input_size, predictor.normalization, predictor.threshold)
     network = predictor.model.eval()
     found = {}
@@ -144,7 +145,12 @@ def throughput(folder: Path, photographs: int, rounds: int) -> dict[str, Any]:
         f"decoder, {name}": partial(decoder, reduced) for name, reduced in DECODERS.items()
     }
     ways[OURS] = partial(
-        predict_command, [str(images)], folder / "results", model=MODEL, quiet=True
+        predict_command,
+        [str(images)],
+        str(folder / "results"),
+        model=MODEL,
+        quiet=True,
+        overwrite=True,
     )
     wall: dict[str, list[float]] = {way: [] for way in ways}
     processor: dict[str, list[float]] = {way: [] for way in ways}
@@ -171,7 +177,7 @@ def memory(folder: Path, counts: tuple[int, ...]) -> dict[str, float]:
             os.link(source, images / f"{index}.jpg")
         script = (
             "import sys; from pathlib import Path; from skinseg.cli.predict import predict; "
-            "predict([sys.argv[1]], Path(sys.argv[2]), model=sys.argv[3], quiet=True); "
+            "predict([sys.argv[1]], sys.argv[2], model=sys.argv[3], quiet=True); "
             # Not from `getrusage`, which begins with what this process has.
             "print(Path('/proc/self/status').read_text().split('VmHWM:')[1].split()[0])"
         )

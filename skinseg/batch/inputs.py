@@ -116,7 +116,7 @@ def _images_of(
         if path.resolve() in excluded.parents:
             files = [file for file in files if excluded not in file.resolve().parents]
     if not files:
-        remedy = "" if recursive or archived else "; --recursive looks into the folders below"
+        remedy = "" if recursive or archived else "; recursive=True looks into the folders below"
         inputs.missing[str(path)] = f"'{path}' holds no image{remedy}."
     return files
 

@@ -132,8 +132,9 @@ def _use_one_thread() -> None:
 @contextlib.contextmanager
 def _cluster(address: str) -> Generator[Any, None, None]:
     """The module of Ray, connected."""
-    # Ray would tell its makers that it is used.
+    # Ray would tell its makers that it is used, and the terminal about every step.
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")
     try:
         import ray
         import ray.data
@@ -144,7 +145,8 @@ def _cluster(address: str) -> Generator[Any, None, None]:
         ) from error
     running = ray.is_initialized()
     if not running:
-        ray.init(address=address, logging_level=logging.ERROR, log_to_driver=False)
+        _connect(ray, address)
+    logging.getLogger("ray.data").setLevel(logging.ERROR)
     context = ray.data.DataContext.get_current()
     shown = context.enable_progress_bars
     context.enable_progress_bars = False
@@ -154,3 +156,13 @@ def _cluster(address: str) -> Generator[Any, None, None]:
         context.enable_progress_bars = shown
         if not running:
             ray.shutdown()
+
+
+def _connect(ray: Any, address: str) -> None:
+    try:
+        ray.init(address=address, logging_level=logging.ERROR, log_to_driver=False)
+    except Exception as error:  # Ray raises several kinds, some of them plain.
+        raise ConnectionError(
+            f"no Ray cluster can be used at {address!r}: {error} Start one with `ray start`, or "
+            "name the address of one that runs."
+        ) from error

@@ -15,7 +15,7 @@ def prediction_settings(predictor: Predictor) -> dict[str, Any]:
         >>> import skinseg
         >>> settings = prediction_settings(skinseg.Predictor("egeunet", threshold=0.4))
         >>> settings["model"], settings["threshold"], settings["input_size"]
-        ('egeunet.isic2017', 0.4, [256, 256])
+        ('egeunet.isic2017', 0.4, [128, 128])
     """
     name, digest = _weights(predictor)
     return {

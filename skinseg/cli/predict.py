@@ -37,6 +37,7 @@ from skinseg.cli.options import (
     Tile,
     Tta,
 )
+from skinseg.cli.wording import in_options
 from skinseg.formatting import counted, printable
 from skinseg.interrupts import INTERRUPTED
 from skinseg.locations import Location, as_location, is_url
@@ -158,7 +159,7 @@ def predict(
         ordered = list(done.values())
         for argument, reason in inputs.missing.items():
             complain(reason)
-            ordered.append(Row(printable(argument), error=printable(reason)))
+            ordered.append(Row(printable(argument), error=printable(in_options(reason))))
         table_file = folder.write_table(ordered, table)
         folder.write_coco(done)
     failed = sum(row.error is not None for row in ordered)

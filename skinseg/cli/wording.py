@@ -18,6 +18,7 @@ def _labels(found: re.Match[str]) -> str:
 _PHRASES: list[tuple[str, str | Callable[[re.Match[str]], str]]] = [
     (r"fetch it again: delete it, or load the network with force_download=True", "delete it"),
     (r"MappedLabels\(dataset, \{(.*?)\}\)", _labels),
+    (r"recursive=True looks", "--recursive looks"),
     (r"or discard those results with overwrite=True", "or discard those results with --overwrite"),
     (r"with labels=\{(.*?)\}", lambda found: f"with {_labels(found)}"),
     (r"AnyLabel\(dataset\),", "--any-label,"),
