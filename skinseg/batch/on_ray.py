@@ -73,7 +73,8 @@ def _rows(
         _Actor,
         fn_constructor_args=(options, folder, expected, os.getcwd()),
         batch_size=1,
-        compute=ray.data.ActorPoolStrategy(min_size=1, max_size=most),
+        # All at once, and fewer where a node is lost.
+        compute=ray.data.ActorPoolStrategy(min_size=1, max_size=most, initial_size=most),
         **{"num_gpus" if on_gpu else "num_cpus": 1},
     )
     for found in dataset.iter_rows():
