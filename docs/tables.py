@@ -154,12 +154,19 @@ def choice() -> str:
 
 
 def many_images() -> str:
-    """How long one process takes for many images, at the measured speed."""
+    """How long one process and its rivals on the same cores take, at the measured speeds."""
     measured = recorded("distributed")
-    seconds = measured["single_seconds"] / measured["images"]
-    counts = (1_000, 20_000, 100_000, 1_000_000)
-    rows = [[f"{count:,}", duration(count * seconds)] for count in counts]
-    return table([f"images of {measured['side']} pixels", "one process"], rows)
+    ways = {
+        "one process": measured["single_seconds"],
+        f"{measured['shards']['jobs']} shards": measured["shards"]["seconds"],
+        "Ray": measured["cluster"]["seconds"],
+    }
+    counts = (1_000, 20_000, 100_000, 1_000_000, 10_000_000)
+    rows = [
+        [f"{count:,}", *(duration(count * s / measured["images"]) for s in ways.values())]
+        for count in counts
+    ]
+    return table([f"images of {measured['side']} pixels", *ways], rows)
 
 
 def hundredths(drop: float) -> str:

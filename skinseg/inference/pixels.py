@@ -40,8 +40,8 @@ def as_rgb(image: ImageLike, name: str = "the image", *, channel_order: str = "r
     what networks are trained on. Transparency is laid over white.
 
     Args:
-        image: Path, also into a zip archive; bytes of an image file, or such a file, open; Pillow
-            image; array (H, W), (H, W, 1), (H, W, 3) or (H, W, 4); or tensor
+        image: Path, also into a zip archive; URL; bytes of an image file, or such a file, open;
+            Pillow image; array (H, W), (H, W, 1), (H, W, 3) or (H, W, 4); or tensor
             (H, W), (1, H, W), (3, H, W) or (4, H, W) on any device. uint8 or floating point.
         name: What errors call an image that is no file.
         channel_order: ``"rgb"`` or ``"bgr"``: the order in arrays and tensors.
