@@ -195,8 +195,8 @@ def page(data: dict[str, Any]) -> str:
 
 Written by `benchmarks/distributed/distributed.py` with the weights `{data["model"]}`
 and Ray {spread["ray"]}, on {data["provenance"]["hardware"]}. `skinseg predict` segments
-{count:,} images ({data["distinct"]:,} distinct JPEG files of {data["side"]} pixels under many names)
-three times on this machine:
+{count:,} images ({data["distinct"]:,} distinct JPEG files of {data["side"]} pixels under many
+names) three times on this machine:
 
 - in one process;
 - in {n} shards (`--shard`), the first of which was killed when {jobs["done_when_killed"]:,} images
