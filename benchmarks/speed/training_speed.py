@@ -10,6 +10,7 @@ docs/results/training_speed.json and .md.
 """
 
 import argparse
+import json
 import os
 import random
 import statistics
@@ -148,6 +149,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, required=True, help="folder of ISIC 2017")
     parser.add_argument("--images", type=int, help="with --only, images of an epoch")
+    parser.add_argument(
+        "--networks",
+        nargs="+",
+        choices=NETWORKS,
+        default=list(NETWORKS),
+        help="measure these alone, and keep the others",
+    )
     parser.add_argument("--before", type=Path, help="checkout of an earlier commit")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument(
@@ -163,12 +171,15 @@ def main() -> None:
         return
     speeds: dict[str, dict[str, list[float]]]
     ways = (*WAYS, BEFORE) if arguments.before else WAYS
-    speeds = {network: {way: [] for way in ways} for network in NETWORKS}
+    speeds = {network: {way: [] for way in ways} for network in arguments.networks}
     for _ in range(arguments.rounds):
         for network, found in speeds.items():
             for way, values in found.items():
                 values.append(round(measured(arguments, network, way), 2))
             print(network, {way: values[-1] for way, values in found.items()}, flush=True)
+    if set(arguments.networks) < set(NETWORKS):
+        recorded = json.loads(RESULTS.with_suffix(".json").read_text(encoding="utf-8"))
+        speeds = {**recorded["images_per_second"], **speeds}
     results = {
         "provenance": provenance(),
         "images": NETWORKS,
