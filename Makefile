@@ -8,7 +8,7 @@ INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --co
 DATA ?= isic2017
 DEVICE ?= cpu
 
-.PHONY: demo demo-page catalog test test-slow test-hosts test-page faults lint types format tables protocol networks \
+.PHONY: demo demo-page catalog test test-slow test-hosts test-page mutants lint types format tables protocol networks \
 	bench results docs site site-check clean
 
 demo: .venv/installed
@@ -45,8 +45,8 @@ build/npm/axe.min.js:
 		tar -xzf axe-core-4.14.1.tgz --strip-components=1 package/axe.min.js
 
 # Some hours on two cores; it goes on where it was stopped.
-faults: .venv/installed-dev
-	$(BIN)/python -m tests.faults
+mutants: .venv/installed-dev
+	$(BIN)/python -m tests.mutants
 
 lint: .venv/installed-dev
 	$(BIN)/ruff format --check --quiet .
@@ -79,7 +79,7 @@ bench: .venv/installed-dev
 results: .venv/installed-dev
 	$(BIN)/python benchmarks/pages.py
 	$(BIN)/python docs/accuracy_page.py
-	$(BIN)/python -m tests.faults --page
+	$(BIN)/python -m tests.mutants --page
 
 docs: .venv/installed-dev
 	$(BIN)/python docs/demo_picture.py

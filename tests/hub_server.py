@@ -1,4 +1,4 @@
-"""A small Hugging Face Hub on the loopback address, with faults on request.
+"""A small Hugging Face Hub on the loopback address, with failures on request.
 
 It answers the requests that huggingface_hub makes to create, list, commit and download, as the
 Hub does: small files travel in the commit itself, weights by Git LFS; a weight file is served by
@@ -46,7 +46,7 @@ class Repository:
 
 
 @dataclass
-class Fault:
+class Failure:
     """An answer in place of the right one, for the next ``times`` matching requests."""
 
     method: str
@@ -76,7 +76,7 @@ class Hub:
     writable: set[str] = field(default_factory=lambda: {"org"})
     repositories: dict[str, Repository] = field(default_factory=dict)
     objects: dict[str, bytes] = field(default_factory=dict)
-    faults: list[Fault] = field(default_factory=list)
+    failures: list[Failure] = field(default_factory=list)
     requests: list[tuple[str, str, bool]] = field(default_factory=list)
 
     def add(self, name, files, **settings):
@@ -88,11 +88,11 @@ class Hub:
     def fail(self, method, path, status, times=10**6, **headers):
         """Answer with an error; ``headers`` with underscores for hyphens."""
         headers = {key.replace("_", "-"): value for key, value in headers.items()}
-        self.faults.append(Fault(method, path, times, status, headers))
+        self.failures.append(Failure(method, path, times, status, headers))
 
     def cut(self, path, after, times=10**6):
         """Close the connection in the middle of a download."""
-        self.faults.append(Fault("GET", path, times, cut_after=after))
+        self.failures.append(Failure("GET", path, times, cut_after=after))
 
     def count(self, method, path):
         return sum(m == method and re.search(path, p) is not None for m, p, _ in self.requests)
@@ -134,12 +134,12 @@ class _Handler(BaseHTTPRequestHandler):
         has_token = "Authorization" in self.headers
         self.hub.requests.append((self.command, self.path, has_token))
         self.cut_after = None
-        for fault in self.hub.faults:
-            if fault.matches(self.command, self.path):
-                fault.times -= 1
-                if fault.cut_after is None:
-                    return self.answer(fault.status, b"broken on purpose", fault.headers)
-                self.cut_after = fault.cut_after
+        for failure in self.hub.failures:
+            if failure.matches(self.command, self.path):
+                failure.times -= 1
+                if failure.cut_after is None:
+                    return self.answer(failure.status, b"broken on purpose", failure.headers)
+                self.cut_after = failure.cut_after
                 break
         if has_token and not self.may and not self.storage:
             return self.refuse(401, message="Invalid credentials in Authorization header")

@@ -391,7 +391,7 @@ def test_broken_files_are_reported_and_the_rest_is_done(images, tmp_path):
     assert result.exit_code == 1
     assert "3 of 9 images segmented" in result.stdout
     assert [name for name in names(out) if "mask" in name] == [f"{x}_mask.png" for x in "abc"]
-    faults = {Path(row["file"]).name: row["error"] for row in table(out) if row["error"]}
+    errors = {Path(row["file"]).name: row["error"] for row in table(out) if row["error"]}
     expected = {
         "a0.jpg": "zero bytes",
         "b0.png": "truncated",
@@ -400,10 +400,10 @@ def test_broken_files_are_reported_and_the_rest_is_done(images, tmp_path):
         "gone.png": "no such file",
         "none*.jpg": "no file matches",
     }
-    assert faults.keys() == expected.keys()
+    assert errors.keys() == expected.keys()
     for name, reason in expected.items():
-        assert reason in faults[name]
-        assert f"Error: {faults[name]}" in result.stderr
+        assert reason in errors[name]
+        assert f"Error: {errors[name]}" in result.stderr
 
 
 def test_note_of_an_animated_image_comes_once(images, tmp_path):

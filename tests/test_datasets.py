@@ -1,4 +1,4 @@
-"""Data sets on disk: every layout is found, every fault of one is named."""
+"""Data sets on disk: every layout is found, every error of one is named."""
 
 import pickle
 import shutil
@@ -101,7 +101,7 @@ def test_isic_as_downloaded(tmp_path, kind, split, folder, suffix):
 
 
 @pytest.mark.parametrize(("kind", "split", "folder", "suffix"), OFFICIAL)
-def test_isic_faults_name_the_layout(tmp_path, kind, split, folder, suffix):
+def test_isic_errors_name_the_layout(tmp_path, kind, split, folder, suffix):
     expected = rf"{folder}.ISIC_0000000\.jpg.*{mask_folder_of(folder)}.*give as root"
     with pytest.raises(DatasetError, match=rf"split '{split}': no folder .*{folder}'.*{expected}"):
         kind(tmp_path, split)
@@ -135,7 +135,7 @@ def test_ph2(tmp_path, root):
     assert check_dataset(dataset, progress=False).findings == ()
 
 
-def test_ph2_faults(tmp_path):
+def test_ph2_errors(tmp_path):
     folder = tmp_path / "PH2Dataset" / "PH2 Dataset images"
     with pytest.raises(DatasetError, match=r"no folder .*IMD003_Dermoscopic_Image.*give as root"):
         PH2(tmp_path)
@@ -444,35 +444,35 @@ def gray_steps(path: Path, share: float) -> None:
     Image.fromarray(levels).save(path)
 
 
-def spoil(root: Path, fault: str) -> None:
-    """Puts one fault into a data set of the samples a, b and c."""
+def spoil(root: Path, error: str) -> None:
+    """Puts one error into a data set of the samples a, b and c."""
     image, mask = root / "images" / "b.jpg", root / "masks" / "b.png"
-    if fault == "image_without_mask":
+    if error == "image_without_mask":
         mask.unlink()
-    elif fault == "mask_without_image":
+    elif error == "mask_without_image":
         put_mask(root / "masks" / "z.png")
-    elif fault == "image truncated":
+    elif error == "image truncated":
         image.write_bytes(image.read_bytes()[:-100])
-    elif fault == "mask is text":
+    elif error == "mask is text":
         mask.write_text("no image")
-    elif fault == "mask is a photograph":
+    elif error == "mask is a photograph":
         shutil.copy(image, mask)
-    elif fault == "size_mismatch":
+    elif error == "size_mismatch":
         put_mask(mask, (20, 24))
-    elif fault == "gray edge":
+    elif error == "gray edge":
         gray_steps(mask, 0.05)
-    elif fault == "gray all over":
+    elif error == "gray all over":
         gray_steps(mask, 0.4)
-    elif fault == "empty_mask":
+    elif error == "empty_mask":
         Image.new("L", SIZE[::-1]).save(mask)
-    elif fault == "labels 0 and 2":
+    elif error == "labels 0 and 2":
         Image.fromarray(np.array(Image.open(mask)) // 255 * np.uint8(2)).save(mask)
-    elif fault == "duplicate":
+    elif error == "duplicate":
         put_image(image, seed=0)
 
 
 @pytest.mark.parametrize(
-    ("fault", "kind", "broken", "named"),
+    ("error", "kind", "broken", "named"),
     [
         ("image_without_mask", "image_without_mask", True, "b.jpg"),
         ("mask_without_image", "mask_without_image", False, "z.png"),
@@ -492,9 +492,9 @@ def spoil(root: Path, fault: str) -> None:
         ("duplicate", "duplicate", False, "a, b"),
     ],
 )
-def test_one_fault(tmp_path, fault, kind, broken, named):
+def test_one_error(tmp_path, error, kind, broken, named):
     put_pairs(tmp_path, "abc")
-    spoil(tmp_path, fault)
+    spoil(tmp_path, error)
     report = check_dataset(FolderDataset(tmp_path), progress=False)
     assert [finding.kind for finding in report.findings] == [kind]
     finding = report.of_kind(kind)[0]

@@ -1,4 +1,4 @@
-"""The predictor: every form of an image gives the right mask, every fault a reason."""
+"""The predictor: every form of an image gives the right mask, every error a reason."""
 
 import itertools
 import os
@@ -474,14 +474,14 @@ def test_stream_batches_images_of_different_sizes():
     assert [shape[0] for shape in predictor.model.seen] == [4, 4, 2]
 
 
-def test_stream_returns_faults_in_place_if_asked(tmp_path):
+def test_stream_returns_errors_in_place_if_asked(tmp_path):
     image, _ = spot()
     items = [image, tmp_path / "none.png", np.zeros((40, 40), int), image]
     results = list(darkness(batch_size=3).stream(items, return_exceptions=True))
     assert [type(r) for r in results] == [Prediction, ImageError, TypeError, Prediction]
 
 
-def test_stream_raises_a_fault_in_its_turn(tmp_path):
+def test_stream_raises_a_error_in_its_turn(tmp_path):
     image, _ = spot()
     stream = darkness(batch_size=3).stream([image, tmp_path / "none.png", image])
     assert isinstance(next(stream), Prediction)

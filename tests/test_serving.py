@@ -240,7 +240,7 @@ def test_every_bad_image_is_refused_with_its_reason(served, name):
 
 
 @pytest.mark.filterwarnings("ignore::UserWarning:PIL")
-def test_no_damage_is_the_services_fault(served):
+def test_no_damage_is_the_services_error(served):
     client, *_ = served
     chance = random.Random(0)
     image = Image.fromarray(synthetic_lesion(3, size=64)[0])

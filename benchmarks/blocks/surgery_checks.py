@@ -1,7 +1,7 @@
 """Whether an operation that was accepted is right, told without the code of the package.
 
-Everything is found anew from outside: shapes by hooks, gradients by a backward pass, parameters by
-addition, multiply-accumulates by torch's counter.
+Everything is found again, from outside: shapes by hooks, gradients by a backward pass, parameters
+by addition, multiply-accumulates by torch's counter.
 """
 
 import copy

@@ -16,7 +16,7 @@ def bad_requests(photograph: bytes) -> dict[str, Call]:
     """Return a request of each kind, by what is wrong with it.
 
     Args:
-        photograph: A JPEG file without fault.
+        photograph: A JPEG file without error.
     """
     skin = Image.new("RGB", (64, 64), (200, 160, 140))
     dark = Image.new("RGB", (64, 64))

@@ -99,7 +99,7 @@ class Manifest:
 
     @staticmethod
     def discard(folder: Location) -> None:
-        """Take away the notes of a folder, so that everything is done anew.
+        """Take away the notes of a folder, so that everything is done again.
 
         Raises:
             OSError: If they cannot be removed.

@@ -1,9 +1,9 @@
 """Errors in predictions, reports, the command line and the writing of files."""
 
-from ..fault import Fault
+from ..mutant import Mutant
 
-FAULTS = [
-    Fault(
+MUTANTS = [
+    Mutant(
         "forked_process_waits",
         "skinseg/runtimes/torch_runtime.py",
         "if self._process != os.getpid():",
@@ -12,7 +12,7 @@ FAULTS = [
         tests=("inference::test_a_predictor_is_used_in_a_forked_process",),
         chosen_after=True,
     ),
-    Fault(
+    Mutant(
         "tta_not_flipped_back",
         "skinseg/inference/predictor.py",
         "np.flip(self._lesion_logits(np.flip(pixels, f)), f)",
@@ -20,7 +20,7 @@ FAULTS = [
         "Flipped predictions are averaged without being flipped back.",
         tests=("inference",),
     ),
-    Fault(
+    Mutant(
         "threshold_of_record_ignored",
         "skinseg/inference/predictor.py",
         "record.threshold if threshold is None",
@@ -28,7 +28,7 @@ FAULTS = [
         "The threshold that the weights' record states is not used.",
         tests=("inference",),
     ),
-    Fault(
+    Mutant(
         "box_one_pixel_short",
         "skinseg/data/run_lengths.py",
         "return left, top, right - left, bottom",
@@ -36,7 +36,7 @@ FAULTS = [
         "The bounding box leaves out its last column.",
         tests=("inference",),
     ),
-    Fault(
+    Mutant(
         "diagonal_pixels_apart",
         "skinseg/data/run_lengths.py",
         "reach = 0 if corners",
@@ -44,7 +44,7 @@ FAULTS = [
         "Pixels that touch at a corner count as two components.",
         tests=("inference",),
     ),
-    Fault(
+    Mutant(
         "floats_truncated",
         "skinseg/inference/pixels.py",
         "* 255).round().astype",
@@ -53,7 +53,7 @@ FAULTS = [
         tests=("inference",),
         chosen_after=True,
     ),
-    Fault(
+    Mutant(
         "prediction_in_training_mode",
         "skinseg/runtimes/torch_runtime.py",
         "            part.training = False",
@@ -62,7 +62,7 @@ FAULTS = [
         tests=("inference",),
         chosen_after=True,
     ),
-    Fault(
+    Mutant(
         "best_shown_as_worst",
         "skinseg/reports/gallery.py",
         '"worst": worst, "median": median, "best": best',
@@ -70,7 +70,7 @@ FAULTS = [
         "The gallery shows the best cases as the worst.",
         tests=("evaluation",),
     ),
-    Fault(
+    Mutant(
         "note_not_escaped",
         "skinseg/reports/training.py",
         "{escape(note)}",
@@ -78,7 +78,7 @@ FAULTS = [
         "Names of files can put markup into the report.",
         tests=("train_cli",),
     ),
-    Fault(
+    Mutant(
         "curve_upside_down",
         "skinseg/reports/curves.py",
         "_BOTTOM - (_BOTTOM - _TOP) *",
@@ -86,7 +86,7 @@ FAULTS = [
         "Curves fall where they should rise.",
         tests=("training_plan",),
     ),
-    Fault(
+    Mutant(
         "width_and_height_swapped",
         "skinseg/reports/evaluation.py",
         'height, width = result.settings["input_size"]',
@@ -94,7 +94,7 @@ FAULTS = [
         "Captions tell height and width of the input in the wrong order.",
         tests=("evaluation",),
     ),
-    Fault(
+    Mutant(
         "learning_rate_curve_marks_nothing",
         "skinseg/reports/training.py",
         'chart("Loss", losses, marked=kept)',
@@ -103,7 +103,7 @@ FAULTS = [
         tests=("train_cli", "training_plan"),
         chosen_after=True,
     ),
-    Fault(
+    Mutant(
         "interval_the_wrong_way",
         "skinseg/reports/tables.py",
         "({score.low:.{digits}f}-{score.high:.{digits}f})",
@@ -112,7 +112,7 @@ FAULTS = [
         tests=("evaluation",),
         chosen_after=True,
     ),
-    Fault(
+    Mutant(
         "tta_option_dropped",
         "skinseg/cli/predict.py",
         "        tta=tta,\n        largest_component=",
@@ -120,7 +120,7 @@ FAULTS = [
         "skinseg predict --tta does nothing.",
         tests=("cli",),
     ),
-    Fault(
+    Mutant(
         "seed_option_dropped",
         "skinseg/cli/train.py",
         '        "seed": seed,\n',
@@ -128,7 +128,7 @@ FAULTS = [
         "skinseg train --seed does nothing.",
         tests=("train_cli",),
     ),
-    Fault(
+    Mutant(
         "strict_option_dropped",
         "skinseg/cli/train.py",
         '"strict": strict, ',
@@ -136,7 +136,7 @@ FAULTS = [
         "skinseg train --strict does nothing.",
         tests=("train_cli",),
     ),
-    Fault(
+    Mutant(
         "failed_images_end_with_success",
         "skinseg/cli/predict.py",
         """\
@@ -147,7 +147,7 @@ FAULTS = [
         "A script does not learn that images failed.",
         tests=("cli",),
     ),
-    Fault(
+    Mutant(
         "bootstrap_option_dropped",
         "skinseg/cli/evaluate.py",
         "                bootstrap=bootstrap,\n",
@@ -156,7 +156,7 @@ FAULTS = [
         tests=("evaluation",),
         chosen_after=True,
     ),
-    Fault(
+    Mutant(
         "validation_option_dropped",
         "skinseg/cli/train.py",
         "val_fraction=val_fraction, **how",
@@ -165,7 +165,7 @@ FAULTS = [
         tests=("train_cli",),
         chosen_after=True,
     ),
-    Fault(
+    Mutant(
         "wrong_use_ends_as_failure",
         "skinseg/cli/console.py",
         "stop(str(error), WRONG_USE)",
@@ -174,7 +174,7 @@ FAULTS = [
         tests=("cli", "train_cli"),
         chosen_after=True,
     ),
-    Fault(
+    Mutant(
         "interruption_handled_late",
         "skinseg/__main__.py",
         """\
@@ -193,7 +193,7 @@ FAULTS = [
         tests=("cli",),
         chosen_after=True,
     ),
-    Fault(
+    Mutant(
         "interruption_without_words",
         "skinseg/cli/__init__.py",
         "    cls=_Commands,\n",
@@ -202,7 +202,7 @@ FAULTS = [
         tests=("cli",),
         chosen_after=True,
     ),
-    Fault(
+    Mutant(
         "nothing_is_atomic",
         "skinseg/files.py",
         """\
@@ -213,7 +213,7 @@ FAULTS = [
         "A process killed while it writes leaves half a file.",
         tests=("files",),
     ),
-    Fault(
+    Mutant(
         "temporary_file_left",
         "skinseg/files.py",
         "temporary.unlink()",
@@ -221,7 +221,7 @@ FAULTS = [
         "A write that fails leaves its temporary file.",
         tests=("files",),
     ),
-    Fault(
+    Mutant(
         "minutes_as_hours",
         "skinseg/formatting.py",
         '("h", 3600), ("min", 60)',
@@ -230,7 +230,7 @@ FAULTS = [
         tests=("train_cli",),
         chosen_after=True,
     ),
-    Fault(
+    Mutant(
         "progress_cannot_be_turned_off",
         "skinseg/progress.py",
         "disable=not shown",
@@ -239,7 +239,7 @@ FAULTS = [
         tests=("datasets", "cli"),
         chosen_after=True,
     ),
-    Fault(
+    Mutant(
         "torch_loaded_for_names",
         "skinseg/registry.py",
         "if TYPE_CHECKING:",
@@ -248,7 +248,7 @@ FAULTS = [
         tests=("package_face",),
         chosen_after=True,
     ),
-    Fault(
+    Mutant(
         "holes_leak_at_corners",
         "skinseg/data/run_lengths.py",
         "label = skin.component_labels(corners=False)",
@@ -257,7 +257,7 @@ FAULTS = [
         tests=("run_lengths",),
         chosen_after=True,
     ),
-    Fault(
+    Mutant(
         "unprocessed_scores_are_processed",
         "skinseg/evaluation/evaluator.py",
         "case if plain is prediction else of(plain.mask)",
@@ -266,7 +266,7 @@ FAULTS = [
         tests=("evaluation",),
         chosen_after=True,
     ),
-    Fault(
+    Mutant(
         "tiles_blended_unweighted",
         "skinseg/inference/tiling.py",
         "+= logits * weight\n",
@@ -275,7 +275,7 @@ FAULTS = [
         tests=("inference",),
         chosen_after=True,
     ),
-    Fault(
+    Mutant(
         "coco_rows_for_columns",
         "skinseg/data/coco_rle.py",
         "mask.T.ravel()",
@@ -284,7 +284,7 @@ FAULTS = [
         tests=("polygons",),
         chosen_after=True,
     ),
-    Fault(
+    Mutant(
         "results_of_other_settings_mixed",
         "skinseg/batch/manifest.py",
         "if self._settings[key] != settings.get(key)]",
@@ -293,7 +293,7 @@ FAULTS = [
         tests=("batch",),
         chosen_after=True,
     ),
-    Fault(
+    Mutant(
         "changed_image_kept_as_done",
         "skinseg/batch/manifest.py",
         "return row if stamp == _stamp(file) else None",
@@ -302,7 +302,7 @@ FAULTS = [
         tests=("cli",),
         chosen_after=True,
     ),
-    Fault(
+    Mutant(
         "shard_begins_one_late",
         "skinseg/batch/shard.py",
         "[self.index - 1 :: self.count]",
@@ -311,7 +311,7 @@ FAULTS = [
         tests=("batch",),
         chosen_after=True,
     ),
-    Fault(
+    Mutant(
         "notes_read_without_their_settings",
         "skinseg/batch/manifest.py",
         'content.split(b"\\n")[:-1]',
@@ -320,7 +320,7 @@ FAULTS = [
         tests=("batch",),
         chosen_after=True,
     ),
-    Fault(
+    Mutant(
         "page_served_to_everybody",
         "skinseg/demo.py",
         'ThreadingHTTPServer(("127.0.0.1", port)',
@@ -329,7 +329,7 @@ FAULTS = [
         tests=("demo",),
         chosen_after=True,
     ),
-    Fault(
+    Mutant(
         "page_served_without_its_policy",
         "skinseg/demo.py",
         "for name, value in self.added.items():",

@@ -1,9 +1,9 @@
 """Errors in the trainer."""
 
-from ..fault import Fault
+from ..mutant import Mutant
 
-FAULTS = [
-    Fault(
+MUTANTS = [
+    Mutant(
         "learning_rate_never_set",
         "skinseg/training/step.py",
         'group["lr"] = rate',
@@ -11,7 +11,7 @@ FAULTS = [
         "The learning-rate schedule is computed and never reaches the optimizer.",
         tests=("wiring",),
     ),
-    Fault(
+    Mutant(
         "learning_rate_by_epoch",
         "skinseg/training/trainer.py",
         "(epoch + number / steps) / self.recipe.epochs",
@@ -19,7 +19,7 @@ FAULTS = [
         "The learning rate changes once per epoch instead of at every step.",
         tests=("wiring",),
     ),
-    Fault(
+    Mutant(
         "weight_decay_dropped",
         "skinseg/training/step.py",
         "weight_decay=recipe.weight_decay, ",
@@ -27,7 +27,7 @@ FAULTS = [
         "The optimizer keeps its own weight decay.",
         tests=("wiring",),
     ),
-    Fault(
+    Mutant(
         "aux_weights_dropped",
         "skinseg/training/step.py",
         "            self.recipe.aux_weights[-self.num_aux :],\n",
@@ -35,7 +35,7 @@ FAULTS = [
         "The loss keeps its default weights of auxiliary outputs.",
         tests=("wiring",),
     ),
-    Fault(
+    Mutant(
         "dice_per_image_dropped",
         "skinseg/training/step.py",
         "            per_image=self.recipe.dice_per_image,\n",
@@ -43,7 +43,7 @@ FAULTS = [
         "Dice is always of each image, whatever the recipe says.",
         tests=("wiring",),
     ),
-    Fault(
+    Mutant(
         "raw_weights_validated",
         "skinseg/training/trainer.py",
         "self.step.kept,",
@@ -51,7 +51,7 @@ FAULTS = [
         "The weights themselves are validated in place of their average.",
         tests=("wiring",),
     ),
-    Fault(
+    Mutant(
         "raw_weights_kept",
         "skinseg/training/trainer.py",
         "self.step.kept.state_dict()",
@@ -59,7 +59,7 @@ FAULTS = [
         "The average is validated, and the weights themselves are written.",
         tests=("wiring",),
     ),
-    Fault(
+    Mutant(
         "same_order_every_epoch",
         "skinseg/training/trainer.py",
         "self.recipe.seed * 1_000_003 + epoch",
@@ -67,7 +67,7 @@ FAULTS = [
         "Every epoch has the same order and the same augmentation.",
         tests=("wiring",),
     ),
-    Fault(
+    Mutant(
         "soft_weight_inverted",
         "skinseg/training/memory_dataset.py",
         "soft.float(), soft_weight",
@@ -75,7 +75,7 @@ FAULTS = [
         "A soft mask has the weight of the true one, and the true one that of the soft mask.",
         tests=("training",),
     ),
-    Fault(
+    Mutant(
         "record_without_normalization",
         "skinseg/training/trainer.py",
         "            normalization=self.recipe.normalization.to_dict(),\n",
@@ -83,7 +83,7 @@ FAULTS = [
         "The record of a run has the default normalization, not that of its recipe.",
         tests=("wiring",),
     ),
-    Fault(
+    Mutant(
         "channels_last_never_trained",
         "skinseg/training/layout.py",
         "torch.channels_last if channels_last else torch.contiguous_format",
@@ -91,7 +91,7 @@ FAULTS = [
         "The recipe's memory layout is ignored.",
         tests=("wiring",),
     ),
-    Fault(
+    Mutant(
         "checkpoint_before_weights",
         "skinseg/training/trainer.py",
         """\
@@ -109,7 +109,7 @@ FAULTS = [
         "A run stopped after its checkpoint has lost the epoch's weights for good.",
         tests=("wiring",),
     ),
-    Fault(
+    Mutant(
         "checkpoint_not_atomic",
         "skinseg/training/run_folder.py",
         "write_atomically(self.checkpoint, lambda temporary: torch.save(state, temporary))",
@@ -117,7 +117,7 @@ FAULTS = [
         "A run killed while it writes its checkpoint has none.",
         tests=("wiring",),
     ),
-    Fault(
+    Mutant(
         "gradients_never_cleared",
         "skinseg/training/step.py",
         "self.optimizer.zero_grad(set_to_none=True)",
@@ -125,7 +125,7 @@ FAULTS = [
         "Gradients add up from step to step.",
         tests=("training", "wiring"),
     ),
-    Fault(
+    Mutant(
         "average_never_moves",
         "skinseg/training/step.py",
         "        self.steps += 1\n",
@@ -133,7 +133,7 @@ FAULTS = [
         "The average of the weights is a copy of the latest ones.",
         tests=("wiring", "training"),
     ),
-    Fault(
+    Mutant(
         "resumed_without_moments",
         "skinseg/training/step.py",
         'self.optimizer.load_state_dict(state["optimizer"])',
@@ -141,7 +141,7 @@ FAULTS = [
         "A resumed run begins with an optimizer that has forgotten its moments.",
         tests=("training",),
     ),
-    Fault(
+    Mutant(
         "lowest_loss_is_highest",
         "skinseg/training/trainer.py",
         "min(log, key=",
@@ -149,7 +149,7 @@ FAULTS = [
         "The epoch of the highest validation loss is kept.",
         tests=("training",),
     ),
-    Fault(
+    Mutant(
         "batchnorm_not_recalibrated",
         "skinseg/training/trainer.py",
         "self.step.recalibrate_batchnorm(self._inputs(data, len(log)))",
@@ -157,7 +157,7 @@ FAULTS = [
         "Averaged weights are validated with the BatchNorm statistics of the first ones.",
         tests=("training",),
     ),
-    Fault(
+    Mutant(
         "gradient_lost_between_processes",
         "skinseg/training/distributed.py",
         "return values + (everywhere - values.detach())",
@@ -166,7 +166,7 @@ FAULTS = [
         tests=("training",),
         slow_tests=("training_processes::test_three_processes_do_what_one_does",),
     ),
-    Fault(
+    Mutant(
         "cosine_restarts_inverted",
         "skinseg/training/recipe.py",
         "* self.epochs / self.cosine_epochs",
@@ -174,7 +174,7 @@ FAULTS = [
         "The cosine falls over more epochs than the run has.",
         tests=("training",),
     ),
-    Fault(
+    Mutant(
         "small_images_one_epoch_longer",
         "skinseg/training/recipe.py",
         "epoch >= self.small_share",
@@ -182,7 +182,7 @@ FAULTS = [
         "Small images are trained for one epoch too many.",
         tests=("training",),
     ),
-    Fault(
+    Mutant(
         "loss_of_parts_not_weighted",
         "skinseg/training/step.py",
         "share * self._loss_of(x)(x, target)",
@@ -191,7 +191,7 @@ FAULTS = [
         tests=("training", "wiring"),
         chosen_after=True,
     ),
-    Fault(
+    Mutant(
         "average_not_resumed",
         "skinseg/training/step.py",
         'self.average.load_state_dict(state["average"])',
@@ -200,7 +200,7 @@ FAULTS = [
         tests=("training",),
         chosen_after=True,
     ),
-    Fault(
+    Mutant(
         "last_weights_returned",
         "skinseg/training/trainer.py",
         "model.load_state_dict(folder.kept_weights())",
@@ -209,7 +209,7 @@ FAULTS = [
         tests=("training", "wiring"),
         chosen_after=True,
     ),
-    Fault(
+    Mutant(
         "early_stop_one_epoch_late",
         "skinseg/training/trainer.py",
         ">= self.recipe.early_stop",
@@ -218,7 +218,7 @@ FAULTS = [
         tests=("training",),
         chosen_after=True,
     ),
-    Fault(
+    Mutant(
         "validation_loss_of_batches",
         "skinseg/training/validate.py",
         "loss += len(images) * float(",
@@ -227,7 +227,7 @@ FAULTS = [
         tests=("training", "wiring"),
         chosen_after=True,
     ),
-    Fault(
+    Mutant(
         "record_of_the_last_epoch",
         "skinseg/training/trainer.py",
         '"epoch": entry["epoch"]',
@@ -236,7 +236,7 @@ FAULTS = [
         tests=("training",),
         chosen_after=True,
     ),
-    Fault(
+    Mutant(
         "rows_of_processes_overlap",
         "skinseg/training/distributed.py",
         "self.rank * length + min(self.rank, rest)",
@@ -246,7 +246,7 @@ FAULTS = [
         slow_tests=("training_processes::test_three_processes_do_what_one_does",),
         chosen_after=True,
     ),
-    Fault(
+    Mutant(
         "own_networks_refused",
         "skinseg/training/trainer.py",
         'getattr(model, "num_classes", 1)',
@@ -255,7 +255,7 @@ FAULTS = [
         tests=("training",),
         chosen_after=True,
     ),
-    Fault(
+    Mutant(
         "recipe_of_a_run_not_unwrapped",
         "skinseg/training/recipes.py",
         'content.get("recipe", content)',

@@ -1,9 +1,9 @@
 """Errors in the planner: every choice, and what becomes of it."""
 
-from ..fault import Fault
+from ..mutant import Mutant
 
-FAULTS = [
-    Fault(
+MUTANTS = [
+    Mutant(
         "pretrained_for_many_images",
         "skinseg/planning/choices.py",
         "elif images < _PRETRAINED_BELOW:",
@@ -11,7 +11,7 @@ FAULTS = [
         "Trained weights are taken for large data sets instead of small ones.",
         tests=("training_plan", "train_cli"),
     ),
-    Fault(
+    Mutant(
         "validation_fraction_of_many",
         "skinseg/planning/choices.py",
         "return _MOST_VALIDATION / images,",
@@ -19,7 +19,7 @@ FAULTS = [
         "A large data set loses a fifth of its images to validation.",
         tests=("training_plan",),
     ),
-    Fault(
+    Mutant(
         "validation_fraction_of_few",
         "skinseg/planning/choices.py",
         "min(0.5, _LEAST_VALIDATION / images)",
@@ -27,7 +27,7 @@ FAULTS = [
         "A small data set is validated on one image or two.",
         tests=("training_plan",),
     ),
-    Fault(
+    Mutant(
         "size_of_small_images",
         "skinseg/planning/choices.py",
         "min(usual, max(_SMALLEST, round(own / 32) * 32))",
@@ -35,7 +35,7 @@ FAULTS = [
         "Small images are enlarged to the usual size.",
         tests=("training_plan",),
     ),
-    Fault(
+    Mutant(
         "size_of_small_lesions",
         "skinseg/planning/choices.py",
         "np.percentile(lesions, 10)",
@@ -43,7 +43,7 @@ FAULTS = [
         "The size follows from the largest lesions instead of the smallest.",
         tests=("training_plan", "train_cli"),
     ),
-    Fault(
+    Mutant(
         "size_of_weights_ignored",
         "skinseg/planning/choices.py",
         "return weights_size,",
@@ -51,7 +51,7 @@ FAULTS = [
         "Trained weights are trained further at another size than their own.",
         tests=("training_plan",),
     ),
-    Fault(
+    Mutant(
         "batch_size_no_power_of_two",
         "skinseg/planning/choices.py",
         "2 ** int(math.log2(most))",
@@ -59,7 +59,7 @@ FAULTS = [
         "The batch is not a power of two.",
         tests=("training_plan", "train_cli"),
     ),
-    Fault(
+    Mutant(
         "epochs_linear_in_images",
         "skinseg/planning/choices.py",
         "math.sqrt(images / _REFERENCE_IMAGES)",
@@ -67,7 +67,7 @@ FAULTS = [
         "The number of steps grows with the images, not with their square root.",
         tests=("training_plan",),
     ),
-    Fault(
+    Mutant(
         "epochs_of_trained_weights",
         "skinseg/planning/choices.py",
         "(_SHARE_OF_STEPS if trained else 1)",
@@ -75,7 +75,7 @@ FAULTS = [
         "Trained weights are trained as long as random ones.",
         tests=("training_plan",),
     ),
-    Fault(
+    Mutant(
         "learning_rate_of_trained_weights",
         "skinseg/planning/choices.py",
         "rate *= _SHARE_OF_RATE",
@@ -83,7 +83,7 @@ FAULTS = [
         "Trained weights are trained with the learning rate of random ones.",
         tests=("training_plan",),
     ),
-    Fault(
+    Mutant(
         "learning_rate_of_small_batches",
         "skinseg/planning/choices.py",
         "math.sqrt(batch / recipe.batch_size)",
@@ -91,7 +91,7 @@ FAULTS = [
         "Small batches get a higher learning rate instead of a lower one.",
         tests=("training_plan", "train_cli"),
     ),
-    Fault(
+    Mutant(
         "average_spans_the_run",
         "skinseg/planning/choices.py",
         "1 - 10 / steps",
@@ -99,7 +99,7 @@ FAULTS = [
         "The average of the weights spans the whole run.",
         tests=("training_plan",),
     ),
-    Fault(
+    Mutant(
         "choices_over_settings",
         "skinseg/planning/fitting.py",
         "{**changes, **settings}",
@@ -107,7 +107,7 @@ FAULTS = [
         "What was chosen wins over what the user asked for.",
         tests=("train_cli", "training_plan"),
     ),
-    Fault(
+    Mutant(
         "normalization_of_weights_ignored",
         "skinseg/planning/fitting.py",
         'changes["normalization"] = Normalization.from_dict(record.normalization)',
@@ -115,7 +115,7 @@ FAULTS = [
         "Trained weights are trained further with another normalization than their own.",
         tests=("training_plan", "train_cli"),
     ),
-    Fault(
+    Mutant(
         "near_duplicates_split",
         "skinseg/planning/plan.py",
         ", groups=together)",
@@ -123,7 +123,7 @@ FAULTS = [
         "Images of one picture are on both sides of the split.",
         tests=("training_plan",),
     ),
-    Fault(
+    Mutant(
         "images_of_the_validation_set_trained",
         "skinseg/planning/plan.py",
         "found = found.without(seen_elsewhere(found, validation))",
@@ -132,7 +132,7 @@ FAULTS = [
         tests=("train_cli", "training_plan"),
         chosen_after=True,
     ),
-    Fault(
+    Mutant(
         "first_weights_ignore_seed",
         "skinseg/planning/plan.py",
         "torch.manual_seed(self.recipe.seed)",
@@ -141,7 +141,7 @@ FAULTS = [
         tests=("training_plan", "train_cli"),
         chosen_after=True,
     ),
-    Fault(
+    Mutant(
         "final_learning_rate_above_the_first",
         "skinseg/planning/fitting.py",
         "min(base.final_learning_rate, rate)",
@@ -150,7 +150,7 @@ FAULTS = [
         tests=("training_plan", "train_cli"),
         chosen_after=True,
     ),
-    Fault(
+    Mutant(
         "average_counted_in_epochs",
         "skinseg/planning/fitting.py",
         "epochs * -(-images // batch)",
@@ -159,7 +159,7 @@ FAULTS = [
         tests=("training_plan", "train_cli"),
         chosen_after=True,
     ),
-    Fault(
+    Mutant(
         "estimate_without_validation",
         "skinseg/planning/rehearsal.py",
         "learning * passes + validating * plan.recipe.epochs",
@@ -168,7 +168,7 @@ FAULTS = [
         tests=("train_cli", "training_plan"),
         chosen_after=True,
     ),
-    Fault(
+    Mutant(
         "paper_recipe_fitted",
         "skinseg/planning/plan.py",
         "if self.recipe == CHOSEN_RECIPE:",
@@ -177,7 +177,7 @@ FAULTS = [
         tests=("train_cli",),
         chosen_after=True,
     ),
-    Fault(
+    Mutant(
         "groups_straddle_folds",
         "skinseg/planning/plan.py",
         "folds(folds, asked.base.seed, together)",
@@ -186,7 +186,7 @@ FAULTS = [
         tests=("folds",),
         chosen_after=True,
     ),
-    Fault(
+    Mutant(
         "ensemble_averages_logits",
         "skinseg/models/ensemble.py",
         "mean_logits(torch.stack([member(x) for member in self.members]))",

@@ -1,9 +1,9 @@
 """Errors in reading, checking, resizing, normalizing and augmenting images and masks."""
 
-from ..fault import Fault
+from ..mutant import Mutant
 
-FAULTS = [
-    Fault(
+MUTANTS = [
+    Mutant(
         "names_compared_by_bytes",
         "skinseg/data/pairs.py",
         'unicodedata.normalize("NFC", text)',
@@ -12,7 +12,7 @@ FAULTS = [
         tests=("datasets",),
         chosen_after=True,
     ),
-    Fault(
+    Mutant(
         "archive_shared_by_processes",
         "skinseg/data/archives.py",
         "os.getpid()",
@@ -21,7 +21,7 @@ FAULTS = [
         tests=("inputs",),
         chosen_after=True,
     ),
-    Fault(
+    Mutant(
         "antialiasing_off",
         "skinseg/data/transforms.py",
         "antialias=True",
@@ -29,7 +29,7 @@ FAULTS = [
         "Images are made smaller without antialiasing.",
         tests=("transforms", "inference"),
     ),
-    Fault(
+    Mutant(
         "masks_shifted_half_a_pixel",
         "skinseg/data/transforms.py",
         '"nearest-exact"',
@@ -37,7 +37,7 @@ FAULTS = [
         "Resized masks are shifted against their images.",
         tests=("transforms", "evaluation", "training"),
     ),
-    Fault(
+    Mutant(
         "lesion_from_127",
         "skinseg/data/levels.py",
         "levels > 127",
@@ -45,7 +45,7 @@ FAULTS = [
         "A level just below the middle counts as lesion.",
         tests=("images", "datasets"),
     ),
-    Fault(
+    Mutant(
         "minmax_per_channel",
         "skinseg/data/normalization.py",
         "x.amin((1, 2, 3), keepdim=True)",
@@ -53,7 +53,7 @@ FAULTS = [
         "The least value is of each channel, not of the image.",
         tests=("transforms",),
     ),
-    Fault(
+    Mutant(
         "mean_of_the_wrong_range",
         "skinseg/data/normalization.py",
         "x / 255.0 - mean",
@@ -61,7 +61,7 @@ FAULTS = [
         "Means of 0..1 are subtracted from pixels of 0..255.",
         tests=("transforms",),
     ),
-    Fault(
+    Mutant(
         "zoom_inverted",
         "skinseg/data/augmentation.py",
         "1 / _log_uniform(self.zoom,",
@@ -69,7 +69,7 @@ FAULTS = [
         "Lesions shrink where they should grow.",
         tests=("transforms",),
     ),
-    Fault(
+    Mutant(
         "flips_tied",
         "skinseg/data/augmentation.py",
         "for i in (2, 3)",
@@ -77,7 +77,7 @@ FAULTS = [
         "Both flips happen together or not at all.",
         tests=("transforms",),
     ),
-    Fault(
+    Mutant(
         "white_balance_only_brightens",
         "skinseg/data/augmentation.py",
         "2 * chance[7:].T - 1",
@@ -85,7 +85,7 @@ FAULTS = [
         "Color channels are only made brighter.",
         tests=("transforms",),
     ),
-    Fault(
+    Mutant(
         "saturation_inverted",
         "skinseg/data/augmentation.py",
         "torch.lerp(red + green + blue, images, saturation)",
@@ -93,7 +93,7 @@ FAULTS = [
         "A saturation of 1 makes images gray.",
         tests=("transforms",),
     ),
-    Fault(
+    Mutant(
         "rotation_shears_wide_images",
         "skinseg/data/augmentation.py",
         "-flip_x * sin / aspect",
@@ -101,7 +101,7 @@ FAULTS = [
         "Rotated images that are not square are sheared.",
         tests=("transforms",),
     ),
-    Fault(
+    Mutant(
         "split_ignores_seed",
         "skinseg/data/datasets.py",
         "in np.random.default_rng(seed).permutation(len(names)):",
@@ -109,7 +109,7 @@ FAULTS = [
         "Every seed gives the same split.",
         tests=("datasets", "training_plan"),
     ),
-    Fault(
+    Mutant(
         "exif_turned_the_other_way",
         "skinseg/data/decoding.py",
         "6: Image.Transpose.ROTATE_270",
@@ -117,7 +117,7 @@ FAULTS = [
         "Upright photographs of phones are turned upside down.",
         tests=("images",),
     ),
-    Fault(
+    Mutant(
         "mirrored_duplicates_missed",
         "skinseg/data/near_duplicates.py",
         "return turned + [picture[:, :, ::-1] for picture in turned]",
@@ -125,7 +125,7 @@ FAULTS = [
         "Mirrored copies of an image are not found.",
         tests=("training_plan",),
     ),
-    Fault(
+    Mutant(
         "corruption_without_its_name",
         "skinseg/data/corruptions/corrupt.py",
         "[seed, zlib.crc32(kind.encode())]",
@@ -133,7 +133,7 @@ FAULTS = [
         "All corruptions of one seed draw the same chance.",
         tests=("corruptions",),
     ),
-    Fault(
+    Mutant(
         "gray_fraction_ignored",
         "skinseg/data/checks.py",
         "or bool(share > _GRAY_FRACTION)",
@@ -142,7 +142,7 @@ FAULTS = [
         tests=("datasets",),
         chosen_after=True,
     ),
-    Fault(
+    Mutant(
         "superpixels_taken_for_images",
         "skinseg/data/isic.py",
         'if not path.stem.lower().endswith("_superpixels")',
@@ -151,7 +151,7 @@ FAULTS = [
         tests=("datasets",),
         chosen_after=True,
     ),
-    Fault(
+    Mutant(
         "exposure_only_brighter",
         "skinseg/data/corruptions/light.py",
         "else -_DARKER[level]",
@@ -160,7 +160,7 @@ FAULTS = [
         tests=("corruptions",),
         chosen_after=True,
     ),
-    Fault(
+    Mutant(
         "blur_without_linear_light",
         "skinseg/data/corruptions/camera.py",
         "np.pad(to_linear(image),",

@@ -1,9 +1,9 @@
 """Errors in networks, blocks, surgery and the counting of costs."""
 
-from ..fault import Fault
+from ..mutant import Mutant
 
-FAULTS = [
-    Fault(
+MUTANTS = [
+    Mutant(
         "unet_pads_with_zeros",
         "skinseg/models/unet.py",
         ', mode="replicate"',
@@ -11,7 +11,7 @@ FAULTS = [
         "Odd rows and columns that pooling dropped come back as zeros.",
         tests=("models::test_unet_repeats_the_row_and_column_that_pooling_dropped",),
     ),
-    Fault(
+    Mutant(
         "unet_pads_the_other_side",
         "skinseg/models/unet.py",
         "(0, missing[0], 0, missing[1])",
@@ -19,7 +19,7 @@ FAULTS = [
         "Odd sizes shift the decoder's map against the skip by a pixel.",
         tests=("models::test_unet_repeats_the_row_and_column_that_pooling_dropped",),
     ),
-    Fault(
+    Mutant(
         "malunet_not_initialized",
         "skinseg/models/malunet.py",
         "self.apply(init_conv)",
@@ -27,7 +27,7 @@ FAULTS = [
         "MALUNet begins with PyTorch's initial weights.",
         tests=("models::test_convolutions_begin_as_those_of_the_authors",),
     ),
-    Fault(
+    Mutant(
         "grouped_convolutions_initialized_too_small",
         "skinseg/models/base.py",
         "2 * module.groups / fan_out",
@@ -35,7 +35,7 @@ FAULTS = [
         "Initial weights of depthwise convolutions are too small.",
         tests=("models::test_convolutions_begin_as_those_of_the_authors",),
     ),
-    Fault(
+    Mutant(
         "reset_head_not_recorded",
         "skinseg/models/base.py",
         '        self.config["num_classes"] = num_classes\n',
@@ -43,7 +43,7 @@ FAULTS = [
         "A network with a new head cannot be rebuilt from its config.",
         tests=("models::test_reset_classifier",),
     ),
-    Fault(
+    Mutant(
         "reduction_of_the_deepest_map",
         "skinseg/models/six_stage.py",
         "REDUCTIONS = (2, 4, 8, 16, 32, 32)",
@@ -51,7 +51,7 @@ FAULTS = [
         "The feature information tells of a size that the deepest map has not.",
         tests=("models::test_feature_info_names_the_modules_that_give_the_maps",),
     ),
-    Fault(
+    Mutant(
         "first_conv_is_the_second",
         "skinseg/models/four_level.py",
         'first_conv = "encoder.stages.0.compress.conv"',
@@ -59,7 +59,7 @@ FAULTS = [
         "Another number of channels adapts the wrong convolution.",
         tests=("models::test_first_conv_is_what_sees_the_input",),
     ),
-    Fault(
+    Mutant(
         "egeunet_not_initialized",
         "skinseg/models/egeunet.py",
         "self.apply(init_conv)",
@@ -68,7 +68,7 @@ FAULTS = [
         tests=("models::test_convolutions_begin_as_those_of_the_authors",),
         chosen_after=True,
     ),
-    Fault(
+    Mutant(
         "tokens_not_initialized",
         "skinseg/models/unext.py",
         "        init_conv(self.embed)\n",
@@ -77,7 +77,7 @@ FAULTS = [
         tests=("models::test_convolutions_begin_as_those_of_the_authors",),
         chosen_after=True,
     ),
-    Fault(
+    Mutant(
         "logits_aligned_otherwise",
         "skinseg/models/base.py",
         "align_corners=self.align_corners",
@@ -86,7 +86,7 @@ FAULTS = [
         tests=("models::test_logits_are_enlarged_as_the_family_says",),
         chosen_after=True,
     ),
-    Fault(
+    Mutant(
         "auxiliary_outputs_finest_first",
         "skinseg/models/egeunet.py",
         "masks.append(mask)",
@@ -95,7 +95,7 @@ FAULTS = [
         tests=("models::test_auxiliary_outputs_come_coarsest_first",),
         chosen_after=True,
     ),
-    Fault(
+    Mutant(
         "bicubic_becomes_bilinear",
         "skinseg/models/four_level.py",
         '"bicubic"',
@@ -104,7 +104,7 @@ FAULTS = [
         tests=("authors",),
         chosen_after=True,
     ),
-    Fault(
+    Mutant(
         "axis_weights_swapped",
         "skinseg/blocks/ghpa.py",
         "self.width(width)",
@@ -112,7 +112,7 @@ FAULTS = [
         "GHPA's weights along the width have the length of the height.",
         tests=("blocks",),
     ),
-    Fault(
+    Mutant(
         "bridge_keeps_the_wrong_residual",
         "skinseg/blocks/scab.py",
         "[a + b for a, b in zip(attended, again, strict=True)]",
@@ -120,7 +120,7 @@ FAULTS = [
         "SCAB's last residual is the input instead of the attended map.",
         tests=("blocks",),
     ),
-    Fault(
+    Mutant(
         "residual_of_ucm_learns",
         "skinseg/blocks/ucm.py",
         "x.detach()",
@@ -129,7 +129,7 @@ FAULTS = [
         tests=("blocks",),
         chosen_after=True,
     ),
-    Fault(
+    Mutant(
         "ecdf_default_momentum",
         "skinseg/blocks/conv_unit.py",
         ", momentum=0.03",
@@ -138,7 +138,7 @@ FAULTS = [
         tests=("blocks",),
         chosen_after=True,
     ),
-    Fault(
+    Mutant(
         "undone_in_the_wrong_order",
         "skinseg/surgery/operation.py",
         "reversed(self.undo)",
@@ -147,7 +147,7 @@ FAULTS = [
         tests=("surgery",),
         remark="no two of its steps touch one place, so that their order does not show",
     ),
-    Fault(
+    Mutant(
         "block_in_training_mode",
         "skinseg/surgery/fit.py",
         "return block.train(host.training)",
@@ -155,7 +155,7 @@ FAULTS = [
         "A block put into a network in evaluation mode is in training mode.",
         tests=("surgery",),
     ),
-    Fault(
+    Mutant(
         "star_crosses_dots",
         "skinseg/surgery/select.py",
         '"*": r"[^.]*"',
@@ -163,7 +163,7 @@ FAULTS = [
         "A single star selects modules further down as well.",
         tests=("surgery",),
     ),
-    Fault(
+    Mutant(
         "macs_counted_twice",
         "skinseg/surgery/trace.py",
         "flops.get_total_flops() // 2",
@@ -172,7 +172,7 @@ FAULTS = [
         tests=("surgery",),
         chosen_after=True,
     ),
-    Fault(
+    Mutant(
         "tuples_become_lists",
         "skinseg/surgery/wrappers.py",
         "    if not isinstance(flow, tuple):",
@@ -181,7 +181,7 @@ FAULTS = [
         tests=("surgery",),
         chosen_after=True,
     ),
-    Fault(
+    Mutant(
         "shared_parameters_counted_twice",
         "skinseg/complexity/parameters.py",
         """\
@@ -196,7 +196,7 @@ FAULTS = [
         "A parameter that two modules have is counted twice.",
         tests=("complexity",),
     ),
-    Fault(
+    Mutant(
         "modes_not_restored",
         "skinseg/complexity/evaluation_mode.py",
         "module.training = training",
@@ -204,7 +204,7 @@ FAULTS = [
         "Measuring a network leaves it in evaluation mode.",
         tests=("surgery", "complexity"),
     ),
-    Fault(
+    Mutant(
         "weights_count_as_activations",
         "skinseg/complexity/memory.py",
         "ignored=weights",
@@ -213,7 +213,7 @@ FAULTS = [
         tests=("complexity",),
         chosen_after=True,
     ),
-    Fault(
+    Mutant(
         "forward_of_subclass_replaced",
         "skinseg/models/base.py",
         "if inspect.unwrap(cls.forward) is not shared:",
@@ -222,7 +222,7 @@ FAULTS = [
         tests=("models::test_a_subclass_keeps_its_own_forward",),
         chosen_after=True,
     ),
-    Fault(
+    Mutant(
         "reductions_shifted",
         "skinseg/models/segnet.py",
         "[1, 2, 4, 8, 16, 32]",
@@ -231,7 +231,7 @@ FAULTS = [
         tests=("models::test_feature_info_names_the_modules_that_give_the_maps",),
         chosen_after=True,
     ),
-    Fault(
+    Mutant(
         "deepest_map_misnamed",
         "skinseg/models/four_level.py",
         ', "deepest"],',
@@ -240,7 +240,7 @@ FAULTS = [
         tests=("models::test_feature_info_names_the_modules_that_give_the_maps",),
         chosen_after=True,
     ),
-    Fault(
+    Mutant(
         "first_conv_of_the_second_stage",
         "skinseg/models/ucmnet.py",
         'first_conv = "encoder.stages.0.conv"',
@@ -249,7 +249,7 @@ FAULTS = [
         tests=("models::test_first_conv_is_what_sees_the_input",),
         chosen_after=True,
     ),
-    Fault(
+    Mutant(
         "folded_norm_without_its_mean",
         "skinseg/optimization/rules/affine.py",
         "shift = -mean.double() * factor",
@@ -258,7 +258,7 @@ FAULTS = [
         tests=("optimization",),
         chosen_after=True,
     ),
-    Fault(
+    Mutant(
         "pooling_before_any_scale",
         "skinseg/optimization/rules/pooling.py",
         "not bool((found[1] > 0).all())",
@@ -266,7 +266,7 @@ FAULTS = [
         "Maxima are taken before a negative scale makes them minima.",
         tests=("optimization::test_pooling_goes_before_scales_that_keep_the_order",),
     ),
-    Fault(
+    Mutant(
         "maximum_of_one_half",
         "skinseg/exporting/reductions.py",
         "for start in (0, channels)",
@@ -274,7 +274,7 @@ FAULTS = [
         "An exported maximum over channels looks at half of them.",
         tests=("exporting::test_reductions_over_channels",),
     ),
-    Fault(
+    Mutant(
         "mean_over_channels_is_their_sum",
         "skinseg/exporting/reductions.py",
         "total = editor.call(aten.div.Tensor, total, channels)",
@@ -282,7 +282,7 @@ FAULTS = [
         "An exported mean over channels is their sum.",
         tests=("exporting::test_reductions_over_channels",),
     ),
-    Fault(
+    Mutant(
         "channels_of_negative_scale_pooled_too",
         "skinseg/optimization/rules/pooling.py",
         "torch.where(scale < 0, -1.0, 1.0)",
@@ -291,7 +291,7 @@ FAULTS = [
         tests=("optimization",),
         chosen_after=True,
     ),
-    Fault(
+    Mutant(
         "host_weights_by_old_names_lost",
         "skinseg/surgery/wrappers.py",
         "        _into_host(self, state_dict, prefix)\n",
@@ -300,7 +300,7 @@ FAULTS = [
         tests=("surgery_recipe",),
         chosen_after=True,
     ),
-    Fault(
+    Mutant(
         "recipe_without_options",
         "skinseg/surgery/apply.py",
         "return block_maker(step.block, step.options)",

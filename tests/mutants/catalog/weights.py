@@ -1,9 +1,9 @@
 """Errors on the way of weights: into files, folders and the Hub, and out of them."""
 
-from ..fault import Fault
+from ..mutant import Mutant
 
-FAULTS = [
-    Fault(
+MUTANTS = [
+    Mutant(
         "hash_kept_for_another_file",
         "skinseg/pretrained.py",
         "file=str(path), sha256=None",
@@ -11,7 +11,7 @@ FAULTS = [
         "A user's file is held to the hash of the file that it replaces.",
         tests=("pretrained",),
     ),
-    Fault(
+    Mutant(
         "pickles_run_code",
         "skinseg/checkpoint.py",
         "weights_only=True",
@@ -19,7 +19,7 @@ FAULTS = [
         "A checkpoint can run code.",
         tests=("checkpoint",),
     ),
-    Fault(
+    Mutant(
         "parallel_prefix_kept",
         "skinseg/checkpoint.py",
         '.removeprefix("module.")',
@@ -27,7 +27,7 @@ FAULTS = [
         "Checkpoints of DataParallel do not load.",
         tests=("checkpoint",),
     ),
-    Fault(
+    Mutant(
         "average_of_a_run_passed_over",
         "skinseg/checkpoint.py",
         'average["module"] if average else step["model_state_dict"]',
@@ -36,7 +36,7 @@ FAULTS = [
         tests=("checkpoint",),
         chosen_after=True,
     ),
-    Fault(
+    Mutant(
         "adapted_channels_not_rescaled",
         "skinseg/checkpoint.py",
         " * (trained / in_chans)",
@@ -44,7 +44,7 @@ FAULTS = [
         "With more channels the first convolution's output grows.",
         tests=("pretrained",),
     ),
-    Fault(
+    Mutant(
         "arguments_of_record_win",
         "skinseg/factory.py",
         "{**(weights.model_args if weights else {}), **kwargs}",
@@ -52,7 +52,7 @@ FAULTS = [
         "The record's arguments win over those that were passed.",
         tests=("pretrained", "registry"),
     ),
-    Fault(
+    Mutant(
         "hash_never_checked",
         "skinseg/models/loading.py",
         "if found != cfg.sha256:",
@@ -61,7 +61,7 @@ FAULTS = [
         tests=("pretrained",),
         chosen_after=True,
     ),
-    Fault(
+    Mutant(
         "converted_at_the_wrong_size",
         "skinseg/convert.py",
         "        input_size=(network.in_chans, code.input_size, code.input_size),\n",
@@ -69,7 +69,7 @@ FAULTS = [
         "A converted network has the default input size, not that of its authors' code.",
         tests=("convert",),
     ),
-    Fault(
+    Mutant(
         "converted_variant_lost",
         "skinseg/convert.py",
         "variant if is_model(variant) else architecture",
@@ -78,7 +78,7 @@ FAULTS = [
         tests=("convert",),
         chosen_after=True,
     ),
-    Fault(
+    Mutant(
         "weights_of_another_commit",
         "skinseg/hub/remote.py",
         "f\"{repo.partition('@')[0]}@{commit}\"",
@@ -86,7 +86,7 @@ FAULTS = [
         "Config and weights of the Hub may be of two commits.",
         tests=("hub",),
     ),
-    Fault(
+    Mutant(
         "record_without_hash",
         "skinseg/hub/local_dir.py",
         "cfg = dataclasses.replace(cfg, sha256=file_hash(folder / WEIGHTS_NAME))",
@@ -94,7 +94,7 @@ FAULTS = [
         "A saved network's record does not have the hash of its weights.",
         tests=("save_pretrained",),
     ),
-    Fault(
+    Mutant(
         "kept_weights_not_atomic",
         "skinseg/hub/local_dir.py",
         "write_atomically(folder / WEIGHTS_NAME, "
@@ -103,7 +103,7 @@ FAULTS = [
         "A run killed while it writes its kept weights has half of them.",
         tests=("wiring",),
     ),
-    Fault(
+    Mutant(
         "trained_weights_keep_their_scores",
         "skinseg/hub/save.py",
         "torch.equal(value, own[key].cpu())",
@@ -111,7 +111,7 @@ FAULTS = [
         "Weights that were trained further are saved as the known ones.",
         tests=("save_pretrained",),
     ),
-    Fault(
+    Mutant(
         "pushed_to_the_main_branch",
         "skinseg/hub/push.py",
         """\
@@ -122,7 +122,7 @@ FAULTS = [
         "A network pushed to a branch lands on the main one.",
         tests=("hub",),
     ),
-    Fault(
+    Mutant(
         "public_whatever_is_asked",
         "skinseg/hub/push.py",
         "repo_id, private=private, exist_ok=True",
@@ -131,7 +131,7 @@ FAULTS = [
         tests=("hub",),
         chosen_after=True,
     ),
-    Fault(
+    Mutant(
         "scores_of_the_card_percent",
         "skinseg/hub/card.py",
         "metric_value=round(value, 4)",
@@ -140,7 +140,7 @@ FAULTS = [
         tests=("save_pretrained", "hub", "records"),
         chosen_after=True,
     ),
-    Fault(
+    Mutant(
         "changed_network_saved",
         "skinseg/hub/save.py",
         "    if differences:\n        raise TypeError",
@@ -149,7 +149,7 @@ FAULTS = [
         tests=("save_pretrained",),
         chosen_after=True,
     ),
-    Fault(
+    Mutant(
         "default_taken_over",
         "skinseg/pretrained.py",
         "default = DEFAULT_TAGS.get(arch)",
@@ -158,7 +158,7 @@ FAULTS = [
         tests=("pretrained",),
         chosen_after=True,
     ),
-    Fault(
+    Mutant(
         "record_of_a_run_nameless",
         "skinseg/pretrained.py",
         "if not cfg.tag and arch == cfg.architecture:",
@@ -167,7 +167,7 @@ FAULTS = [
         tests=("records",),
         chosen_after=True,
     ),
-    Fault(
+    Mutant(
         "exported_files_checked_alone",
         "skinseg/exporting/checks.py",
         "count = max(_BATCHES)",
@@ -176,7 +176,7 @@ FAULTS = [
         tests=("exporting",),
         chosen_after=True,
     ),
-    Fault(
+    Mutant(
         "blocks_left_out_of_the_record",
         "skinseg/hub/save.py",
         "        surgery=surgery,\n",
@@ -185,7 +185,7 @@ FAULTS = [
         tests=("surgery_travels",),
         chosen_after=True,
     ),
-    Fault(
+    Mutant(
         "any_number_in_a_record",
         "skinseg/hub/header.py",
         "    _refuse_large([cfg.model_args, cfg.surgery], cfg.architecture)\n",
@@ -194,7 +194,7 @@ FAULTS = [
         tests=("hub",),
         chosen_after=True,
     ),
-    Fault(
+    Mutant(
         "nan_converted",
         "skinseg/convert.py",
         "value.isnan().any()",
@@ -203,7 +203,7 @@ FAULTS = [
         tests=("convert",),
         chosen_after=True,
     ),
-    Fault(
+    Mutant(
         "from_pretrained_trains",
         "skinseg/models/base.py",
         "return network.eval()",

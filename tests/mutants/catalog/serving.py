@@ -1,9 +1,9 @@
 """Errors in the service."""
 
-from ..fault import Fault
+from ..mutant import Mutant
 
-FAULTS = [
-    Fault(
+MUTANTS = [
+    Mutant(
         "answers_exchanged",
         "skinseg/serving/batching.py",
         "zip(batch, predictions, strict=True)",
@@ -12,7 +12,7 @@ FAULTS = [
         tests=("serving",),
         chosen_after=True,
     ),
-    Fault(
+    Mutant(
         "body_without_limit",
         "skinseg/serving/intake.py",
         "        if received > limit:",
@@ -21,7 +21,7 @@ FAULTS = [
         tests=("serving",),
         chosen_after=True,
     ),
-    Fault(
+    Mutant(
         "pixels_without_limit",
         "skinseg/serving/images.py",
         "if width * height > limits.max_pixels:",
@@ -30,7 +30,7 @@ FAULTS = [
         tests=("serving",),
         chosen_after=True,
     ),
-    Fault(
+    Mutant(
         "requests_never_end",
         "skinseg/serving/service.py",
         "            self._requests -= 1",

@@ -9,19 +9,19 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from .fault import Fault
+from .mutant import Mutant
 
 ROOT = Path(__file__).parents[2]
-FAST = ["-m", "not slow", "--ignore=tests/test_faults.py"]
-"""The fast suite but for the test that looks for the faults' texts, which notices every fault."""
+FAST = ["-m", "not slow", "--ignore=tests/test_mutants.py"]
+"""The fast suite but for the test that looks for the mutants' texts, which notices every mutant."""
 
 _LIMIT = 1800
 _FAILED = re.compile(r"^(?:FAILED|ERROR) (.+?)(?: - .*)?$", re.MULTILINE)
 
 
 def commit() -> str:
-    """Return the last commit that changed the package or its tests, but for the faults."""
-    paths = ["skinseg", "tests", "pyproject.toml", ":!tests/faults", ":!tests/test_faults.py"]
+    """Return the last commit that changed the package or its tests, but for the mutants."""
+    paths = ["skinseg", "tests", "pyproject.toml", ":!tests/mutants", ":!tests/test_mutants.py"]
     command = ["git", "log", "-1", "--format=%H", "--", *paths]
     return subprocess.check_output(command, cwd=ROOT, text=True).strip()
 
@@ -38,26 +38,26 @@ def copied_tree() -> Iterator[Path]:
         yield tree
 
 
-def failing(tree: Path, faults: Iterable[Fault]) -> list[str]:
-    """Return the tests that fail without any fault, of the fast suite and the faults' slow ones."""
-    slow = sorted({test for fault in faults for test in fault.slow})
+def failing(tree: Path, mutants: Iterable[Mutant]) -> list[str]:
+    """Return the tests that fail without a mutant, of the fast suite and the mutants' slow ones."""
+    slow = sorted({test for mutant in mutants for test in mutant.slow})
     return [
         *_failed(tree, FAST),
         *(_failed(tree, slow) if slow else []),
     ]
 
 
-def killed_by(tree: Path, fault: Fault, left_out: Sequence[str]) -> str | None:
-    """Return the first of its own tests that notices a fault, or None.
+def killed_by(tree: Path, mutant: Mutant, left_out: Sequence[str]) -> str | None:
+    """Return the first of its own tests that notices a mutant, or None.
 
     Args:
         tree: Copy of the repository.
-        fault: Fault to apply; it is taken out again.
+        mutant: Mutant to apply; it is taken out again.
         left_out: Tests that fail without it.
     """
     left_out = list(left_out)
-    with fault.applied(tree):
-        for arguments in filter(None, ([*FAST, *fault.fast], fault.slow)):
+    with mutant.applied(tree):
+        for arguments in filter(None, ([*FAST, *mutant.fast], mutant.slow)):
             while failed := _failed(tree, ["-x", *_without(left_out), *arguments]):
                 if _failed(tree, failed[:1]):
                     return failed[0]
@@ -66,30 +66,30 @@ def killed_by(tree: Path, fault: Fault, left_out: Sequence[str]) -> str | None:
 
 
 def killed_by_suite(
-    tree: Path, faults: Sequence[Fault], left_out: Sequence[str]
+    tree: Path, mutants: Sequence[Mutant], left_out: Sequence[str]
 ) -> dict[str, str | None]:
-    """Return the first test of the whole fast suite that notices each fault, or None.
+    """Return the first test of the whole fast suite that notices each mutant, or None.
 
-    The suite takes minutes, so it runs once with all faults together; the tests that fail are then
-    run with each fault alone.
+    The suite takes minutes, so it runs once with all mutants together; the tests that fail are then
+    run with each mutant alone.
 
     Args:
         tree: Copy of the repository.
-        faults: Faults to apply. Those whose text another one has changed are not in the result.
+        mutants: Faults to apply. Those whose text another one has changed are not in the result.
         left_out: Tests that fail without them.
     """
     together = []
     with ExitStack() as stack:
-        for fault in faults:
-            if fault.applies(tree):
-                stack.enter_context(fault.applied(tree))
-                together.append(fault)
+        for mutant in mutants:
+            if mutant.applies(tree):
+                stack.enter_context(mutant.applied(tree))
+                together.append(mutant)
         failed = _failed(tree, [*FAST, *_without(left_out)])
     found: dict[str, str | None] = {}
-    for fault in together:
-        with fault.applied(tree):
+    for mutant in together:
+        with mutant.applied(tree):
             alone = _failed(tree, ["-x", *failed]) if failed else []
-        found[fault.name] = alone[0] if alone else None
+        found[mutant.name] = alone[0] if alone else None
     return found
 
 

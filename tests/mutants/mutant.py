@@ -1,4 +1,4 @@
-"""What a deliberate fault is, and how it gets into a tree of files."""
+"""What a mutant is, an error put in on purpose, and how it gets into a tree of files."""
 
 import dataclasses
 from collections.abc import Iterator
@@ -7,7 +7,7 @@ from pathlib import Path
 
 
 @dataclasses.dataclass(frozen=True)
-class Fault:
+class Mutant:
     """An error of the sort that a person makes.
 
     Attributes:

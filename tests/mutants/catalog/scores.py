@@ -1,9 +1,9 @@
 """Errors in losses, scores and their intervals."""
 
-from ..fault import Fault
+from ..mutant import Mutant
 
-FAULTS = [
-    Fault(
+MUTANTS = [
+    Mutant(
         "ce_iou_weights_swapped",
         "skinseg/losses/segmentation.py",
         "0.25 * entropy + 0.75 * region",
@@ -11,7 +11,7 @@ FAULTS = [
         "Cross entropy and IoU have each other's weights.",
         tests=("losses_metrics",),
     ),
-    Fault(
+    Mutant(
         "aux_weights_reversed",
         "skinseg/losses/segmentation.py",
         "zip(aux_weights, losses[1:]",
@@ -19,7 +19,7 @@ FAULTS = [
         "The coarsest auxiliary output has the weight of the finest.",
         tests=("losses_metrics",),
     ),
-    Fault(
+    Mutant(
         "tversky_weights_swapped",
         "skinseg/losses/region.py",
         "alpha * false + beta * missed",
@@ -28,7 +28,7 @@ FAULTS = [
         tests=("losses_of_classes",),
         chosen_after=True,
     ),
-    Fault(
+    Mutant(
         "edge_distance_from_the_wrong_side",
         "skinseg/losses/boundary.py",
         "distance_transform_edt(~mask)",
@@ -37,7 +37,7 @@ FAULTS = [
         tests=("losses_of_classes",),
         chosen_after=True,
     ),
-    Fault(
+    Mutant(
         "surface_dice_excludes_tolerance",
         "skinseg/metrics/boundary.py",
         "distances <= tolerance",
@@ -45,7 +45,7 @@ FAULTS = [
         "Outlines exactly at the tolerance do not agree.",
         tests=("metrics_reference",),
     ),
-    Fault(
+    Mutant(
         "outline_without_frame",
         "skinseg/metrics/boundary.py",
         "np.pad(mask, 1)",
@@ -53,7 +53,7 @@ FAULTS = [
         "A lesion that the frame cuts has no outline there.",
         tests=("metrics_reference",),
     ),
-    Fault(
+    Mutant(
         "frequency_weights_swapped",
         "skinseg/metrics/overlap.py",
         "lesion_share * lesion + (1 - lesion_share) * skin",
@@ -61,7 +61,7 @@ FAULTS = [
         "Lesion and skin have each other's weights.",
         tests=("metrics_reference",),
     ),
-    Fault(
+    Mutant(
         "interval_of_ninety_percent",
         "skinseg/metrics/bootstrap.py",
         "[(1 - level) / 2, (1 + level) / 2]",
@@ -69,7 +69,7 @@ FAULTS = [
         "The interval of 95 % has 90 %.",
         tests=("metrics_reference",),
     ),
-    Fault(
+    Mutant(
         "mean_scores_without_intervals",
         "skinseg/evaluation/summary.py",
         "weights @ values / len(cases)",
@@ -77,7 +77,7 @@ FAULTS = [
         "Intervals of mean scores have no width.",
         tests=("evaluation", "metrics_reference"),
     ),
-    Fault(
+    Mutant(
         "size_of_resized_lesions",
         "skinseg/evaluation/evaluator.py",
         "            lesion_fraction=job.lesion_fraction,\n",
@@ -86,7 +86,7 @@ FAULTS = [
         tests=("evaluation",),
         chosen_after=True,
     ),
-    Fault(
+    Mutant(
         "groups_without_seed",
         "skinseg/evaluation/evaluator.py",
         "by_lesion_size(cases[size], **resampling)",
