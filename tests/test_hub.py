@@ -262,7 +262,7 @@ def test_a_download_that_is_always_cut_leaves_nothing_broken(hub, waits, egeunet
     assert f"the connection to {hub.url} failed or broke off" in message
     assert "model.safetensors cannot be fetched" in message
     assert not list((tmp_path / "cache").rglob("model.safetensors"))
-    hub.errors.clear()
+    hub.failures.clear()
     assert torch.equal(outputs(pull()), outputs(egeunet))
 
 
