@@ -107,6 +107,15 @@ def test_the_graph_has_few_nodes_and_no_transposes(files):
 
 @needs_onnx
 @pytest.mark.slow
+def test_poolings_with_and_without_indices_are_told_apart(tmp_path):
+    """SegNet has both of one map, which onnxslim takes for equal and then fails."""
+    torch.manual_seed(0)
+    network = skinseg.create_model("segnet_ecdf")
+    report = skinseg.export(network, tmp_path / "segnet.onnx", size=64)
+    assert all(check.passed for check in report.checks)
+
+
+@pytest.mark.slow
 def test_a_constant_of_a_billionth_is_kept(tmp_path):
     """External attention divides by a sum plus 1e-9, which an optimizer takes for nothing."""
     report = skinseg.export("malunet", tmp_path / "malunet.onnx", size=128)
