@@ -116,6 +116,16 @@ def test_poolings_with_and_without_indices_are_told_apart(tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("align_corners", [True, False])
+def test_maps_that_are_enlarged_by_a_factor(tmp_path, align_corners):
+    torch.manual_seed(0)
+    enlarge = nn.Upsample(scale_factor=1.5, mode="bilinear", align_corners=align_corners)
+    network = nn.Sequential(nn.Conv2d(3, 4, 3, padding=1), enlarge, nn.Conv2d(4, 1, 1))
+    report = skinseg.export(network, tmp_path / "enlarged.onnx", size=64)
+    assert report.largest_difference < 1e-5
+
+
+@pytest.mark.slow
 def test_a_constant_of_a_billionth_is_kept(tmp_path):
     """External attention divides by a sum plus 1e-9, which an optimizer takes for nothing."""
     report = skinseg.export("malunet", tmp_path / "malunet.onnx", size=128)

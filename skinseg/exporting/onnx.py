@@ -104,6 +104,9 @@ def _translations() -> dict[Callable[..., Any], Callable[..., Any]]:
             y = op.Mul(y, op.Unsqueeze(weight, op.Constant(value_ints=[1, 2])))
         return y if bias is None else op.Add(y, op.Unsqueeze(bias, op.Constant(value_ints=[1, 2])))
 
+    def factors(height: float, width: float) -> Any:
+        return op.Constant(value=ir.tensor(np.array([1, 1, height, width], np.float32)))
+
     def resize_with_antialiasing(
         x: Any,
         output_size: Any,
@@ -113,7 +116,9 @@ def _translations() -> dict[Callable[..., Any], Callable[..., Any]]:
     ) -> Any:
         return resize(x, output_size, align_corners, antialias=1)
 
-    def resize(x: Any, output_size: Any, align_corners: bool, *_: Any, antialias: int = 0) -> Any:
+    def resize(
+        x: Any, output_size: Any, align_corners: bool, *scales: Any, antialias: int = 0
+    ) -> Any:
         options = {
             "mode": "linear",
             "antialias": antialias,
@@ -121,16 +126,13 @@ def _translations() -> dict[Callable[..., Any], Callable[..., Any]]:
             "exclude_outside": antialias,
             "coordinate_transformation_mode": "align_corners" if align_corners else "half_pixel",
         }
+        if output_size is None:  # Then the factors of both sides are given.
+            return op.Resize(x, None, factors(*scales[0]), **options)
         sides = [*x.shape[2:], *output_size]
         if all(isinstance(side, int) for side in sides):
             ratios = [new / old for old, new in zip(sides[:2], sides[2:], strict=True)]
             if all(ratio.is_integer() for ratio in ratios):
-                return op.Resize(
-                    x,
-                    None,
-                    op.Constant(value=ir.tensor(np.array([1, 1, *ratios], np.float32))),
-                    **options,
-                )
+                return op.Resize(x, None, factors(*ratios), **options)
         one = op.Constant(value_ints=[1])
         new = [
             op.Constant(value_ints=[side]) if isinstance(side, int) else op.Reshape(side, one)
