@@ -132,7 +132,9 @@ class VisionTransformer(nn.Module):
         """Transform the map ``x`` (B, dim, h, w)."""
         height, width = x.shape[-2:]
         tokens: torch.Tensor = self.project(rearrange(x, "b c h w -> b (h w) c"))
-        tokens = torch.cat([self.class_token.expand(x.shape[0], -1, -1), tokens], dim=1)
+        # Added in the place of zeros, and so as often as there are images, whatever traces this.
+        of_class = F.pad(self.class_token, (0, 0, 0, tokens.shape[1]))
+        tokens = F.pad(tokens, (0, 0, 1, 0)) + of_class
         tokens = self.blocks(self.dropout(tokens + self.positions(height, width)))
         x = rearrange(tokens, "b t c -> b c t")[:, :, 1:]
         return rearrange(x, "b c (h w) -> b c h w", h=height, w=width)
