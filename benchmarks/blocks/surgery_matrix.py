@@ -9,6 +9,7 @@ docs/results/surgery_matrix.json and .md.
 """
 
 import argparse
+import gc
 import json
 import random
 import re
@@ -248,6 +249,8 @@ def _tried(host: Host, arguments: argparse.Namespace, results: dict[str, Any]) -
     for block, kind in due:
         found = _told(host, watched, block, kind)
         results["hosts"].setdefault(host.name, {})[f"{block} {kind}"] = found
+        # Traced networks are cycles, and their maps stay until somebody looks for such.
+        gc.collect()
     _write(results)
     return len(due)
 
