@@ -4,11 +4,12 @@
 
 For each of the networks of surgery_hosts.py and each block, one replacement and one insertion are
 tried, at places drawn by a fixed chance. What is accepted is checked by surgery_checks.py. A run
-may be stopped at any time, and has then tried all networks with some blocks each; the same command
-goes on with it. Writes docs/results/surgery_matrix.json and .md.
+may be stopped at any time; the same command goes on with the network that was not finished. Writes
+docs/results/surgery_matrix.json and .md.
 """
 
 import argparse
+import gc
 import json
 import random
 import re
@@ -18,7 +19,6 @@ import traceback
 import warnings
 import zlib
 from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -38,8 +38,6 @@ KINDS = ("replace", "insert")
 BRIDGES = ("cab", "sab", "scab")
 # One accepted cell in so many is exported as well.
 EXPORTED = 20
-# How many results are kept in memory before they are written.
-WRITTEN_EVERY = 40
 CHECKED = f"""\
 What is accepted is looked at from outside, at two sizes of images, of which the second is no
 square: the shapes that every module gives, a forward and a backward pass in training, the range of
@@ -226,32 +224,35 @@ def main() -> None:
         if not arguments.hosts or any(word in host.name for word in arguments.hosts)
     ]
     done = 0
-    for host, block in visits(wanted, arguments.blocks or list_blocks()):
-        row = results["hosts"].get(host.name, {})
-        todo = [kind for kind in KINDS if _is_due(row.get(f"{block} {kind}"), arguments.again)]
-        if not todo or host.name in results["not_used"]:
-            continue
-        watched = opened(host)
-        if isinstance(watched, str):
-            results["not_used"][host.name] = watched
-            continue
-        for kind in todo:
-            results["hosts"].setdefault(host.name, {})[f"{block} {kind}"] = _told(
-                host, watched, block, kind
-            )
-            done += 1
-            if done % WRITTEN_EVERY == 0:
-                _write(results)
+    for host in wanted:
         if arguments.cells is not None and done >= arguments.cells:
             break
+        done += _tried(host, arguments, results)
     _write(results)
 
 
-def visits(wanted: list[Host], blocks: list[str]) -> Iterator[tuple[Host, str]]:
-    """Every network with every block, so ordered that soon each of both has had its turn."""
-    for turn in range(len(blocks)):
-        for number, host in enumerate(wanted):
-            yield host, blocks[(turn + number) % len(blocks)]
+def _tried(host: Host, arguments: argparse.Namespace, results: dict[str, Any]) -> int:
+    """Try what is due of a network, which is built once; return how many attempts that were."""
+    row = results["hosts"].get(host.name, {})
+    due = [
+        (block, kind)
+        for block in arguments.blocks or list_blocks()
+        for kind in KINDS
+        if _is_due(row.get(f"{block} {kind}"), arguments.again)
+    ]
+    if not due or host.name in results["not_used"]:
+        return 0
+    watched = opened(host)
+    if isinstance(watched, str):
+        results["not_used"][host.name] = watched
+        return 0
+    for block, kind in due:
+        found = _told(host, watched, block, kind)
+        results["hosts"].setdefault(host.name, {})[f"{block} {kind}"] = found
+        # Traced networks are cycles, and their maps stay until somebody looks for such.
+        gc.collect()
+    _write(results)
+    return len(due)
 
 
 def _told(host: Host, watched: Watched, block: str, kind: str) -> dict[str, Any]:
