@@ -42,7 +42,7 @@ CHECKED = f"""\
 What is accepted is looked at from outside, at two sizes of images, of which the second is no
 square: the shapes that every module gives, a forward and a backward pass in training, the range of
 the outputs, a deep copy, another network made by the report's recipe with the weights loaded,
-parameters and multiply-accumulates counted anew, that the original is as it was, and, for one in
+parameters and multiply-accumulates counted again, that the original is as it was, and, for one in
 {EXPORTED}, an export by `torch.export`."""
 OUTCOMES = {
     "right": "accepted, and right by every check",
