@@ -56,6 +56,8 @@ def write_quantized(file: Path, output: Path) -> Path:
         shaped,
         output,
         SyntheticLesions(file),
+        # Not what has its operands in one unit, such as a concatenation, which it cannot always do.
+        op_types_to_quantize=["Conv", "MatMul", "Gemm"],
         quant_format=QuantFormat.QDQ,
         activation_type=QuantType.QUInt8,
         weight_type=QuantType.QInt8,
