@@ -153,6 +153,12 @@ def test_channels_last_is_trained(lesions):
         assert weight.is_contiguous(memory_format=layout) == expected
 
 
+def test_a_trained_network_is_in_the_default_layout(lesions, tmp_path):
+    model = network()
+    train(model, *lesions, tmp_path, Recipe(**SMALL, epochs=1, channels_last=True), progress=False)
+    assert all(weight.is_contiguous() for weight in model.parameters())
+
+
 def test_channels_last_is_not_chosen_where_onednn_would_write_outside_its_memory():
     cpu = torch.device("cpu")
     strided = [torch.nn.Conv2d(width, 8, 1, stride=2) for width in (8, 16)]

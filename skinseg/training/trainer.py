@@ -102,6 +102,8 @@ def train(
     with _told(told, folder.path, trainer.settings, state["log"] if state else []):
         log = trainer.run(data, val_data, folder, state, progress=shown, callbacks=told)
     trainer.processes.barrier()
+    # As a network is that loads them: another layout rounds otherwise.
+    model.to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
     model.load_state_dict(folder.kept_weights())
     return log
 
