@@ -19,6 +19,7 @@ from benchmarks.results import FOLDER, write_text
 from benchmarks.robustness import robustness, robustness_plot
 from benchmarks.serving import load
 from benchmarks.speed import (
+    agreement,
     captured_step,
     export_matrix,
     gpu_latency,
@@ -30,6 +31,7 @@ from benchmarks.speed import (
 from benchmarks.weights import collect_runs
 
 PAGES: dict[str, Callable[[Any], str]] = {
+    "agreement.md": agreement.page,
     "blocks_in_hosts.md": blocks_in_hosts.page,
     "captured_step.md": captured_step.page,
     "export_matrix.md": export_matrix.page,
