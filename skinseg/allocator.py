@@ -12,8 +12,9 @@ _MMAP_MAX, _NONE = -4, 0
 def keep_freed_memory() -> bool:
     """Have the C library hold on to the memory that tensors on the CPU leave.
 
-    By default it gives feature maps back to the system and fetches them again, page after page:
-    two fifths of LMSAUNet's training step. The setting holds for the rest of the process.
+    By default it gives feature maps back to the system and fetches them again, page after page,
+    which is a large part of LMSAUNet's training step. The setting holds for the rest of the
+    process.
 
     Returns:
         Whether this C library can be told so; glibc can.

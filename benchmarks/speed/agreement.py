@@ -14,7 +14,7 @@ import importlib.util
 import json
 import math
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,6 @@ from typing import Any
 import numpy as np
 import torch
 from torch import nn
-from torch.nn import functional as F
 
 import skinseg
 from benchmarks.provenance import provenance
@@ -31,6 +30,7 @@ from benchmarks.speed.quantized import write_quantized
 from skinseg.complexity.latency import time_alternately
 from skinseg.data import ISIC2017, PairDataset, read_mask
 from skinseg.exporting import FORMATS
+from skinseg.inference import Prediction
 from skinseg.metrics.overlap import count_pixels, overlap_scores
 from skinseg.models import SegmentationModel
 from skinseg.runtimes import ExportedFileError
@@ -82,28 +82,23 @@ def measure(name: str, dataset: PairDataset) -> dict[str, Any]:
     """Return what each way gives with one network."""
     predictor = skinseg.Predictor(name)
     network, size = predictor.model.eval(), predictor.input_size[0]
-    prepared = [predictor.transforms.prepare(path) for path in image_paths(dataset)]
+    indices = range(len(dataset))
+    prepared = [predictor.transforms.prepare(dataset.image_path(index)) for index in indices]
     inputs = np.stack([image.pixels for image in prepared])
-    truths = [read_mask(str(dataset.mask_path(index))) > 0 for index in range(len(dataset))]
+    truths = [read_mask(str(dataset.mask_path(index))) > 0 for index in indices]
     with tempfile.TemporaryDirectory() as folder, torch.inference_mode():
         ways = dict(passes(network, size, Path(folder)))
-        # Above zero is lesion, by the threshold of the weights' record.
-        threshold = math.log(predictor.threshold / (1 - predictor.threshold))
-        logits = {
-            way: run(inputs, call, batch_of(way)) - np.float32(threshold)
-            for way, call in ways.items()
-        }
+        logits = {way: run(inputs, call, batch_of(way)) for way, call in ways.items()}
         timed = {way: partial(ways[way], inputs[:1]) for way in (FLOAT, *REDUCED) if way in ways}
         times = time_alternately(timed, rounds=ROUNDS)
-    found = {way: compare(values, logits[BASE], truths) for way, values in logits.items()}
+    expected = masks(logits[BASE], predictor.threshold)
+    found = {
+        way: compare(values, predictor.threshold, expected, truths)
+        for way, values in logits.items()
+    }
     for way, latency in times.items():
         found[way]["milliseconds"] = latency.median
     return {"size": size, "ways": found}
-
-
-def image_paths(dataset: PairDataset) -> list[Path]:
-    """Return the files of all images."""
-    return [dataset.image_path(index) for index in range(len(dataset))]
 
 
 def batch_of(way: str) -> int:
@@ -118,30 +113,34 @@ def run(inputs: np.ndarray, call: Pass, batch: int) -> np.ndarray:
     return np.concatenate([call(inputs[start : start + batch]) for start in starts])
 
 
-def compare(logits: np.ndarray, expected: np.ndarray, truths: list[np.ndarray]) -> dict[str, float]:
+def compare(
+    logits: np.ndarray, threshold: float, expected: list[np.ndarray], truths: list[np.ndarray]
+) -> dict[str, float]:
     """Return how well masks overlap with those of the published form, and with the truth."""
-    masks, others = logits > 0, expected > 0
-    counts = [
-        count_pixels(enlarged(image, truth.shape), truth)
-        for image, truth in zip(logits, truths, strict=True)
-    ]
+    agreed = _counts(masks(logits, threshold), expected)
+    scored = _counts(masks(logits, threshold, [truth.shape for truth in truths]), truths)
     return {
-        "iou": overlap(masks, others),
-        "least_iou": min(map(overlap, masks, others)),
-        "pooled_iou": float(overlap_scores(np.sum(counts, axis=0))["iou"]),
+        "iou": float(overlap_scores(agreed.sum(0))["iou"]),
+        "least_iou": float(overlap_scores(agreed)["iou"].min()),
+        "pooled_iou": float(overlap_scores(scored.sum(0))["iou"]),
     }
 
 
-def overlap(mask: np.ndarray, other: np.ndarray) -> float:
-    """Return the intersection over union; 1 of two empty masks."""
-    union = (mask | other).sum()
-    return float((mask & other).sum() / union) if union else 1.0
+def masks(
+    logits: np.ndarray, threshold: float, sizes: Sequence[tuple[int, ...]] | None = None
+) -> list[np.ndarray]:
+    """Return masks of logits (B, 1, h, w), at the images' sizes (H, W) or the network's."""
+    sizes = sizes or [logits.shape[2:]] * len(logits)
+    return [
+        Prediction.from_logits(image, (size[0], size[1]), threshold).mask
+        for image, size in zip(logits, sizes, strict=True)
+    ]
 
 
-def enlarged(logits: np.ndarray, size: tuple[int, ...]) -> np.ndarray:
-    """Return the mask of an image's logits (1, h, w) at the image's own size."""
-    larger = F.interpolate(torch.from_numpy(logits)[None], size=size, mode="bilinear")
-    return (larger[0, 0] > 0).numpy()
+def _counts(predicted: list[np.ndarray], truths: list[np.ndarray]) -> np.ndarray:
+    return np.stack(
+        [count_pixels(one, other) for one, other in zip(predicted, truths, strict=True)]
+    )
 
 
 def page(results: dict[str, Any]) -> str:

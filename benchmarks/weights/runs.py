@@ -26,7 +26,7 @@ class Run:
     initial: str | None = None  # the run whose weights it begins with
 
 
-# Memory layout that is faster on a CPU.
+# Memory layout of these runs; the trainer now chooses one by itself.
 LAYOUT: dict[str, dict[str, Any]] = {"malunet": {"channels_last": True}, "egeunet": {}}
 # What was tried first: the Dice loss of the batch, which weighs lesions as pooled scores do.
 BATCH_DICE = Recipe(
