@@ -42,17 +42,14 @@ def outcome(folder):
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("network", "setting"),
-    [
-        ("egeunet", "dice_per_image=true"),
-        ("egeunet", "dice_per_image=false"),
-        # EGE-UNet's normalization of single images makes rounding large.
-        ("malunet", "accumulate=2"),
-    ],
+    "setting",
+    ["dice_per_image=true", "dice_per_image=false", "accumulate=2"],
     ids=["dice of images", "dice of the batch", "accumulation"],
 )
-def test_three_processes_do_what_one_does(tmp_path, network, setting):
-    settings = [setting, 'keep="last"', f'network="{network}"']
+def test_three_processes_do_what_one_does(tmp_path, setting):
+    # Not EGE-UNet: it normalizes a few values of single images, which makes rounding a
+    # thousand times larger in one step.
+    settings = [setting, 'keep="last"', 'network="malunet"']
     # Three processes share batches of four and a last one of two, where one has nothing to do.
     started = [
         start(tmp_path / "one", 2, *settings),
@@ -65,7 +62,7 @@ def test_three_processes_do_what_one_does(tmp_path, network, setting):
         assert many["loss"] == pytest.approx(one["loss"], rel=1e-4)
         assert many["validation"]["loss"] == pytest.approx(one["validation"]["loss"], rel=1e-3)
     torch.manual_seed(0)
-    start_of_both = skinseg.create_model(network).state_dict()
+    start_of_both = skinseg.create_model("malunet").state_dict()
     assert apart(together, alone, start_of_both) < 0.05
 
 
