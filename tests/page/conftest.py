@@ -1,5 +1,6 @@
 """The built page in headless Chromium; without either, its tests are skipped."""
 
+import json
 import shutil
 from pathlib import Path
 
@@ -25,6 +26,14 @@ def built():
                 f"the built page is not that of docs/demo ({source.name}); `make demo-page`"
             )
     return PAGE
+
+
+@pytest.fixture(scope="session")
+def networks(built):
+    """Names of the networks that the page offers; it begins with the first."""
+    return [
+        network["name"] for network in json.loads((built / "page.json").read_text())["networks"]
+    ]
 
 
 @pytest.fixture(scope="session")
