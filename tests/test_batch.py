@@ -292,8 +292,9 @@ def test_settings_follow_the_weights_and_not_their_name(tmp_path):
     next(network.parameters()).data.add_(1)
     settings.append(prediction_settings(skinseg.Predictor(network)))
     assert settings[0]["weights_sha256"] != settings[1]["weights_sha256"]
-    compiled = skinseg.Predictor(network, runtime="compile")
-    assert prediction_settings(compiled) == settings[1]
+    for runtime in ("compile", "optimized"):
+        other = skinseg.Predictor(network, runtime=runtime)
+        assert prediction_settings(other) == settings[1]
 
 
 def test_notes_that_are_damaged_are_passed_over(tmp_path):

@@ -436,6 +436,7 @@ def test_predictors_of_files_refuse_what_they_cannot(files, image):
     "runtime",
     [
         "torch",
+        "optimized",
         pytest.param("onnxruntime", marks=needs_onnx),
         pytest.param("openvino", marks=needs_onnx),
         pytest.param("compile", marks=pytest.mark.slow),

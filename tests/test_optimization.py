@@ -1,7 +1,11 @@
 """The fast form of a network: equal logits, the published network untouched."""
 
 import copy
+import pickle
+import time
+from concurrent.futures import ThreadPoolExecutor
 
+import numpy as np
 import pytest
 import torch
 from filling import fill
@@ -13,7 +17,7 @@ from skinseg.blocks.gab import GroupAggregationBridge
 from skinseg.blocks.instance_norm import InstanceNorm2d
 from skinseg.blocks.layer_norm import LayerNorm2d
 from skinseg.errors import OptimizationError
-from skinseg.optimization import derive, optimize
+from skinseg.optimization import derive, optimize, optimized
 from skinseg.optimization.forms import FORMS
 from skinseg.optimization.graph import trace
 from skinseg.optimization.optimized import check_equal
@@ -225,12 +229,45 @@ def test_forms_of_the_last_sizes_are_kept(monkeypatch):
     assert fast.prepare((32, 32)) is not first
 
 
-def test_a_predictor_takes_it():
+def test_threads_derive_a_form_once(monkeypatch):
+    derived = []
+
+    def slow_derive(*arguments):
+        derived.append(arguments)
+        time.sleep(0.1)
+        return derive(*arguments)
+
+    monkeypatch.setattr(optimized, "derive", slow_derive)
+    fast = optimize(skinseg.create_model("basic_unet"), 32, verify=False)
+    with ThreadPoolExecutor(4) as pool:
+        functions = list(pool.map(fast.prepare, [(32, 32), (40, 40)] * 4))
+    assert len(derived) == 2
+    assert len(set(functions)) == 2
+
+
+@pytest.mark.parametrize("copied", [copy.deepcopy, lambda fast: pickle.loads(pickle.dumps(fast))])
+def test_a_copy_derives_its_forms_again(copied):
+    fast = optimize(skinseg.create_model("basic_unet"), 32)
+    x = torch.randn(1, 3, 32, 32)
+    expected = fast(x)
+    for parameter in (other := copied(fast)).published.parameters():
+        parameter.data.mul_(2)
+    assert not torch.equal(other(x), expected)
+    assert torch.equal(fast(x), expected)
+
+
+def test_a_predictor_takes_it_and_makes_it():
     fast = optimize(skinseg.create_model("basic_unet", pretrained=True))
     image, _ = skinseg.data.synthetic_lesion(1, size=96)
     slow = skinseg.Predictor("basic_unet")(image)
-    quick = skinseg.Predictor(fast)(image)
-    assert (slow.mask == quick.mask).mean() > 0.999
+    taken = skinseg.Predictor(fast)(image)
+    made = skinseg.Predictor("basic_unet", runtime="optimized")
+    assert isinstance(made.model, skinseg.optimization.OptimizedModel)
+    assert made.name == "basic_unet.isic2017"
+    assert np.array_equal(made(image).probability, taken.probability)
+    assert np.array_equal(slow.mask, taken.mask)
+    with pytest.raises(TypeError, match="not Conv2d"):
+        skinseg.Predictor(nn.Conv2d(3, 1, 1), runtime="optimized")
 
 
 @pytest.mark.parametrize("name", ["lmsaunet", "tinyunet"])

@@ -38,7 +38,8 @@ def _weights(predictor: Predictor) -> tuple[str, str]:
         return metadata.record.name, metadata.weights_sha256
     from skinseg.hub.save import record_of  # Brings torch, which exported files do without.
 
-    # A compiled network has the network itself below this name.
+    # What was compiled or optimized has the network itself below one of these names.
     network = getattr(predictor.model, "_orig_mod", predictor.model)
+    network = getattr(network, "published", network)
     record, digest = record_of(network)
     return record.name, digest

@@ -51,12 +51,9 @@ AsJson = Annotated[
     bool, typer.Option("--json", help="Print JSON on standard output, and nothing else there.")
 ]
 Device = Annotated[str, typer.Option(help="cpu, cuda, cuda:1, mps, ...")]
+RUNTIMES = "torch, optimized, compile, onnxruntime, openvino or executorch"
 Runtime = Annotated[
-    str | None,
-    typer.Option(
-        help="torch, compile, onnxruntime, openvino or executorch; torch if absent, and what a "
-        "file is for."
-    ),
+    str | None, typer.Option(help=f"{RUNTIMES}; torch if absent, and what a file is for.")
 ]
 
 

@@ -11,12 +11,12 @@ import skinseg
 from skinseg.cli.console import FAILURE, errors_reported, interruption_reported, say, stderr, stop
 from skinseg.cli.cores import leave_cores_to_readers
 from skinseg.cli.options import (
+    RUNTIMES,
     BatchSize,
     Device,
     FillHoles,
     LargestComponent,
     Model,
-    Runtime,
     Threshold,
     Tile,
     Tta,
@@ -39,7 +39,10 @@ def serve(
     fill_holes: FillHoles = False,
     tile: Tile = None,
     batch_size: BatchSize = 8,
-    runtime: Runtime = None,
+    runtime: Annotated[
+        str | None,
+        typer.Option(help=f"{RUNTIMES}; optimized if absent, and what a file is for."),
+    ] = None,
     device: Device = "cpu",
     workers: Annotated[
         int | None, typer.Option(help="Threads that read images; one per core if absent.")
@@ -80,7 +83,7 @@ def serve(
             fill_holes=fill_holes,
             tile=tile,
             batch_size=batch_size,
-            runtime=runtime,
+            runtime=runtime or _fastest(model),
             device=device,
             workers=workers,
         )
@@ -90,6 +93,11 @@ def serve(
         _announce(predictor.name, host, listening)
         skinseg.serving.run(app, listening, limits)
     say("Stopped.")
+
+
+def _fastest(model: str) -> str | None:
+    """What serves a model unless a runtime is named: many requests outweigh a slower start."""
+    return None if skinseg.runtimes.is_exported_path(model) else "optimized"
 
 
 def _listening(host: str, port: int) -> socket.socket:

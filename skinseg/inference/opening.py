@@ -13,9 +13,10 @@ if TYPE_CHECKING:
     import torch
     from torch import nn
 
+    from skinseg.models import SegmentationModel
     from skinseg.runtimes import Runtime
 
-_TORCH_RUNTIMES = ("torch", "compile")
+_TORCH_RUNTIMES = (None, "torch", "optimized", "compile")
 _FORMATS = {"onnxruntime": "onnx", "openvino": "openvino", "executorch": "executorch"}
 
 
@@ -32,7 +33,8 @@ def open_model(
         runtime: One of :data:`skinseg.runtimes.RUNTIMES`; None for what a file is for, and for
             torch otherwise.
         device: As :class:`~skinseg.Predictor` takes it.
-        size: (height, width) of the images, where the network must be exported first.
+        size: (height, width) of the images, where the network is derived or exported for it; None
+            for that of the weights' record.
 
     Raises:
         ValueError, TypeError, OSError: As :class:`~skinseg.Predictor`.
@@ -50,8 +52,8 @@ def open_model(
         return opened
     if isinstance(model, os.PathLike):
         model = os.fspath(model)  # It is no name, and the error says what to write instead.
-    if runtime is None or runtime in _TORCH_RUNTIMES:
-        return _torch_runtime(model, device, compiled=runtime == "compile")
+    if runtime in _TORCH_RUNTIMES:
+        return _torch_runtime(model, device, runtime, size)
     _check_cpu(device, f"the runtime {runtime}")
     return _exported(model, runtime, size)
 
@@ -62,7 +64,10 @@ def _check_cpu(device: str | torch.device | None, what: str) -> None:
 
 
 def _torch_runtime(
-    model: str | nn.Module, device: str | torch.device | None, *, compiled: bool
+    model: str | nn.Module,
+    device: str | torch.device | None,
+    runtime: str | None,
+    size: tuple[int, int] | None,
 ) -> Runtime:
     import torch
 
@@ -72,10 +77,14 @@ def _torch_runtime(
 
     place = None if device is None else usable_device(device)
     network = create_model(model, pretrained=True) if isinstance(model, str) else model
-    if compiled:
-        whole = TorchRuntime(network, place).network
-        return TorchRuntime(cast("nn.Module", torch.compile(whole)), place)
-    return TorchRuntime(network, place)
+    opened = TorchRuntime(network, place)
+    if runtime == "optimized":
+        from skinseg.optimization import optimize  # Not needed, and not fast, for the others.
+
+        return TorchRuntime(optimize(cast("SegmentationModel", opened.network), size))
+    if runtime == "compile":
+        return TorchRuntime(cast("nn.Module", torch.compile(opened.network)))
+    return opened
 
 
 def _exported(model: str | nn.Module, runtime: str, size: tuple[int, int] | None) -> Runtime:

@@ -60,9 +60,11 @@ class Predictor:
         tta: Test-time augmentation: average the probabilities over the four flips, at four times
             the cost.
         batch_size: Images that go through the network at once.
-        runtime: What runs the network: ``"torch"``; ``"compile"``, which is torch.compile;
-            ``"onnxruntime"``, ``"openvino"`` or ``"executorch"``, for which a network is exported
-            first, as it is now. None for torch, and for a file what its format is for.
+        runtime: What runs the network: ``"torch"``; ``"optimized"``, its fast form as of
+            :func:`skinseg.optimize`; ``"compile"``, which is torch.compile; ``"onnxruntime"``,
+            ``"openvino"`` or ``"executorch"``, for which a network is exported first. All but
+            torch and torch.compile take the weights as they are now. None for torch, and for a
+            file what its format is for.
         device: Where the network runs. None is the CPU for a name, and for a network where it is;
             a network that is elsewhere is not moved, but copied as it is now.
         input_size: (height, width) that the network sees, each 32 or more; an int for a square.
@@ -94,8 +96,8 @@ class Predictor:
         ValueError: If the model is unknown or has no weights, an argument is out of range, the
             device is not there, or the network has other outputs or takes neither 3 channels nor 1
             (images are then converted to gray).
-        TypeError: If ``model`` is neither a name nor a file nor a module, or ``threshold``,
-            ``input_size`` or ``tile`` is no number.
+        TypeError: If ``model`` is neither a name nor a file nor a module, or one of another
+            library has no fast form, or ``threshold``, ``input_size`` or ``tile`` is no number.
         OSError: If an exported file is not there.
         ModuleNotFoundError: If the runtime is not installed.
 

@@ -1,7 +1,10 @@
 """A network in its fast form, used as the network itself is."""
 
 import copy
+import threading
+from collections import OrderedDict
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import nn
@@ -24,7 +27,8 @@ class OptimizedModel(nn.Module):
     """The fast form of a network: equal logits in less time, for inference only.
 
     It is derived for each size of images when the first of them comes, which takes some seconds,
-    and kept for the last four sizes.
+    and kept for the last four sizes. Several threads may use it at once. Where it is copied or
+    pickled, the copy derives its forms again.
 
     Args:
         model: A network of this package.
@@ -44,8 +48,21 @@ class OptimizedModel(nn.Module):
         self.in_chans = model.in_chans
         self.num_classes = model.num_classes
         self.training = False
-        self._functions: dict[tuple[torch.Size, torch.device], Function] = {}
+        self._forget()
         keep_freed_memory()
+
+    def _forget(self) -> None:
+        self._functions: OrderedDict[tuple[torch.Size, torch.device], Function] = OrderedDict()
+        self._deriving = threading.Lock()
+
+    def __getstate__(self) -> dict[str, Any]:
+        """All but the derived forms, which are functions and cannot be copied."""
+        return {k: v for k, v in vars(self).items() if k not in ("_functions", "_deriving")}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Take what :meth:`__getstate__` left."""
+        super().__setstate__(state)  # type: ignore[no-untyped-call]
+        self._forget()
 
     def train(self, mode: bool = True) -> "OptimizedModel":
         """Refuse training: the constants of the fast form are computed from today's weights.
@@ -79,13 +96,14 @@ class OptimizedModel(nn.Module):
         """Derive the form for images of ``size`` (height, width), unless it is there already."""
         device = next(self.published.parameters()).device
         key = (torch.Size(size), device)
-        function = self._functions.pop(key, None)
-        if function is None:
-            height, width = size
-            function = self._derived((height, width), device)
-        self._functions[key] = function
-        while len(self._functions) > _SIZES_KEPT:
-            del self._functions[next(iter(self._functions))]
+        height, width = size
+        # Whoever comes while another thread derives a form waits for it.
+        with self._deriving:
+            function = self._functions.get(key) or self._derived((height, width), device)
+            self._functions[key] = function
+            self._functions.move_to_end(key)
+            while len(self._functions) > _SIZES_KEPT:
+                self._functions.popitem(last=False)
         return function
 
     def _derived(self, size: tuple[int, int], device: torch.device) -> Function:

@@ -19,7 +19,7 @@ RUNTIMES_OF = {
 }
 """What runs a file, by its suffix; the first is the one that is taken unless another is named."""
 
-RUNTIMES = ("torch", "compile", "onnxruntime", "openvino", "executorch")
+RUNTIMES = ("torch", "optimized", "compile", "onnxruntime", "openvino", "executorch")
 """Names that a predictor takes as its runtime."""
 
 
