@@ -8,7 +8,10 @@ import argparse
 import dataclasses
 import json
 import shutil
+import tempfile
 from pathlib import Path
+
+from safetensors.torch import load_file
 
 from benchmarks.weights.runs import hours
 from benchmarks.weights.validation_scores import measure
@@ -44,27 +47,48 @@ def main() -> None:
     parser.add_argument("name", help="arch.tag")
     parser.add_argument("--data", required=True, help="folder with the ISIC 2017 folders")
     parser.add_argument("--threshold", type=float, default=0.5)
+    parser.add_argument("--half", action="store_true", help="store half-precision weights")
     parser.add_argument("--note", default="", help="a sentence more on the limits of these weights")
     arguments = parser.parse_args()
-    arch, tag = split_name(arguments.name)
-    trained = hub.read_local_dir(arguments.run)
-    if trained.architecture != arch:
-        parser.error(f"{arguments.run} holds {trained.architecture}, not {arch}")
+    arch, _ = split_name(arguments.name)
+    architecture = hub.read_local_dir(arguments.run).architecture
+    if architecture != arch:
+        parser.error(f"{arguments.run} holds {architecture}, not {arch}")
     if not (arguments.run / "provenance.json").is_file():
         # The record names the commit and the machine, which `skinseg train` does not write down.
         parser.error(f"{arguments.run} has no provenance.json; train it with train_run.py")
+    with tempfile.TemporaryDirectory() as name:
+        stored = Path(name) if arguments.half else arguments.run
+        if arguments.half:
+            write_in_half_precision(arguments.run, stored)
+        bundle(stored, arguments)
+
+
+def write_in_half_precision(run: Path, folder: Path) -> None:
+    """Write a run's weights and record into a folder, in a file of half the size."""
+    trained = hub.read_local_dir(run)
+    assert trained.file is not None
+    weights = load_file(trained.file)
+    halved = {k: v.half() if v.is_floating_point() else v for k, v in weights.items()}
+    hub.write_local_dir(folder, trained, halved)
+
+
+def bundle(stored: Path, arguments: argparse.Namespace) -> None:
+    """Score stored weights, and put them into the package with their record."""
+    trained = hub.read_local_dir(stored)
+    assert trained.file is not None
     origin = json.loads((arguments.run / "provenance.json").read_text())
     trainings = [arguments.run]
     if "initial" in origin:
         trainings.append(arguments.run.parent / origin["initial"]["run"])
     record = dataclasses.replace(
         trained,
-        tag=tag,
+        tag=split_name(arguments.name)[1],
         training_data=TRAINING_DATA,
         recipe={**trained.recipe, "hours": round(sum(map(hours, trainings)), 2), **origin},
         commit=origin["commit"],
         threshold=arguments.threshold,
-        metrics=measure(f"local-dir:{arguments.run}", arguments.data, arguments.threshold),
+        metrics=measure(f"local-dir:{stored}", arguments.data, arguments.threshold),
         license="Apache-2.0",
         limitations=f"{LIMITATIONS} {arguments.note}".strip(),
     )

@@ -176,10 +176,13 @@ def _file_of_weights(model: nn.Module, cfg: PretrainedCfg) -> str | None:
     own = model.state_dict()
     same = (
         own.keys() == recorded.keys()
-        and all(
-            value.dtype == own[key].dtype and torch.equal(value, own[key].cpu())
-            for key, value in recorded.items()
-        )
+        and all(_is_held(value, own[key].cpu()) for key, value in recorded.items())
         and file_hash(cfg.file) == cfg.sha256
     )
     return cfg.file if same else None
+
+
+def _is_held(stored: torch.Tensor, own: torch.Tensor) -> bool:
+    """Whether a network has a stored tensor, perhaps in a wider type than the file's."""
+    wide_enough = torch.promote_types(stored.dtype, own.dtype) == own.dtype
+    return wide_enough and torch.equal(stored.to(own.dtype), own)
