@@ -8,7 +8,7 @@ INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --co
 DATA ?= isic2017
 DEVICE ?= cpu
 
-.PHONY: demo demo-page catalog test test-slow test-hosts test-page mutants lint types format tables protocol networks \
+.PHONY: demo demo-page catalog test test-slow test-nightly test-hosts test-page mutants lint types format tables protocol networks \
 	bench results docs site site-check clean
 
 demo: .venv/installed
@@ -26,7 +26,10 @@ test: .venv/installed-dev lint types
 	$(BIN)/python -m pytest -q -n auto -m "not slow"
 
 test-slow: .venv/installed-dev
-	$(BIN)/python -m pytest -q -n auto -m slow
+	$(BIN)/python -m pytest -q -n auto -m "slow and not nightly"
+
+test-nightly: .venv/installed-dev
+	$(BIN)/python -m pytest -q -n auto -m nightly
 
 # torchvision, which timm and smp import, has no CPU build on PyPI: beside a CPU build of PyTorch it
 # does not load, and then keeps ptflops from being imported. So they have another environment.

@@ -11,6 +11,10 @@ declare_missing_operators()
 SHARED = Path(__file__).parents[2] / "shared"
 
 
+def pytest_collection_modifyitems(items):
+    items.sort(key=lambda item: item.get_closest_marker("minutes") is None)
+
+
 @pytest.fixture(scope="session", autouse=True)
 def one_thread():
     """Small networks are faster, and their sums reproducible, on one thread."""

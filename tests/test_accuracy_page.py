@@ -10,9 +10,15 @@ from skinseg.cli import app
 
 ROOT = Path(__file__).parents[1]
 RESULTS = json.loads((ROOT / "docs" / "results" / "accuracy.json").read_text())
+NIGHTLY = pytest.mark.nightly
+# Every day one run of each network; the scores of what ships are in test_bundled_weights.py, too.
+DAILY = {row["network"]: row for row in reversed(RESULTS["runs"])}.values()
+CHECKED = [
+    pytest.param(row, "scores", marks=() if row in DAILY else NIGHTLY)
+    for row in [*RESULTS["runs"], *RESULTS["shipped"]]
+]
 # Four passes for each image take their time: the flips are checked for what ships.
-CHECKED = [(row, "scores") for row in [*RESULTS["runs"], *RESULTS["shipped"]]]
-CHECKED += [(row, "scores_with_flips") for row in RESULTS["shipped"]]
+CHECKED += [pytest.param(row, "scores_with_flips", marks=NIGHTLY) for row in RESULTS["shipped"]]
 
 
 def test_the_page_is_made_of_the_json(monkeypatch):

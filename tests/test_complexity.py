@@ -39,6 +39,7 @@ def test_nine_rows_in_ten_agree_with_the_papers():
 
 
 @pytest.mark.slow
+@pytest.mark.minutes
 def test_the_tables_come_out_byte_for_byte(monkeypatch, tmp_path):
     monkeypatch.setattr(paper_tables, "RESULTS", tmp_path / "paper_tables")
     paper_tables.main()

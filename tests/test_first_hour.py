@@ -13,6 +13,7 @@ pytestmark = pytest.mark.skipif(not Path("/proc/self/maps").exists(), reason="ne
 
 
 @pytest.mark.slow
+@pytest.mark.minutes
 def test_the_first_hour(tmp_path):
     steps = walk(tmp_path).steps
     assert {step.chapter for step in steps} == {name for name, _ in CHAPTERS}

@@ -16,7 +16,7 @@ from skinseg.models.unet import UpBlock
 NETWORKS = skinseg.list_models()
 ABLATIONS = skinseg.list_models(module="ablations")
 FAMILIES = [name for name in NETWORKS if name not in ABLATIONS]
-# These differ from another network in a block; exporters need not see each of them every time.
+# These differ from another network in a block; exporters need not see each of them every day.
 VARIANTS = {*ABLATIONS, "cmunext", "cmunext_l", "mkunet", "mkunet_s", "segnet_ecdf"}
 VARIANTS |= {"transunet_small_ecdf", "utnetv2_small"}
 # A minute each to export with dynamic shapes; they differ from `mucmnet` in one number.
@@ -25,9 +25,8 @@ VARIANTS |= {"mucmnet", *MUCMNETS}
 # Half a minute each: the shipped networks, and one for each operator that none of them has.
 GENERATED = ["basic_unet", "egeunet", "lmsaunet", "malunet"]
 GENERATED += ["transunet_small", "ucmnet", "ultralight_vm_unet", "unext_s"]
-EXPORTED = [
-    pytest.param(name, marks=pytest.mark.slow if name in VARIANTS else ()) for name in NETWORKS
-]
+NIGHTLY = (pytest.mark.slow, pytest.mark.nightly)
+EXPORTED = [pytest.param(name, marks=NIGHTLY if name in VARIANTS else ()) for name in NETWORKS]
 # Of the large networks the matrix takes narrow ones. The full ones are in test_peers_*.py and in
 # test_segnet_transunet.py.
 SEGNET = {"channels": (8, 8, 16, 16, 16)}

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 from filling import fill
+from test_models import VARIANTS
 from torch import nn
 
 import skinseg
@@ -51,7 +52,13 @@ def test_shipped_networks_give_equal_logits_for_any_batch_and_size(name):
 
 @torch.no_grad()
 @pytest.mark.slow
-@pytest.mark.parametrize("name", sorted(skinseg.list_models()))
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=pytest.mark.nightly if name in VARIANTS else ())
+        for name in skinseg.list_models()
+    ],
+)
 def test_every_network_has_a_fast_form(name):
     if name == "segnet":
         pytest.skip("its unpooling follows the place of a maximum, which rounding may move")

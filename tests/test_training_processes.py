@@ -80,6 +80,7 @@ def test_two_processes_go_on_where_they_were(tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.minutes
 def test_killed_ten_times_and_resumed_it_is_the_uninterrupted_run(tmp_path):
     epochs, chance = 24, random.Random(2017)
     began = time.monotonic()
