@@ -10,7 +10,7 @@ from huggingface_hub import ModelCard
 from PIL import Image
 
 import skinseg
-from skinseg.hub import model_card, read_local_dir, weights_held
+from skinseg.hub import model_card, read_local_dir, weights_held, write_local_dir
 from skinseg.pretrained import BUNDLED, PretrainedCfg, file_hash
 
 
@@ -43,6 +43,25 @@ def test_changed_weights_lose_what_was_said_of_the_old_ones(tmp_path):
     card = (tmp_path / "README.md").read_text()
     assert "0.75" not in card
     assert "None recorded" in card
+
+
+def test_weights_in_half_precision_are_the_known_ones(tmp_path):
+    network = skinseg.create_model("basic_unet", pretrained=True)
+    known = network.pretrained_cfg
+    halved = {key: value.half() for key, value in network.state_dict().items()}
+    (tmp_path / "half").mkdir()
+    write_local_dir(tmp_path / "half", known, halved)
+    loaded = skinseg.create_model(f"local-dir:{tmp_path / 'half'}")
+    assert {value.dtype for value in loaded.state_dict().values()} == {torch.float32}
+    record = saved(loaded, tmp_path / "copy")
+    assert (record.metrics, record.license) == (known.metrics, known.license)
+    half, copy = (tmp_path / name / "model.safetensors" for name in ("half", "copy"))
+    assert half.read_bytes() == copy.read_bytes()
+
+
+def test_rounded_weights_are_not_the_known_ones(tmp_path):
+    skinseg.create_model("basic_unet", pretrained=True).half().save_pretrained(tmp_path)
+    assert read_local_dir(tmp_path).metrics == []
 
 
 def test_a_network_that_never_had_the_weights_makes_no_claim(tmp_path):

@@ -106,9 +106,17 @@ MUTANTS = [
     Mutant(
         "trained_weights_keep_their_scores",
         "skinseg/hub/save.py",
-        "torch.equal(value, own[key].cpu())",
-        "value.shape == own[key].shape",
+        "torch.equal(stored.to(own.dtype), own)",
+        "stored.shape == own.shape",
         "Weights that were trained further are saved as the known ones.",
+        tests=("save_pretrained",),
+    ),
+    Mutant(
+        "rounded_weights_are_the_known_ones",
+        "skinseg/hub/save.py",
+        "    return wide_enough and ",
+        "    return ",
+        "A network whose weights were rounded to half precision is saved as the exact one.",
         tests=("save_pretrained",),
     ),
     Mutant(
