@@ -22,6 +22,7 @@ DEFAULT_TAGS = {
     "lmsaunet": "isic2017",
     "malunet": "isic2017",
     "mkunet_t": "isic2017",
+    "mobilenetv3": "isic2017",
     "ucmnet": "isic2017",
     "unext_s": "isic2017",
 }

@@ -65,11 +65,12 @@ def main() -> None:
 
 
 def write_in_half_precision(run: Path, folder: Path) -> None:
-    """Write a run's weights and record into a folder, in a file of half the size."""
+    """Write a run's weights and record into a folder, in a file of about half the size."""
     trained = hub.read_local_dir(run)
     assert trained.file is not None
     weights = load_file(trained.file)
-    halved = {k: v.half() if v.is_floating_point() else v for k, v in weights.items()}
+    # Variances of BatchNorm go beyond the largest number of half precision.
+    halved = {key: value.half() if value.ndim > 1 else value for key, value in weights.items()}
     hub.write_local_dir(folder, trained, halved)
 
 
