@@ -304,6 +304,13 @@ def test_bicubic_products(align_corners, scale):
     torch.testing.assert_close(module(x), Bicubic()(x), atol=1e-5, rtol=0)
 
 
+def test_constants_lie_in_memory_as_their_shape_says():
+    # ExecuTorch refuses any other strides, of sides of 1 as well.
+    graph = fast_graph(skinseg.create_model("lmsaunet", channels=(8, 8, 16, 16)), (32, 32), 3)
+    for name, constant in graph.named_buffers():
+        assert constant.stride() == torch.empty(constant.shape).stride(), name
+
+
 @torch.no_grad()
 def test_spelled_out_group_norms():
     norm = fill(nn.Sequential(nn.Conv2d(3, 8, 1), nn.GroupNorm(4, 8))).eval()

@@ -63,7 +63,11 @@ def _compact(module: fx.GraphModule) -> fx.GraphModule:
     constants = nn.Module()
     for node in module.graph.nodes:
         if node.op == "get_attr":
-            constants.register_buffer(str(node.target), getattr(module, str(node.target)).detach())
+            tensor = getattr(module, str(node.target)).detach()
+            # ExecuTorch compares strides, and those of a transposed tensor (C, 1) are not plain,
+            # though it counts as contiguous.
+            plain = tensor.clone(memory_format=torch.contiguous_format)
+            constants.register_buffer(str(node.target), plain)
     graph = fx.Graph()
     graph.output(graph.graph_copy(module.graph, {}))
     return fx.GraphModule(constants, graph)
