@@ -208,7 +208,7 @@ def main() -> None:
     parser.add_argument("--hosts", nargs="+", metavar="WORD", help="networks with these in a name")
     parser.add_argument("--blocks", nargs="+", choices=list_blocks(), help="these blocks alone")
     parser.add_argument("--cells", type=int, help="stop after so many attempts")
-    parser.add_argument("--again", action="store_true", help="also what was wrong before")
+    parser.add_argument("--again", action="store_true", help="also what was not right before")
     parser.add_argument("--gib", type=int, help="memory that the attempts may take")
     arguments = parser.parse_args()
     if arguments.gib is not None:
@@ -267,7 +267,7 @@ def _told(host: Host, watched: Watched, block: str, kind: str) -> dict[str, Any]
 
 
 def _is_due(found: dict[str, Any] | None, again: bool) -> bool:
-    return found is None or (again and found["outcome"] in ("wrong", "error"))
+    return found is None or (again and found["outcome"] in ("wrong", "error", "memory"))
 
 
 if __name__ == "__main__":
