@@ -113,7 +113,7 @@ def test_source_distribution_holds_no_recorded_weights(dist):
     weights = [name for name in names if name.endswith(".safetensors")]
     assert {Path(name).parts[0] for name in weights} == {"skinseg", "tests"}
     assert {"README.md", "LICENSE", "pyproject.toml", "skinseg/py.typed"} <= set(names)
-    assert path.stat().st_size < 8e6
+    assert path.stat().st_size < 13e6
 
 
 @pytest.mark.slow

@@ -446,7 +446,7 @@ def test_predictors_of_files_refuse_what_they_cannot(files, image):
         "optimized",
         pytest.param("onnxruntime", marks=needs_onnx),
         pytest.param("openvino", marks=needs_onnx),
-        pytest.param("compile", marks=pytest.mark.slow),
+        pytest.param("compile", marks=(pytest.mark.slow, pytest.mark.nightly)),
     ],
 )
 def test_every_runtime_gives_the_same_masks(runtime, image):

@@ -22,8 +22,8 @@ VARIANTS |= {"transunet_small_ecdf", "utnetv2_small"}
 # A minute each to export with dynamic shapes; they differ from `mucmnet` in one number.
 MUCMNETS = {"mucmnet_2", "mucmnet_4", "mucmnet_8"}
 VARIANTS |= {"mucmnet", *MUCMNETS}
-# Half a minute each: the shipped networks, and one for each operator that none of them has.
-GENERATED = ["basic_unet", "egeunet", "lmsaunet", "malunet"]
+# Half a minute each: the first networks, and one for each operator that none of them has.
+GENERATED = ["egeunet", "lmsaunet", "malunet"]
 GENERATED += ["transunet_small", "ucmnet", "ultralight_vm_unet", "unext_s"]
 NIGHTLY = (pytest.mark.slow, pytest.mark.nightly)
 EXPORTED = [pytest.param(name, marks=NIGHTLY if name in VARIANTS else ()) for name in NETWORKS]
@@ -326,7 +326,10 @@ def test_torch_compile_without_graph_breaks(name):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", GENERATED)
+@pytest.mark.parametrize(
+    "name",
+    ["basic_unet", *(pytest.param(name, marks=pytest.mark.nightly) for name in GENERATED)],
+)
 def test_torch_compile_with_generated_code(name):
     network = create(name).eval()
     x = torch.randn(1, 3, 64, 64)

@@ -26,8 +26,18 @@ def test_blocks_in_odd_networks(name):
         assert found["outcome"] in ("right", "refused"), found
 
 
+# The blocks of the first three networks; the others are in the whole matrix, too.
+DAILY = ("cab", "dga", "ecdf", "gab", "ghpa", "iea", "sab")
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("block", list_blocks())
+@pytest.mark.parametrize(
+    "block",
+    [
+        pytest.param(block, marks=() if block in DAILY else pytest.mark.nightly)
+        for block in list_blocks()
+    ],
+)
 def test_every_block_in_every_odd_network(block):
     for host in ODD.values():
         watched = surgery_matrix.opened(host)
