@@ -227,6 +227,11 @@ def test_a_form_that_differs_is_refused():
         check_equal(lambda x: network(x) * 1.001, network, (64, 64))
 
 
+def test_rounding_of_torchs_own_layout_is_no_difference():
+    # Channels-last, LB-UNet's group normalization rounds ten times as much as otherwise.
+    optimize(skinseg.create_model("lbunet", pretrained=True), 256)
+
+
 def test_forms_of_the_last_sizes_are_kept(monkeypatch):
     fast = optimize(skinseg.create_model("basic_unet"), 32, verify=False)
     first = fast.prepare((32, 32))

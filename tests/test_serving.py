@@ -28,7 +28,7 @@ from typer.testing import CliRunner
 
 import skinseg
 from skinseg.cli import app as commands
-from skinseg.cli.serve import serve
+from skinseg.cli.serve import _predictor, serve
 from skinseg.data import Normalization, decode_rle, polygon_runs, read_mask, synthetic_lesion
 from skinseg.inference.preprocessing import Prepared
 from skinseg.serving import Limits, create_app, listen
@@ -481,6 +481,21 @@ def test_the_commands_limits_are_those_of_the_library():
     options = inspect.signature(serve).parameters
     for field in dataclasses.fields(Limits):
         assert options[field.name].default == field.default, field.name
+
+
+@pytest.mark.parametrize("error", [TypeError, skinseg.OptimizationError])
+def test_the_fast_form_is_served_where_there_is_one(monkeypatch, error):
+    served_by_default = [_predictor("basic_unet", None, workers=1)]
+
+    def refuse(*arguments):
+        raise error
+
+    monkeypatch.setattr("skinseg.optimization.optimize", refuse)
+    served_by_default.append(_predictor("basic_unet", None, workers=1))
+    fast, plain = (predictor.model for predictor in served_by_default)
+    assert isinstance(fast, skinseg.optimization.OptimizedModel)
+    assert isinstance(plain, skinseg.models.BasicUNet)
+    assert isinstance(_predictor("basic_unet", "torch").model, skinseg.models.BasicUNet)
 
 
 def test_wrong_use_of_the_command():

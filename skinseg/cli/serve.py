@@ -3,7 +3,7 @@
 import errno
 import ipaddress
 import socket
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -75,15 +75,15 @@ def serve(
             max_concurrency=max_concurrency,
             timeout=timeout,
         )
-        predictor = skinseg.inference.Predictor(
+        predictor = _predictor(
             model,
+            runtime,
             threshold=threshold,
             tta=tta,
             largest_component=largest_component,
             fill_holes=fill_holes,
             tile=tile,
             batch_size=batch_size,
-            runtime=runtime or _fastest(model),
             device=device,
             workers=workers,
         )
@@ -95,9 +95,17 @@ def serve(
     say("Stopped.")
 
 
-def _fastest(model: str) -> str | None:
-    """What serves a model unless a runtime is named: many requests outweigh a slower start."""
-    return None if skinseg.runtimes.is_exported_path(model) else "optimized"
+def _predictor(model: str, runtime: str | None, **settings: Any) -> skinseg.inference.Predictor:
+    """What serves a model: its fast form if it has one, unless a runtime is named.
+
+    Many requests outweigh a slower start.
+    """
+    if runtime is None and not skinseg.runtimes.is_exported_path(model):
+        try:
+            return skinseg.inference.Predictor(model, runtime="optimized", **settings)
+        except (TypeError, skinseg.OptimizationError):
+            pass  # A network of another library has none.
+    return skinseg.inference.Predictor(model, runtime=runtime, **settings)
 
 
 def _listening(host: str, port: int) -> socket.socket:

@@ -130,7 +130,7 @@ def check_equal(function: Function, model: SegmentationModel, size: tuple[int, i
 
     Raises:
         OptimizationError: If it is more than 1e-5 and more than four times the published form's
-            own, each measured against double precision.
+            own in the layout of memory that is worse, each measured against double precision.
     """
     device = next(model.parameters()).device
     exact = copy.deepcopy(model).double().eval()
@@ -139,8 +139,10 @@ def check_equal(function: Function, model: SegmentationModel, size: tuple[int, i
     with torch.no_grad():
         truth = exact(x.double())
         scale = max(1.0, float(truth.abs().max()))
-        rounding = float((published(x).double() - truth).abs().max()) / scale
-        error = float((function(x).double() - truth).abs().max()) / scale
+        # The fast form keeps maps channels-last, where torch's group normalization is less exact.
+        layouts = x, x.contiguous(memory_format=torch.channels_last)
+        rounding = max(_difference(published(y), truth) for y in layouts) / scale
+        error = _difference(function(x), truth) / scale
     if not error <= max(_TOLERANCE, _MULTIPLE * rounding):
         raise OptimizationError(
             f"the fast form for {size[0]}x{size[1]} images differs from the published network by "
@@ -148,6 +150,10 @@ def check_equal(function: Function, model: SegmentationModel, size: tuple[int, i
             "network itself, and please report it with the network's name and config"
         )
     return error
+
+
+def _difference(logits: torch.Tensor, truth: torch.Tensor) -> float:
+    return float((logits.double() - truth).abs().max())
 
 
 def _examples(model: SegmentationModel, size: tuple[int, int]) -> torch.Tensor:
