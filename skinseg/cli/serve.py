@@ -95,7 +95,7 @@ def serve(
     say("Stopped.")
 
 
-def _predictor(model: str, runtime: str | None, **settings: Any) -> skinseg.inference.Predictor:
+def _predictor(model: str, runtime: str | None, **settings: Any) -> "skinseg.inference.Predictor":
     """What serves a model: its fast form if it has one, unless a runtime is named.
 
     Many requests outweigh a slower start.
