@@ -90,6 +90,8 @@ def test_the_cheapest_network_tries_for_its_family():
     names = train_all(Done(), ["unext"])
     assert names[:3] == ["rate-unext_s-0.001", "rate-unext_s-0.003", "rate-unext_s-0.01"]
     assert names[3:] == [f"protocol-unext-{seed}" for seed in SEEDS]
+    plain = train_all(Done(), ["unet_1024"])
+    assert plain[:2] == ["rate-unet-0.001", "rate-unet-0.003"]
     six_stage = train_all(Done(), ["malunet", "egeunet"])
     assert not [name for name in six_stage if name.startswith("rate")]
 

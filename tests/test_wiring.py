@@ -165,11 +165,21 @@ def test_channels_last_is_not_chosen_where_onednn_would_write_outside_its_memory
     chosen = [memory_format(torch.nn.Sequential(conv), cpu, None) for conv in strided]
     assert chosen == [torch.contiguous_format, torch.channels_last]
     assert memory_format(strided[0], cpu, channels_last=True) == torch.channels_last
-    assert memory_format(strided[1], torch.device("cuda"), None) == torch.contiguous_format
     for name in skinseg.list_models():
         with torch.device("meta"):
             model = skinseg.create_model(name)
         assert memory_format(model, cpu, None) == torch.channels_last, name
+
+
+@pytest.mark.parametrize(
+    ("name", "layout"), [("unext", torch.contiguous_format), ("unet", torch.channels_last)]
+)
+def test_large_networks_learn_channels_last_on_a_gpu(name, layout):
+    with torch.device("meta"):
+        model = skinseg.create_model(name)
+    assert memory_format(model, torch.device("cuda"), None) == layout
+    assert memory_format(model, torch.device("mps"), None) == torch.contiguous_format
+    assert memory_format(model, torch.device("cuda"), channels_last=False) != torch.channels_last
 
 
 @pytest.mark.parametrize(("name", "count"), [("egeunet", 5), ("mkunet_t", 3)])

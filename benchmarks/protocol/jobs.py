@@ -20,8 +20,11 @@ LIGHT_BELOW = 2_000_000
 RATES = (3e-4, 1e-3, 3e-3, 1e-2)
 TRIAL_EPOCHS = 10
 # Modules whose networks are one skeleton are one family; any other module is a family of its own.
-SIX_STAGE = "six_stage"
-FAMILY_OF_MODULE = dict.fromkeys(("basic_unet", "malunet", "egeunet"), SIX_STAGE)
+SIX_STAGE, DOUBLE_CONV = "six_stage", "unet"
+FAMILY_OF_MODULE = {
+    **dict.fromkeys(("basic_unet", "malunet", "egeunet"), SIX_STAGE),
+    **dict.fromkeys(("unet", "unet_1024", "attention_unet", "unetpp"), DOUBLE_CONV),
+}
 # The recipe's own was chosen with MALUNet on the same held-out images: docs/results/trial_runs.md.
 SETTLED = {SIX_STAGE: RECIPE.learning_rate}
 

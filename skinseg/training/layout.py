@@ -3,8 +3,13 @@
 import torch
 from torch import nn
 
+from skinseg.complexity import count_parameters
+
 # Channels that oneDNN handles at once with the widest instructions of a CPU.
 _ONEDNN_BLOCK = 16
+# Parameters. On a GPU networks as large gain from channels last; in small ones depthwise
+# convolutions and normalization of few channels lose: docs/results/gpu_layout.md.
+_LARGE = 2_000_000
 
 
 def memory_format(
@@ -16,14 +21,17 @@ def memory_format(
         model: The network.
         device: Where it trains.
         channels_last: What the recipe says. None is channels last on a CPU, which is faster for
-            nearly all small networks, and torch's default elsewhere.
+            nearly all small networks, and on a CUDA GPU for networks of two million parameters
+            or more; torch's default elsewhere.
 
     Example:
         >>> memory_format(nn.Conv2d(3, 8, 3), torch.device("cpu"), None)
         torch.channels_last
     """
     if channels_last is None:
-        channels_last = device.type == "cpu" and not _writes_outside(model)
+        channels_last = (device.type == "cpu" and not _writes_outside(model)) or (
+            device.type == "cuda" and count_parameters(model).total >= _LARGE
+        )
     return torch.channels_last if channels_last else torch.contiguous_format
 
 

@@ -50,7 +50,7 @@ class Recipe:
             ends it early.
         precision: ``"float32"`` or ``"bfloat16"``, of the network's arithmetic.
         channels_last: Memory layout of maps and weights. None is channels last on a CPU, where it
-            is faster, and torch's default on a GPU.
+            is faster, and on a CUDA GPU for networks of two million parameters or more.
         seed: Random seed for order and augmentation.
 
     Raises:
