@@ -79,12 +79,9 @@ def difference(network: str, accumulate: int) -> float:
     return (apart / sum(float(true.square().sum()) for _, true in pairs)) ** 0.5
 
 
-def milliseconds(step: Step, layout: torch.memory_format = torch.contiguous_format) -> float:
-    """Return the time of a step on images of a layout, the median over rounds."""
-    parts = [
-        part._replace(x=part.x.contiguous(memory_format=layout))
-        for part in parts_of(1, step.recipe.size, step.recipe.batch_size)
-    ]
+def milliseconds(step: Step) -> float:
+    """Return the time of a step, the median over rounds."""
+    parts = parts_of(1, step.recipe.size, step.recipe.batch_size)
     times = []
     for _ in range(1 + ROUNDS):
         torch.cuda.synchronize()

@@ -7,6 +7,7 @@ docs/results/gpu_layout.json and .md.
 """
 
 import copy
+import time
 import warnings
 from typing import Any
 
@@ -15,7 +16,7 @@ import torch
 import skinseg
 from benchmarks.provenance import provenance
 from benchmarks.results import FOLDER, write_result
-from benchmarks.speed.captured_step import DEVICE, milliseconds
+from benchmarks.speed.captured_step import DEVICE, RATE, parts_of
 from skinseg.complexity import count_parameters
 from skinseg.training import get_recipe
 from skinseg.training.distributed import Distributed
@@ -23,17 +24,17 @@ from skinseg.training.layout import memory_format
 from skinseg.training.step import Step
 
 NETWORKS = (
-    *("malunet", "mkunet_s", "lmsaunet", "cmunext_s", "tinyunet", "segnet_ecdf", "unext"),
-    *("mobilevitv2", "bisenet", "cmunext", "unet", "attention_unet", "cmunext_l", "unetpp"),
+    *("segnet_ecdf", "unet", "cmunext_l", "attention_unet", "unetpp"),
     *("utnetv2", "transfuse_s", "unet_1024", "deeplabv3", "transunet_small"),
 )
 LAYOUTS = {"default": torch.contiguous_format, "channels last": torch.channels_last}
+WARMUP, STEPS = 3, 20
 PAGE = """# Memory layout of training on a GPU
 
 Written by `benchmarks/speed/gpu_layout.py` from `gpu_layout.json`: {hardware}, PyTorch
 {torch}, commit {commit}. A training step of eight images of 128x128, captured as a CUDA graph, in
-milliseconds; the recipe is `skinseg` without augmentation, and one process has the GPU alone. The
-trainer chooses the layout in bold unless the recipe says otherwise (`channels_last`).
+milliseconds, the mean of {steps} steps; the recipe is `skinseg` without augmentation. The trainer
+takes the layout in bold unless the recipe names one (`channels_last`).
 
 | network | parameters, M | default | channels last | ratio |
 |---|---|---|---|---|
@@ -41,21 +42,35 @@ trainer chooses the layout in bold unless the recipe says otherwise (`channels_l
 """
 
 
+def milliseconds(step: Step, layout: torch.memory_format) -> float:
+    """Return the mean time of a step on images of a layout."""
+    parts = [
+        part._replace(x=part.x.contiguous(memory_format=layout))
+        for part in parts_of(1, step.recipe.size, step.recipe.batch_size)
+    ]
+    for number in range(WARMUP + STEPS):
+        if number == WARMUP:
+            torch.cuda.synchronize()
+            started = time.perf_counter()
+        step(iter(parts), RATE)
+    torch.cuda.synchronize()
+    return round((time.perf_counter() - started) / STEPS * 1000, 2)
+
+
 def measure(name: str) -> dict[str, Any]:
-    """Return a network's times in both layouts, and the one that the trainer chooses."""
+    """Return a network's times in both layouts, and the one that the trainer takes."""
     torch.manual_seed(0)
     recipe = get_recipe("skinseg")
     network = skinseg.create_model(name).to(DEVICE).train()
-    chosen = memory_format(network, DEVICE, None)
+    taken = memory_format(network, DEVICE, None)
     times = {}
     for layout, memory in LAYOUTS.items():
         model = copy.deepcopy(network).to(memory_format=memory)  # type: ignore[call-overload]
-        step = Step(model, recipe, Distributed(DEVICE))
-        times[layout] = milliseconds(step, memory)
+        times[layout] = milliseconds(Step(model, recipe, Distributed(DEVICE)), memory)
     return {
         "parameters": count_parameters(network).total,
         "milliseconds": times,
-        "chosen": next(layout for layout, memory in LAYOUTS.items() if memory == chosen),
+        "taken": next(layout for layout, memory in LAYOUTS.items() if memory == taken),
     }
 
 
@@ -65,7 +80,7 @@ def page(results: dict[str, Any]) -> str:
     for network, found in results["networks"].items():
         times = found["milliseconds"]
         cells = [
-            f"**{times[layout]:.1f}**" if layout == found["chosen"] else f"{times[layout]:.1f}"
+            f"**{times[layout]:.1f}**" if layout == found["taken"] else f"{times[layout]:.1f}"
             for layout in LAYOUTS
         ]
         ratio = times["channels last"] / times["default"]
@@ -76,6 +91,7 @@ def page(results: dict[str, Any]) -> str:
         hardware=origin["hardware"],
         torch=origin["torch"],
         commit=origin["commit"][:8],
+        steps=STEPS,
         rows="\n".join(rows),
     )
 
