@@ -36,10 +36,7 @@ from skinseg.runtimes.files import open_file
 
 RESULTS = FOLDER / "latency"
 # Those that ship, and a large one that they are compared with.
-NETWORKS = (
-    *("malunet", "egeunet", "basic_unet", "lmsaunet", "unext_s", "lbunet", "ucmnet", "mkunet_t"),
-    "unet",
-)
+NETWORKS = (*dict.fromkeys(name.split(".")[0] for name in skinseg.list_pretrained()), "unet")
 # Threads, batch, size. The first is the one that the aims are for, and alone has compiled networks,
 # since torch.compile takes most of a minute for each.
 SETTINGS = ((1, 1, 256), (1, 1, 128), (2, 1, 256), (1, 8, 256))
