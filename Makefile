@@ -34,8 +34,8 @@ test-nightly: .venv/installed-dev
 # torchvision, which timm and smp import, has no CPU build on PyPI: beside a CPU build of PyTorch it
 # does not load, and then keeps ptflops from being imported. So they have another environment.
 test-hosts: .venv-hosts/installed
-	.venv-hosts/bin/python -m pytest -q -n auto tests/test_third_party.py tests/test_docs.py \
-		tests/test_peers_backbones.py tests/test_peers_mobile.py
+	.venv-hosts/bin/python -m pytest -q -n auto -m hosts tests/test_third_party.py \
+		tests/test_docs.py tests/test_peers_backbones.py tests/test_peers_mobile.py
 
 # Headless Chromium (Debian: apt install chromium-driver) on the built page.
 test-page: .venv/installed-dev demo-page build/npm/axe.min.js

@@ -14,7 +14,19 @@ THIRD_PARTIES = {"lightning", "monai", "segmentation_models_pytorch", "timm", "t
 LINK = re.compile(r"\]\((?!https?:|#)([^)#]+)")
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def needs_third_parties(page):
+    code = "".join(BLOCK.findall(page.read_text(encoding="utf-8")))
+    return re.search(rf"^ *(import|from) ({'|'.join(THIRD_PARTIES)})\b", code, re.MULTILINE)
+
+
+@pytest.mark.parametrize(
+    "page",
+    [
+        pytest.param(page, marks=pytest.mark.hosts if needs_third_parties(page) else ())
+        for page in PAGES
+    ],
+    ids=lambda page: page.name,
+)
 def test_python_blocks_run_in_order(page, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     names = {}

@@ -17,8 +17,8 @@ NETWORKS = skinseg.list_models()
 ABLATIONS = skinseg.list_models(module="ablations")
 FAMILIES = [name for name in NETWORKS if name not in ABLATIONS]
 # These differ from another network in a block; exporters need not see each of them every day.
-VARIANTS = {*ABLATIONS, "cmunext", "cmunext_l", "mkunet", "mkunet_s", "segnet_ecdf"}
-VARIANTS |= {"transunet_small_ecdf", "utnetv2_small"}
+VARIANTS = {*ABLATIONS, "cmunext", "cmunext_l", "lmsaunet_n8", "mkunet", "mkunet_s", "segnet_ecdf"}
+VARIANTS |= {"transunet_small_ecdf", "unext", "utnetv2"}
 # A minute each to export with dynamic shapes; they differ from `mucmnet` in one number.
 MUCMNETS = {"mucmnet_2", "mucmnet_4", "mucmnet_8"}
 VARIANTS |= {"mucmnet", *MUCMNETS}

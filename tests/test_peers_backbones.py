@@ -90,6 +90,7 @@ def test_parameters_are_the_published(name, arguments, parameters):
 
 
 @torch.no_grad()
+@pytest.mark.hosts
 @pytest.mark.parametrize(("name", "published", "part"), PUBLISHED)
 def test_features_are_timms_with_its_weights(timm, name, published, part, tmp_path):
     torch.manual_seed(0)
@@ -112,6 +113,7 @@ def test_features_are_timms_with_its_weights(timm, name, published, part, tmp_pa
 
 
 @torch.no_grad()
+@pytest.mark.hosts
 def test_tokens_are_timms_with_its_weights(timm, tmp_path):
     torch.manual_seed(0)
     theirs = vary(timm.create_model("deit_small_patch16_224"))

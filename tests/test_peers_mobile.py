@@ -35,6 +35,7 @@ def vary(network):
 
 
 @torch.no_grad()
+@pytest.mark.hosts
 @pytest.mark.parametrize(("name", "width"), ENCODERS)
 def test_features_are_timms_with_its_weights(timm, name, width, tmp_path):
     torch.manual_seed(0)
@@ -52,6 +53,7 @@ def test_features_are_timms_with_its_weights(timm, name, width, tmp_path):
 
 
 @pytest.mark.parametrize(("name", "width"), ENCODERS)
+@pytest.mark.hosts
 def test_whole_classifiers_of_timm_load(timm, name, width, tmp_path):
     theirs = timm.create_model(ENCODERS[name, width])
     torch.save(theirs.state_dict(), tmp_path / "classifier.pth")

@@ -17,6 +17,8 @@ EXAMPLES = Path(__file__).parents[1] / "docs" / "examples"
 SMP = ["ecdf_decoder", "dga_bottleneck", "bridged_skips", "gab_skips", "everything"]
 MONAI = ["ecdf_everywhere", "ghpa_deep", "iea_deep", "sab_skips", "cab_skips"]
 
+pytestmark = pytest.mark.hosts
+
 
 @pytest.fixture(autouse=True)
 def seed():
