@@ -130,6 +130,16 @@ def test_a_job_is_one_process_s_alone_until_it_is_done_or_given_up(tiny):
         assert not done
 
 
+def test_epochs_count_that_a_run_can_go_on_from(tmp_path):
+    job = Job("unet", 1e-3, 0)
+    run = tmp_path / job.name
+    run.mkdir()
+    (run / "log.json").write_text("[{}, {}]")
+    assert records.Records(tmp_path).epochs_done(job) == 0
+    (run / "checkpoint.pt").touch()
+    assert records.Records(tmp_path).epochs_done(job) == 2
+
+
 def test_a_process_waits_for_what_others_find(monkeypatch, tiny):
     found = records.Records(tiny / "runs")
     trained = []

@@ -83,8 +83,9 @@ class Records:
                 yield self.find(job) is None
 
     def epochs_done(self, job: Job) -> int:
-        """How many epochs of a run there are so far."""
-        return epochs_done(self.runs / job.name)
+        """How many epochs of a run there are to go on from."""
+        run = self.runs / job.name
+        return epochs_done(run) if (run / "checkpoint.pt").is_file() else 0
 
     def write(self, job: Job, record: Record) -> None:
         """Write a job's record beside its run."""
