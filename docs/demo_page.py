@@ -35,6 +35,7 @@ TITLES = {
     "malunet": "MALUNet",
     "mkunet_t": "MK-UNet-T",
     "ucmnet": "UCM-Net",
+    "ultralight_vm_unet": "UltraLight VM-UNet",
     "unext_s": "UNeXt-S",
 }
 SAMPLES = (9, 2, 6, 11)  # Seeds, as on the front page of the documentation.

@@ -24,6 +24,7 @@ DEFAULT_TAGS = {
     "mkunet_t": "isic2017",
     "mobilenetv3": "isic2017",
     "ucmnet": "isic2017",
+    "ultralight_vm_unet": "isic2017",
     "unext": "isic2017",
     "unext_s": "isic2017",
 }
