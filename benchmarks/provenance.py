@@ -2,7 +2,9 @@
 
 import platform
 import subprocess
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -18,6 +20,15 @@ def provenance() -> dict[str, str | int | list[str]]:
         "python": platform.python_version(),
         "hardware": torch.cuda.get_device_name() if torch.cuda.is_available() else _processor(),
         "threads": torch.get_num_threads(),
+    }
+
+
+def page_fields(origin: Mapping[str, Any]) -> dict[str, str]:
+    """Return what a page says of its origin: hardware, version of torch, commit."""
+    return {
+        "hardware": origin["hardware"],
+        "torch": origin["torch"],
+        "commit": origin["commit"][:8],
     }
 
 

@@ -52,8 +52,8 @@ def test_features_are_timms_with_its_weights(timm, name, width, tmp_path):
             torch.testing.assert_close(ours, expected, atol=1e-5 * scale, rtol=0)
 
 
-@pytest.mark.parametrize(("name", "width"), ENCODERS)
 @pytest.mark.hosts
+@pytest.mark.parametrize(("name", "width"), ENCODERS)
 def test_whole_classifiers_of_timm_load(timm, name, width, tmp_path):
     theirs = timm.create_model(ENCODERS[name, width])
     torch.save(theirs.state_dict(), tmp_path / "classifier.pth")

@@ -165,6 +165,7 @@ def test_channels_last_is_not_chosen_where_onednn_would_write_outside_its_memory
     chosen = [memory_format(torch.nn.Sequential(conv), cpu, None) for conv in strided]
     assert chosen == [torch.contiguous_format, torch.channels_last]
     assert memory_format(strided[0], cpu, channels_last=True) == torch.channels_last
+    assert memory_format(strided[1], torch.device("cuda"), None) == torch.contiguous_format
     for name in skinseg.list_models():
         with torch.device("meta"):
             model = skinseg.create_model(name)

@@ -16,7 +16,7 @@ from typing import Any
 
 from benchmarks.first_hour import bad_inputs, data, masks, publishing, scores, training
 from benchmarks.first_hour.terminal import Terminal
-from benchmarks.provenance import provenance
+from benchmarks.provenance import page_fields, provenance
 from benchmarks.results import FOLDER, write_result
 
 CHAPTERS = (
@@ -68,9 +68,7 @@ def page(results: dict[str, Any]) -> str:
     ]
     threads = origin["threads"]
     return PAGE.format(
-        commit=origin["commit"][:8],
-        torch=origin["torch"],
-        hardware=origin["hardware"],
+        **page_fields(origin),
         threads=f"{threads} thread" + "s" * (threads != 1),
         steps=len(steps),
         interrupted=sum(bool(step["interrupted"]) for step in steps),

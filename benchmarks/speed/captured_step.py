@@ -15,7 +15,7 @@ from typing import Any
 import torch
 
 import skinseg
-from benchmarks.provenance import provenance
+from benchmarks.provenance import page_fields, provenance
 from benchmarks.results import FOLDER, write_result
 from skinseg.training import get_recipe
 from skinseg.training.distributed import Distributed
@@ -79,17 +79,25 @@ def difference(network: str, accumulate: int) -> float:
     return (apart / sum(float(true.square().sum()) for _, true in pairs)) ** 0.5
 
 
+def expect_other_streams() -> None:
+    """Let torch not warn of streams that differ: a graph is captured on one of its own."""
+    warnings.filterwarnings("ignore", message="The AccumulateGrad node's stream")
+
+
+def mean_milliseconds(step: Step, parts: list[MicroBatch], count: int) -> float:
+    """Return the mean time of so many steps."""
+    torch.cuda.synchronize()
+    started = time.perf_counter()
+    for _ in range(count):
+        step(iter(parts), RATE)
+    torch.cuda.synchronize()
+    return (time.perf_counter() - started) / count * 1000
+
+
 def milliseconds(step: Step) -> float:
     """Return the time of a step, the median over rounds."""
     parts = parts_of(1, step.recipe.size, step.recipe.batch_size)
-    times = []
-    for _ in range(1 + ROUNDS):
-        torch.cuda.synchronize()
-        started = time.perf_counter()
-        for _ in range(STEPS):
-            step(iter(parts), RATE)
-        torch.cuda.synchronize()
-        times.append((time.perf_counter() - started) / STEPS * 1000)
+    times = [mean_milliseconds(step, parts, STEPS) for _ in range(1 + ROUNDS)]
     return round(statistics.median(times[1:]), 2)
 
 
@@ -114,18 +122,11 @@ def page(results: dict[str, Any]) -> str:
         images = 1000 * get_recipe("skinseg").batch_size / captured
         cells = (f"{captured:.1f}", f"{plain:.1f}", f"{plain / captured:.1f}", f"{images:,.0f}")
         rows.append(f"| `{network}` | {' | '.join(cells)} | {apart:.0e} |")
-    origin = results["provenance"]
-    return PAGE.format(
-        hardware=origin["hardware"],
-        torch=origin["torch"],
-        commit=origin["commit"][:8],
-        rows="\n".join(rows),
-    )
+    return PAGE.format(**page_fields(results["provenance"]), rows="\n".join(rows))
 
 
 def main() -> None:
-    # The streams differ on purpose: a graph is captured on one of its own.
-    warnings.filterwarnings("ignore", message="The AccumulateGrad node's stream")
+    expect_other_streams()
     networks = {}
     for network in NETWORKS:
         captured, plain = steps_of(network, 1)

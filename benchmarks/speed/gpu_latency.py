@@ -14,7 +14,7 @@ import torch
 from torch import nn
 
 import skinseg
-from benchmarks.provenance import provenance
+from benchmarks.provenance import page_fields, provenance
 from benchmarks.results import FOLDER, write_result
 from benchmarks.speed.latency_page import BASE
 
@@ -85,12 +85,9 @@ def measure(name: str) -> dict[str, dict[str, float]]:
 
 def page(results: dict[str, Any]) -> str:
     """Return the page of the figures."""
-    origin = results["provenance"]
     lines = [
         PAGE.format(
-            hardware=origin["hardware"],
-            torch=origin["torch"],
-            commit=origin["commit"][:8],
+            **page_fields(results["provenance"]),
             size=SIZE,
             rounds=ROUNDS,
         )

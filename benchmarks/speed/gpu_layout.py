@@ -7,16 +7,19 @@ docs/results/gpu_layout.json and .md.
 """
 
 import copy
-import time
-import warnings
 from typing import Any
 
 import torch
 
 import skinseg
-from benchmarks.provenance import provenance
+from benchmarks.provenance import page_fields, provenance
 from benchmarks.results import FOLDER, write_result
-from benchmarks.speed.captured_step import DEVICE, RATE, parts_of
+from benchmarks.speed.captured_step import (
+    DEVICE,
+    expect_other_streams,
+    mean_milliseconds,
+    parts_of,
+)
 from skinseg.complexity import count_parameters
 from skinseg.training import get_recipe
 from skinseg.training.distributed import Distributed
@@ -48,13 +51,8 @@ def milliseconds(step: Step, layout: torch.memory_format) -> float:
         part._replace(x=part.x.contiguous(memory_format=layout))
         for part in parts_of(1, step.recipe.size, step.recipe.batch_size)
     ]
-    for number in range(WARMUP + STEPS):
-        if number == WARMUP:
-            torch.cuda.synchronize()
-            started = time.perf_counter()
-        step(iter(parts), RATE)
-    torch.cuda.synchronize()
-    return round((time.perf_counter() - started) / STEPS * 1000, 2)
+    mean_milliseconds(step, parts, WARMUP)
+    return round(mean_milliseconds(step, parts, STEPS), 2)
 
 
 def measure(name: str) -> dict[str, Any]:
@@ -86,19 +84,14 @@ def page(results: dict[str, Any]) -> str:
         ratio = times["channels last"] / times["default"]
         millions = found["parameters"] / 1e6
         rows.append(f"| `{network}` | {millions:.2f} | {' | '.join(cells)} | {ratio:.2f} |")
-    origin = results["provenance"]
-    return PAGE.format(
-        hardware=origin["hardware"],
-        torch=origin["torch"],
-        commit=origin["commit"][:8],
-        steps=STEPS,
-        rows="\n".join(rows),
-    )
+    # How it was measured, where that was not by this script on an idle machine.
+    note = results.get("note", "")
+    origin = page_fields(results["provenance"])
+    return PAGE.format(**origin, steps=STEPS, rows="\n".join(rows)) + (note and f"\n{note}\n")
 
 
 def main() -> None:
-    # The streams differ on purpose: a graph is captured on one of its own.
-    warnings.filterwarnings("ignore", message="The AccumulateGrad node's stream")
+    expect_other_streams()
     networks = {name: measure(name) for name in NETWORKS}
     results = {"provenance": provenance(), "networks": networks}
     write_result(FOLDER / "gpu_layout", results, page(results))

@@ -7,8 +7,8 @@ from skinseg.complexity import count_parameters
 
 # Channels that oneDNN handles at once with the widest instructions of a CPU.
 _ONEDNN_BLOCK = 16
-# Parameters. On a GPU networks as large gain from channels last; in small ones depthwise
-# convolutions and normalization of few channels lose: docs/results/gpu_layout.md.
+# Parameters. On a GPU networks as large are faster channels last, but for TransFuse-S; the one
+# smaller network that was measured is slower: docs/results/gpu_layout.md.
 _LARGE = 2_000_000
 
 
@@ -29,10 +29,14 @@ def memory_format(
         torch.channels_last
     """
     if channels_last is None:
-        channels_last = (device.type == "cpu" and not _writes_outside(model)) or (
-            device.type == "cuda" and count_parameters(model).total >= _LARGE
-        )
+        channels_last = _is_faster_channels_last(model, device)
     return torch.channels_last if channels_last else torch.contiguous_format
+
+
+def _is_faster_channels_last(model: nn.Module, device: torch.device) -> bool:
+    if device.type == "cpu":
+        return not _writes_outside(model)
+    return device.type == "cuda" and count_parameters(model).total >= _LARGE
 
 
 def _writes_outside(model: nn.Module) -> bool:
