@@ -33,6 +33,7 @@ TITLES = {
     "lbunet": "LB-UNet",
     "lmsaunet": "LMSAUNet",
     "malunet": "MALUNet",
+    "mkunet_s": "MK-UNet-S",
     "mkunet_t": "MK-UNet-T",
     "ucmnet": "UCM-Net",
     "ultralight_vm_unet": "UltraLight VM-UNet",

@@ -21,6 +21,7 @@ DEFAULT_TAGS = {
     "lbunet": "isic2017",
     "lmsaunet": "isic2017",
     "malunet": "isic2017",
+    "mkunet_s": "isic2017",
     "mkunet_t": "isic2017",
     "mobilenetv3": "isic2017",
     "ucmnet": "isic2017",

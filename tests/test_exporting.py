@@ -207,6 +207,34 @@ def test_half_precision_halves_the_file(files, image):
     assert np.mean(masks[0] != masks[1]) < 2e-3
 
 
+@needs_onnx
+def test_half_precision_leaves_out_what_runtimes_infer(files):
+    import onnx
+
+    graphs = [onnx.load(files("onnx", size=64, half=half).path).graph for half in (False, True)]
+    assert [bool(graph.value_info) for graph in graphs] == [True, False]
+
+
+class Difference(nn.Module):
+    """Of two images that lie side by side in a dimension."""
+
+    num_classes, in_chans = 1, 3
+
+    def forward(self, x):
+        first, second = torch.stack([x, x.flip(3)], dim=2).unbind(2)
+        return (first - 2 * second)[:, :1]
+
+
+@needs_onnx
+def test_a_part_is_one_node(tmp_path):
+    import onnx
+
+    report = skinseg.export(Difference(), tmp_path / "parts.onnx", size=64)
+    nodes = [node.op_type for node in onnx.load(report.path).graph.node]
+    assert nodes.count("Gather") == 2 and "Squeeze" not in nodes, nodes
+    assert all(check.passed for check in report.checks)
+
+
 class OneClass(nn.Module):
     """A network that is none of the package's, with a constant that fits no verification."""
 
