@@ -48,6 +48,8 @@ STRONG_AUGMENTATION = Augmentation(
 # Of weights that ship. Other sets frame lesions in other ways: lesions of many sizes, at some cost
 # on this one.
 MANY_SIZES = Augmentation(zoom=(0.8, 1.6))
+# Learning rates that the protocol chose: docs/results/networks.md.
+LONG_RATES = {"malunet": 3e-3, "unext_s": 3e-3, "unext": 3e-3, "lbunet": 1e-2, "mobilenetv3": 1e-2}
 FIXED = Normalization(kind="mean_std", mean=(0.5,) * 3, std=(0.25,) * 3)
 # What `skinseg` was before: strong changes of size, color and light, and one scale of brightness.
 STRONG = Recipe(
@@ -145,6 +147,16 @@ def _runs() -> dict[str, Run]:
             runs[f"paper73-{network}-300-{seed}"] = Run(network, "paper73", "300", last)
             best = get_recipe("skinseg", epochs=300, seed=seed, augmentation=MANY_SIZES)
             runs[f"official-{network}-300-{seed}"] = Run(network, "official", "shipped", best)
+    for network, rate in LONG_RATES.items():
+        # The networks that had 300 epochs did best after some hundred, while the rate was high.
+        long = get_recipe(
+            "skinseg",
+            epochs=300,
+            early_stop=60,
+            learning_rate=rate,
+            augmentation=MANY_SIZES,
+        )
+        runs[f"official-{network}-long"] = Run(network, "official", "shipped", long)
     for name, changes in TRIALS.items():
         recipe = get_recipe("paper-malunet", **{**TRIED, **changes})
         teacher = "soft" if recipe.soft_weight else None
