@@ -11,8 +11,9 @@ import json
 from typing import Any
 
 import skinseg
+from benchmarks.costs.counts import count_macs
 from benchmarks.results import FOLDER, ROOT, write_result
-from skinseg.complexity import COUNTERS, count_parameters, model_complexity, thop_parameters
+from skinseg.complexity import COUNTERS, count_parameters, thop_parameters
 from skinseg.models import SegmentationModel
 
 FIGURES = ROOT / "benchmarks" / "paper_figures.json"
@@ -186,7 +187,7 @@ def build(name: str, num_classes: int = 1) -> SegmentationModel:
 def measure(name: str, num_classes: int = 1) -> dict[str, dict[str, int]]:
     """All readings of a network's parameters and multiply-accumulates."""
     model = build(name, num_classes)
-    macs = model_complexity(model, INPUT, counters=list(COUNTERS), repeats=0).macs
+    macs = count_macs(model, INPUT, list(COUNTERS))
     parameters = {"all": count_parameters(model).total, "thop": thop_parameters(model, INPUT)}
     return {"parameters": parameters, "macs": macs}
 

@@ -18,17 +18,17 @@ from torch import nn
 from torch.nn import functional as F
 
 import skinseg
+from benchmarks.costs.counts import count
 from benchmarks.costs.paper_tables import Match, match
 from benchmarks.provenance import provenance
 from benchmarks.results import FOLDER, ROOT, write_result
-from skinseg.complexity import COUNTERS
 from skinseg.models import UTNetV2
 from skinseg.models.features import FeaturePyramid
 
 FIGURES = ROOT / "benchmarks" / "paper_figures.json"
 TABLE = "egeunet_table1_isic2018"
 RESULTS = FOLDER / "peer_readings"
-INPUT = (1, 3, 256, 256)
+INPUT = (3, 256, 256)
 MAC_COUNTERS = ("torch", "thop")
 # What each row of the table is made of here.
 ENCODERS = {"MobileViTv2": "mobilevitv2", "MobileNetv3": "mobilenetv3"}
@@ -178,24 +178,16 @@ def readings() -> Iterator[tuple[str, str, nn.Module]]:
         yield "UTNetV2", what, network
 
 
-@torch.no_grad()
-def count(network: nn.Module) -> dict[str, Any]:
-    """Parameters, and multiply-accumulates by counter."""
-    network.eval()
-    macs = {name: COUNTERS[name](network, torch.zeros(INPUT)) for name in MAC_COUNTERS}
-    return {"parameters": sum(p.numel() for p in network.parameters()), "macs": macs}
-
-
 def results() -> dict[str, Any]:
     rows = json.loads(FIGURES.read_text(encoding="utf-8"))[TABLE]
     printed = {row["model"]: (row["params_m"], row["gflops"]) for row in rows}
-    data: dict[str, Any] = {"input": list(INPUT[1:]), **provenance(), "rows": {}}
+    data: dict[str, Any] = {"input": list(INPUT), **provenance(), "rows": {}}
     for row, what, network in readings():
         parameters, gmacs = printed[row]
         entry = data["rows"].setdefault(
             row, {"parameters_m": parameters, "gmacs": gmacs, "readings": []}
         )
-        entry["readings"].append({"what": what, **count(network)})
+        entry["readings"].append({"what": what, **count(network, INPUT, MAC_COUNTERS)})
     return data
 
 
