@@ -75,7 +75,7 @@ protocol: .venv/installed-dev
 networks: .venv/installed-dev
 	$(BIN)/python benchmarks/protocol/networks.py --data $(DATA) --runs runs/protocol --device $(DEVICE)
 
-# Twenty minutes on an idle machine.
+# Some minutes for each network; it wants an idle machine.
 bench: .venv/installed-dev
 	$(BIN)/python benchmarks/speed/latency.py
 
