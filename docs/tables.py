@@ -49,33 +49,42 @@ def published() -> list[str]:
     return [name for name in skinseg.list_models() if name not in ablations]
 
 
+def with_weights() -> dict[str, dict[str, Any]]:
+    """Scores of the networks that have weights, the highest pooled IoU first."""
+    cfgs = {name: skinseg.get_pretrained_cfg(name) for name in published()}
+    scores = {name: official_scores(cfg.metrics)[0] for name, cfg in cfgs.items() if cfg}
+    return dict(sorted(scores.items(), key=lambda item: -item[1]["pooled_iou"]))
+
+
+def costs(name: str) -> list[str]:
+    """Parameters and multiply-accumulates."""
+    entry = CATALOG[name]
+    return [f"{entry['parameters']:,}", f"{int(entry['macs']) / 1e9:.3f} G"]
+
+
 def networks() -> str:
-    """Every published network with its size, and what its default weights score."""
-    rows = []
-    for name in published():
-        parameters = sum(p.numel() for p in skinseg.create_model(name).parameters())
-        cfg = skinseg.get_pretrained_cfg(name)
-        scores = official_scores(cfg.metrics)[0] if cfg else {}
-        shown = ("pooled_iou", "pooled_dice", "mean_iou", "mean_dice")
-        rows.append(
-            [
-                f"`{name}`",
-                f"{parameters:,}",
-                f"`{cfg.name}`" if cfg else "",
-                *(figures(scores, score, decimals=3) for score in shown),
-            ]
-        )
-    columns = ["network", "parameters", "weights", "IoU", "Dice", "IoU per image"]
+    """The networks that have weights: costs and scores."""
+    shown = ("pooled_iou", "pooled_dice", "mean_iou", "mean_dice")
+    rows = [
+        [f"`{name}`", *costs(name), *(figures(scores, score, decimals=3) for score in shown)]
+        for name, scores in with_weights().items()
+    ]
+    columns = ["network", "parameters", "multiply-accumulates", "IoU", "Dice", "IoU per image"]
     return table([*columns, "Dice per image"], rows)
+
+
+def without_weights() -> str:
+    """The names of the other networks, in one sentence."""
+    trained = with_weights()
+    *names, last = (f"`{name}`" for name in published() if name not in trained)
+    return f"Without weights so far: {', '.join(names)} and {last}."
 
 
 def entrypoints() -> str:
     """Every published network with its page, its costs and its one-line description."""
     rows = []
     for name in published():
-        entry = CATALOG[name]
-        cost = f"{int(entry['macs']) / 1e9:.3f} G"
-        rows.append([page_link(name), f"{entry['parameters']:,}", cost, str(entry["summary"])])
+        rows.append([page_link(name), *costs(name), str(CATALOG[name]["summary"])])
     return table(["network", "parameters", "multiply-accumulates", "what it is"], rows)
 
 
@@ -85,16 +94,15 @@ def page_link(name: str) -> str:
 
 
 def shipped() -> str:
-    """The networks that have weights: what they cost and score."""
-    rows = []
-    for name in published():
-        cfg = skinseg.get_pretrained_cfg(name)
-        if cfg is not None:
-            entry, scores = CATALOG[name], official_scores(cfg.metrics)[0]
-            cost = f"{int(entry['macs']) / 1e9:.2f} G"
-            dice = figures(scores, "pooled_dice", decimals=3)
-            iou = figures(scores, "pooled_iou", decimals=3)
-            rows.append([page_link(name), f"{entry['parameters']:,}", cost, iou, dice])
+    """The networks that have weights, with their pages and their pooled scores."""
+    rows = [
+        [
+            page_link(name),
+            *costs(name),
+            *(figures(scores, score, decimals=3) for score in ("pooled_iou", "pooled_dice")),
+        ]
+        for name, scores in with_weights().items()
+    ]
     return table(["network", "parameters", "multiply-accumulates", "IoU", "Dice"], rows)
 
 
@@ -141,8 +149,7 @@ def choice() -> str:
         [
             budget,
             f"`{name}`",
-            f"{rows[name]['parameters']:,}",
-            f"{rows[name]['macs'] / 1e9:.3f} G",
+            *costs(name),
             f"{times[name]:.1f} ms" if name in times else "not measured",
             f"{100 * iou[name]:.1f} %",
             "yes" if skinseg.is_model_pretrained(name) else "no",
@@ -267,6 +274,7 @@ def blocks() -> str:
 
 MAKERS = (
     networks,
+    without_weights,
     entrypoints,
     choice,
     shipped,
