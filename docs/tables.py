@@ -228,7 +228,10 @@ def training(recipe: Mapping[str, Any]) -> str:
         return UNKNOWN
     text = f"epoch {kept_epoch(recipe)}, seed {recipe['seed']}"
     if "hours" in recipe:
-        text += f", {recipe['hours']} h on {recipe['hardware']} ({recipe['threads']} thread)"
+        # A run may have gone on on another machine.
+        parts = [recipe, *recipe.get("continued_by", [])]
+        hardware = " and ".join(dict.fromkeys(part["hardware"] for part in parts))
+        text += f", {recipe['hours']} h on {hardware} ({recipe['threads']} thread)"
     return text
 
 
