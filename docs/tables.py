@@ -53,7 +53,7 @@ def with_weights() -> dict[str, dict[str, Any]]:
     """Scores of the networks that have weights, the highest pooled IoU first."""
     cfgs = {name: skinseg.get_pretrained_cfg(name) for name in published()}
     scores = {name: official_scores(cfg.metrics)[0] for name, cfg in cfgs.items() if cfg}
-    return dict(sorted(scores.items(), key=lambda item: -item[1]["pooled_iou"]))
+    return dict(sorted(scores.items(), key=lambda item: -item[1].get("pooled_iou", 0)))
 
 
 def costs(name: str) -> list[str]:
