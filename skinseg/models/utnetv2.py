@@ -5,7 +5,6 @@ from itertools import pairwise
 from typing import Any
 
 import torch
-from einops import rearrange
 from torch import nn
 from torch.nn import functional as F
 
@@ -17,11 +16,11 @@ from skinseg.models.bidirectional_attention import (
 )
 from skinseg.models.citation import Citation
 from skinseg.models.features import FeatureInfo
+from skinseg.models.semantic_map import FUSION_HEADS, SemanticMapFusion, SemanticMapGeneration
 from skinseg.registry import register_model
 
 # Attention heads of the stages at 1/2 (which has no attention), 1/4, 1/8 and 1/16.
 HEADS = (1, 4, 8, 16)
-FUSION_HEADS = 16
 MAP_SOURCES = ("features", "previous")
 
 
@@ -60,9 +59,15 @@ class PatchMerging(nn.Module):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Merge the patches of ``x`` (B, C_in, H, W)."""
         height, width = x.shape[-2:]
-        x = F.pad(x, (0, width % 2, 0, height % 2), mode="replicate")
-        patches = rearrange(x, "b c (h p) (w q) -> b (q p c) h w", p=2, q=2)
-        merged: torch.Tensor = self.reduce(self.norm(patches))
+        # Of an even side the slices leave the repeated one out. Slices of padded maps cost an
+        # exporter much less than a reshape of sides that it knows as sums of remainders.
+        x = F.pad(x, (0, 1, 0, 1), mode="replicate")
+        corners = [
+            x[:, :, row : row + height : 2, column : column + width : 2]
+            for column in (0, 1)
+            for row in (0, 1)
+        ]
+        merged: torch.Tensor = self.reduce(self.norm(torch.cat(corners, dim=1)))
         return merged
 
 
@@ -74,89 +79,6 @@ def basic_blocks(channels: int, count: int) -> nn.Sequential:
 def transformer_blocks(channels: int, heads: int, expansion: int, count: int) -> nn.ModuleList:
     """Return ``count`` transformer blocks."""
     return nn.ModuleList(BidirectionalBlock(channels, heads, expansion) for _ in range(count))
-
-
-class SemanticMapGeneration(nn.Module):
-    """A small map whose elements are averages of the features, each with weights of its own.
-
-    Args:
-        channels: Channels C of the features and of the map.
-        map_size: Side S of the map.
-
-    Shape:
-        (B, C, H, W) -> (B, C, S, S).
-    """
-
-    def __init__(self, channels: int, map_size: int) -> None:
-        super().__init__()
-        self.map_size = map_size
-        self.value = nn.Conv2d(channels, channels, 3, padding=1, bias=False)
-        self.score = nn.Conv2d(channels, map_size**2, 3, padding=1, bias=False)
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Summarize ``x`` (B, C, H, W)."""
-        weights = self.score(x).flatten(2).softmax(-1)
-        summary = self.value(x).flatten(2) @ weights.mT
-        semantic: torch.Tensor = rearrange(summary, "b c (h w) -> b c h w", h=self.map_size)
-        return semantic
-
-
-class FusionLayer(nn.Module):
-    """Self-attention and two linear layers with GELU between, LayerNorm before each.
-
-    As in the authors' code, the heads are the outer factor of the channels of queries, keys and
-    values, and the inner one of the result's.
-    """
-
-    def __init__(self, dim: int) -> None:
-        super().__init__()
-        self.attention_norm = nn.LayerNorm(dim)
-        self.query_key_value = nn.Linear(dim, 3 * dim, bias=False)
-        self.project = nn.Linear(dim, dim)
-        self.mlp = nn.Sequential(
-            nn.LayerNorm(dim), nn.Linear(dim, dim), nn.GELU(), nn.Linear(dim, dim)
-        )
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Transform the tokens ``x`` (B, T, dim)."""
-        query, key, value = rearrange(
-            self.query_key_value(self.attention_norm(x)),
-            "b t (part head d) -> part b head t d",
-            part=3,
-            head=FUSION_HEADS,
-        )
-        # Written out, so that its products are counted on every device.
-        attended = (query @ key.mT * key.shape[-1] ** -0.5).softmax(-1) @ value
-        x = x + self.project(rearrange(attended, "b head t d -> b t (d head)"))
-        out: torch.Tensor = x + self.mlp(x)
-        return out
-
-
-class SemanticMapFusion(nn.Module):
-    """A transformer over the elements of the semantic maps of all scales together.
-
-    Args:
-        channels: Channels of each map.
-        dim: Width of the transformer.
-        depth: Number of its layers.
-
-    Shape:
-        As many maps (B, C_i, S, S) as there are widths -> the same shapes.
-    """
-
-    def __init__(self, channels: Sequence[int], dim: int, depth: int) -> None:
-        super().__init__()
-        self.widen = nn.ModuleList(nn.Conv2d(width, dim, 1, bias=False) for width in channels)
-        self.layers = nn.Sequential(*(FusionLayer(dim) for _ in range(depth)))
-        self.narrow = nn.ModuleList(nn.Conv2d(dim, width, 1, bias=False) for width in channels)
-
-    def forward(self, maps: Sequence[torch.Tensor]) -> list[torch.Tensor]:
-        """Let the elements of ``maps`` attend to each other."""
-        wide = torch.stack([widen(x) for widen, x in zip(self.widen, maps, strict=True)])
-        count, size = len(maps), wide.shape[-1]
-        tokens = self.layers(rearrange(wide, "n b c h w -> b (n h w) c"))
-        fused = rearrange(tokens, "b (n h w) c -> n b c h w", n=count, h=size)
-        return [narrow(x) for narrow, x in zip(self.narrow, fused, strict=True)]
 
 
 class TransformerStage(nn.Module):
