@@ -218,6 +218,8 @@ def kept_epoch(recipe: Mapping[str, Any]) -> str:
     if "epoch" not in recipe:
         return UNKNOWN
     kept = f"{recipe['epoch']} of {recipe['epochs']}"
+    if "epochs_run" in recipe:
+        kept += f", stopped after {recipe['epochs_run']}"
     first = recipe.get("initial")
     return f"{kept} after {kept_epoch(first['recipe'])}" if first else kept
 

@@ -1,4 +1,4 @@
-r"""Make a finished training run a part of the package: weights, and the record beside them.
+r"""Make a training run a part of the package: the weights it has kept, and a record beside them.
 
 python benchmarks/weights/bundle_weights.py RUNS/official-basic_unet basic_unet.isic2017 \
         --data FOLDER
@@ -13,7 +13,7 @@ from pathlib import Path
 
 from safetensors.torch import load_file
 
-from benchmarks.weights.runs import hours
+from benchmarks.weights.runs import epochs_done, hours
 from benchmarks.weights.validation_scores import measure
 from skinseg import hub
 from skinseg.files import write_atomically, write_json
@@ -82,11 +82,14 @@ def bundle(stored: Path, arguments: argparse.Namespace) -> None:
     trainings = [arguments.run]
     if "initial" in origin:
         trainings.append(arguments.run.parent / origin["initial"]["run"])
+    recipe = {**trained.recipe, "hours": round(sum(map(hours, trainings)), 2), **origin}
+    if (epochs := epochs_done(arguments.run)) < trained.recipe["epochs"]:
+        recipe["epochs_run"] = epochs
     record = dataclasses.replace(
         trained,
         tag=split_name(arguments.name)[1],
         training_data=TRAINING_DATA,
-        recipe={**trained.recipe, "hours": round(sum(map(hours, trainings)), 2), **origin},
+        recipe=recipe,
         commit=origin["commit"],
         threshold=arguments.threshold,
         metrics=measure(f"local-dir:{stored}", arguments.data, arguments.threshold),
