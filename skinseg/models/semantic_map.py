@@ -6,7 +6,7 @@ import torch
 from einops import rearrange
 from torch import nn
 
-FUSION_HEADS = 16
+FUSION_HEADS = 16  # Of the transformer over the maps.
 
 
 class SemanticMapGeneration(nn.Module):
