@@ -19,6 +19,7 @@ import skinseg
 from skinseg.files import write_atomically
 from skinseg.formatting import duration
 from skinseg.models import CATALOG
+from skinseg.pretrained import PretrainedCfg
 
 ROOT = Path(__file__).parents[1]
 PAGES = [
@@ -49,11 +50,11 @@ def published() -> list[str]:
     return [name for name in skinseg.list_models() if name not in ablations]
 
 
-def with_weights() -> dict[str, dict[str, Any]]:
-    """Scores of the networks that have weights, the highest pooled IoU first."""
-    cfgs = {name: skinseg.get_pretrained_cfg(name) for name in published()}
-    scores = {name: official_scores(cfg.metrics)[0] for name, cfg in cfgs.items() if cfg}
-    return dict(sorted(scores.items(), key=lambda item: -item[1].get("pooled_iou", 0)))
+def with_weights() -> list[tuple[PretrainedCfg, dict[str, Any]]]:
+    """Records of the networks that have weights and their scores, the highest IoU first."""
+    cfgs = [skinseg.get_pretrained_cfg(name) for name in published()]
+    scored = [(cfg, official_scores(cfg.metrics)[0]) for cfg in cfgs if cfg]
+    return sorted(scored, key=lambda pair: -pair[1].get("pooled_iou", 0))
 
 
 def costs(name: str) -> list[str]:
@@ -66,18 +67,23 @@ def networks() -> str:
     """The networks that have weights: costs and scores."""
     shown = ("pooled_iou", "pooled_dice", "mean_iou", "mean_dice")
     rows = [
-        [f"`{name}`", *costs(name), *(figures(scores, score, decimals=3) for score in shown)]
-        for name, scores in with_weights().items()
+        [
+            f"`{cfg.architecture}`",
+            *costs(cfg.architecture),
+            f"`{cfg.name}`",
+            *(figures(scores, score, decimals=3) for score in shown),
+        ]
+        for cfg, scores in with_weights()
     ]
-    columns = ["network", "parameters", "multiply-accumulates", "IoU", "Dice", "IoU per image"]
-    return table([*columns, "Dice per image"], rows)
+    columns = ["network", "parameters", "multiply-accumulates", "weights", "IoU", "Dice"]
+    return table([*columns, "IoU per image", "Dice per image"], rows)
 
 
 def without_weights() -> str:
     """The names of the other networks, in one sentence."""
-    trained = with_weights()
-    *names, last = (f"`{name}`" for name in published() if name not in trained)
-    return f"Without weights so far: {', '.join(names)} and {last}."
+    trained = [cfg.architecture for cfg, _ in with_weights()]
+    names = [f"`{name}`" for name in published() if name not in trained]
+    return f"Without weights so far: {', '.join(names)}."
 
 
 def entrypoints() -> str:
@@ -97,11 +103,11 @@ def shipped() -> str:
     """The networks that have weights, with their pages and their pooled scores."""
     rows = [
         [
-            page_link(name),
-            *costs(name),
+            page_link(cfg.architecture),
+            *costs(cfg.architecture),
             *(figures(scores, score, decimals=3) for score in ("pooled_iou", "pooled_dice")),
         ]
-        for name, scores in with_weights().items()
+        for cfg, scores in with_weights()
     ]
     return table(["network", "parameters", "multiply-accumulates", "IoU", "Dice"], rows)
 

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 
 from skinseg import models, registry
-from skinseg.complexity import COUNTERS, count_parameters
+from skinseg.complexity import count_macs, count_parameters
 from skinseg.files import write_json
 
 SIZE = 256
@@ -21,8 +21,8 @@ def entry(name: str, module: str) -> dict[str, Any]:
     """Return what the catalog says of a network with its default arguments."""
     entrypoint = registry.model_entrypoint(name)
     with torch.device("meta"):
-        network = entrypoint().eval()
-        macs = COUNTERS["torch"](network, torch.zeros(1, 3, SIZE, SIZE))
+        network = entrypoint()
+        macs = count_macs(network, torch.zeros(1, 3, SIZE, SIZE), ["torch"])["torch"]
     return {
         "module": module,
         "summary": (inspect.getdoc(entrypoint) or "").partition("\n")[0],

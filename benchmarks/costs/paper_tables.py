@@ -10,10 +10,11 @@ import dataclasses
 import json
 from typing import Any
 
+import torch
+
 import skinseg
-from benchmarks.costs.counts import count_macs
 from benchmarks.results import FOLDER, ROOT, write_result
-from skinseg.complexity import COUNTERS, count_parameters, thop_parameters
+from skinseg.complexity import COUNTERS, count_macs, count_parameters, thop_parameters
 from skinseg.models import SegmentationModel
 
 FIGURES = ROOT / "benchmarks" / "paper_figures.json"
@@ -187,7 +188,7 @@ def build(name: str, num_classes: int = 1) -> SegmentationModel:
 def measure(name: str, num_classes: int = 1) -> dict[str, dict[str, int]]:
     """All readings of a network's parameters and multiply-accumulates."""
     model = build(name, num_classes)
-    macs = count_macs(model, INPUT, list(COUNTERS))
+    macs = count_macs(model, torch.zeros(1, *INPUT), list(COUNTERS))
     parameters = {"all": count_parameters(model).total, "thop": thop_parameters(model, INPUT)}
     return {"parameters": parameters, "macs": macs}
 

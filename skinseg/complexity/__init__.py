@@ -5,7 +5,7 @@ carries the name of its counter.
 """
 
 from skinseg.complexity.blocks import BlockCost
-from skinseg.complexity.counters import COUNTERS, thop_parameters
+from skinseg.complexity.counters import COUNTERS, count_macs, thop_parameters
 from skinseg.complexity.parameters import Parameters, count_parameters
 from skinseg.complexity.report import Complexity, model_complexity
 
@@ -14,6 +14,7 @@ __all__ = [
     "BlockCost",
     "Complexity",
     "Parameters",
+    "count_macs",
     "count_parameters",
     "model_complexity",
     "thop_parameters",

@@ -81,3 +81,40 @@ COUNTERS: dict[str, Callable[[nn.Module, torch.Tensor], int]] = {
 stride 2 four times too high. ``ptflops-pytorch``: also normalization, activations, pooling and
 interpolation, by module; ``ptflops-aten``: the same by operator.
 """
+
+
+def count_macs(
+    model: nn.Module, x: torch.Tensor, counters: Sequence[str] | None = None
+) -> dict[str, int]:
+    """Count a module's multiply-accumulates for one input, and nothing else.
+
+    Args:
+        model: The module; it is counted in evaluation mode, without gradients.
+        x: What ``forward`` takes, such as (1, C, H, W), floating point.
+        counters: Names in :data:`COUNTERS`; by default those whose package is installed.
+
+    Returns:
+        Multiply-accumulates by the name of the counter.
+
+    Raises:
+        ValueError: If a counter is unknown.
+        ImportError: If a named counter's package is not installed.
+
+    Example:
+        >>> count_macs(nn.Conv2d(3, 8, 3, padding=1), torch.zeros(1, 3, 16, 16), ["torch"])
+        {'torch': 55296}
+    """
+    for name in counters or ():
+        if name not in COUNTERS:
+            raise ValueError(f"there is no counter {name!r}; there are: {', '.join(COUNTERS)}")
+    macs = {}
+    with evaluation_mode(model):
+        for name in counters or COUNTERS:
+            try:
+                macs[name] = COUNTERS[name](model, x)
+            except ModuleNotFoundError as error:
+                if counters:
+                    raise ImportError(
+                        f"the counter {name!r} needs {error.name}: pip install {error.name}"
+                    ) from error
+    return macs

@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from skinseg.complexity.blocks import BlockCost, block_costs
-from skinseg.complexity.counters import COUNTERS
+from skinseg.complexity.counters import count_macs
 from skinseg.complexity.evaluation_mode import evaluation_mode
 from skinseg.complexity.memory import peak_activation
 from skinseg.complexity.parameters import Parameters, count_parameters
@@ -19,7 +19,8 @@ class Complexity:
     Attributes:
         input_size: (C, H, W).
         parameters: By kind.
-        macs: Multiply-accumulates by the name of the counter, see :data:`COUNTERS`.
+        macs: Multiply-accumulates by the name of the counter, see
+            :data:`skinseg.complexity.COUNTERS`.
         peak_activation_bytes: Largest sum of the sizes of tensors that live at one time in a
             forward pass without gradients, the input included, weights and the scratch memory
             inside an operator not.
@@ -53,7 +54,8 @@ def model_complexity(
     Args:
         model: The module; ``forward`` takes (1, C, H, W).
         input_size: (C, H, W).
-        counters: Names in :data:`COUNTERS`; by default those whose package is installed.
+        counters: Names in :data:`skinseg.complexity.COUNTERS`; by default those whose package is
+            installed.
         depth: How many levels of modules the breakdown goes down; an attention block of this
             package is told as a whole.
         repeats: Timed passes; 0 leaves the times at 0.
@@ -73,21 +75,10 @@ def model_complexity(
     if len(input_size) != 3:
         raise ValueError(f"input_size must be (C, H, W), not {tuple(input_size)}")
     channels, height, width = input_size
-    for name in counters or ():
-        if name not in COUNTERS:
-            raise ValueError(f"there is no counter {name!r}; there are: {', '.join(COUNTERS)}")
     weight = next(model.parameters(), torch.empty(0))
     x = torch.rand(1, *input_size, device=weight.device, dtype=weight.dtype)
+    macs = count_macs(model, x, counters)
     with evaluation_mode(model):
-        macs = {}
-        for name in counters or COUNTERS:
-            try:
-                macs[name] = COUNTERS[name](model, x)
-            except ModuleNotFoundError as error:
-                if counters:
-                    raise ImportError(
-                        f"the counter {name!r} needs {error.name}: pip install {error.name}"
-                    ) from error
         return Complexity(
             input_size=(channels, height, width),
             parameters=count_parameters(model),

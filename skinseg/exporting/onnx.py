@@ -64,7 +64,7 @@ def halve_weights(model: Any) -> None:
 
     Each is converted where it is read; runtimes do that once, when they open the file. The shapes
     of inner maps, which they infer themselves, are left out: of a network of many small nodes they
-    are a quarter of the file.
+    are a large part of the file.
     """
     from onnx import TensorProto, helper, numpy_helper
 
