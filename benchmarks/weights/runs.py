@@ -49,7 +49,13 @@ STRONG_AUGMENTATION = Augmentation(
 # on this one.
 MANY_SIZES = Augmentation(zoom=(0.8, 1.6))
 # Learning rates that the protocol chose: docs/results/networks.md.
-LONG_RATES = {"malunet": 3e-3, "unext_s": 3e-3, "unext": 3e-3, "lbunet": 1e-2, "mobilenetv3": 1e-2}
+LONG_RATES = {
+    **dict.fromkeys(("ucmnet", "cmunext_s", "tinyunet"), 1e-3),
+    **dict.fromkeys(("malunet", "basic_unet", "unext_s", "unext"), 3e-3),
+    **dict.fromkeys(("lmsaunet", "ultralight_vm_unet"), 3e-3),
+    **dict.fromkeys(("mucmnet", "mucmnet_2", "mucmnet_4", "mucmnet_8"), 3e-3),
+    **dict.fromkeys(("lbunet", "mobilenetv3", "mkunet_t", "mkunet_s", "mkunet"), 1e-2),
+}
 FIXED = Normalization(kind="mean_std", mean=(0.5,) * 3, std=(0.25,) * 3)
 # What `skinseg` was before: strong changes of size, color and light, and one scale of brightness.
 STRONG = Recipe(
