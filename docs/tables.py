@@ -150,6 +150,9 @@ def choice() -> str:
         "fewest multiply-accumulates": min(rows, key=lambda name: rows[name]["macs"]),
         "lowest latency on one CPU thread": min(times, key=lambda name: times[name]),
         "highest IoU": max(iou, key=lambda name: iou[name]),
+        "highest IoU of those with weights": max(
+            filter(skinseg.is_model_pretrained, iou), key=lambda name: iou[name]
+        ),
     }
     cells = [
         [
