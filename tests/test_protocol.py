@@ -11,6 +11,7 @@ from PIL import Image
 
 from benchmarks.protocol import compare, jobs, networks, networks_plot, protocol, records
 from benchmarks.protocol.jobs import RATES, SEEDS, Job
+from benchmarks.protocol.labels import Box, Labels
 from benchmarks.weights import train_run
 from benchmarks.weights.runs import RUNS
 from skinseg.data import synthetic_lesion
@@ -94,6 +95,29 @@ def test_the_cheapest_network_tries_for_its_family():
     assert plain[:2] == ["rate-unet-0.001", "rate-unet-0.003"]
     six_stage = train_all(Done(), ["malunet", "egeunet"])
     assert not [name for name in six_stage if name.startswith("rate")]
+
+
+def test_a_network_that_collapsed_at_its_family_s_rate_has_the_next_best():
+    progress = Done(best=1e-2)
+    train_all(progress, ["mkunet_t", "mkunet"])
+    assert jobs.chosen_rate("mkunet_t", progress) == 1e-2
+    assert jobs.chosen_rate("mkunet", progress) == 3e-3
+
+
+def test_names_in_the_plot_cover_nothing_and_stay_inside():
+    frame = Box(0, 0, 300, 200)
+    points = [(20.0 + 37 * (i % 8), 20.0 + 23 * (i // 2)) for i in range(15)]
+    labels = Labels(frame, points, points[:4])
+    found = [labels.place(f"net{i}", point, always=False) for i, point in enumerate(points)]
+    boxes = [Box(x, y - 9, x + 6 * 4, y + 3) for x, y in filter(None, found)]
+    assert len(boxes) > len(points) / 2
+    assert all(box.within(frame) for box in boxes)
+    assert not any(a.overlap(b) for i, a in enumerate(boxes) for b in boxes[:i])
+    assert all(box.distance(point) > 0 for box in boxes for point in points)
+    crowded = [(150.0 + x, 100.0 + y) for x in range(-60, 61, 4) for y in range(-40, 41, 4)]
+    labels = Labels(frame, crowded, [])
+    assert labels.place("network", (150, 100), always=False) is None
+    assert labels.place("network", (150, 100), always=True) is not None
 
 
 def test_what_fails_is_left_out_and_nothing_else():

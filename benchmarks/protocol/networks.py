@@ -14,6 +14,7 @@ from typing import Any
 from benchmarks.protocol import networks_plot
 from benchmarks.protocol.compare import RESAMPLES, Runs, comparisons, front, hard_images, summary
 from benchmarks.protocol.jobs import (
+    COLLAPSED,
     RATES,
     RECIPE,
     SETTLED,
@@ -115,6 +116,10 @@ def results(records: Records) -> dict[str, Any]:
         "comparisons": comparisons(runs, list(fronts.values())),
         "hard_images": hard_images(runs),
         "rates": _rates(records),
+        "collapsed": {
+            name: {"rate": rate, "chosen": chosen_rate(name, records)}
+            for name, rate in COLLAPSED.items()
+        },
         "waiting": waiting,
     }
 
@@ -154,7 +159,7 @@ def _rates(records: Records) -> dict[str, Any]:
             found[family(network)] = {
                 "network": representative(network),
                 "scores": {f"{rate:g}": score for rate, score in sorted(scores.items())},
-                "chosen": chosen_rate(network, records),
+                "chosen": chosen_rate(representative(network), records),
             }
     return found
 
@@ -175,7 +180,7 @@ def page(data: dict[str, Any]) -> str:
         "other. ECE: expected calibration error over all pixels. G: giga multiply-accumulates of "
         "one 256x256 image.",
         *_speed_table(data["networks"]),
-        *_rate_table(data["rates"]),
+        *_rate_table(data["rates"], data["collapsed"]),
         *_hard(data["hard_images"], len(data["networks"])),
         *_waiting(data["waiting"]),
     ]
@@ -319,7 +324,7 @@ def _listed(names: list[str]) -> str:
     return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
 
 
-def _rate_table(rates: dict[str, Any]) -> list[str]:
+def _rate_table(rates: dict[str, Any], collapsed: dict[str, Any]) -> list[str]:
     lines = [
         "",
         "## Learning rates",
@@ -340,6 +345,13 @@ def _rate_table(rates: dict[str, Any]) -> list[str]:
         cells = ["" if score is None else f"{score:.4f}" for score in scores]
         chosen = "" if found["chosen"] is None else f"{found['chosen']:g}"
         lines.append(f"| {name} | `{found['network']}` | {' | '.join(cells)} | {chosen} |")
+    for name, found in collapsed.items():
+        if found["chosen"] is not None:
+            lines += [
+                "",
+                f"`{name}` is trained with {found['chosen']:g}: with {found['rate']:g} its loss "
+                "rose again within the first third of the run and no longer fell.",
+            ]
     return lines
 
 

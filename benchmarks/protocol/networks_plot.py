@@ -4,6 +4,8 @@ import math
 from typing import Any
 from xml.sax.saxutils import escape
 
+from benchmarks.protocol.labels import RADIUS, Box, Labels
+
 WIDTH, HEIGHT = 430, 330
 LEFT, RIGHT, TOP, BOTTOM = 46, 18, 30, 44
 PANELS = (
@@ -15,13 +17,15 @@ STYLE = """
 text { font: 11px system-ui, sans-serif; fill: #444 } .title { font-weight: 600; fill: #222 }
 .grid { stroke: #8888; stroke-width: .5 } .range { stroke: #1f83c4; stroke-width: 1; opacity: .5 }
 .front { fill: none; stroke: #d55e00; stroke-width: 1.5 }
-.network { fill: #1f83c4 } .best { fill: #d55e00 }
-@media (prefers-color-scheme: dark) { text { fill: #bbb } .title { fill: #eee } }
+.network { fill: #1f83c4 } .best { fill: #d55e00 } .named { fill: #222 } .other { fill: #777 }
+@media (prefers-color-scheme: dark) {
+  text { fill: #bbb } .title, .named { fill: #eee } .other { fill: #999 }
+}
 """
 
 
 def plot(data: dict[str, Any]) -> str:
-    """Pooled IoU over cost; those that no other beats in both are joined and named."""
+    """Pooled IoU over cost; those that no other beats in both are joined."""
     rows = data["networks"]
     ious = [100 * row["scores"]["pooled_iou"]["value"] for row in rows]
     low, high = math.floor(min(ious)), math.ceil(max(ious))
@@ -86,7 +90,7 @@ class Panel:
     def networks(
         self, rows: list[dict[str, Any]], cost: str, unit: float, front: list[str]
     ) -> list[str]:
-        """Return the networks as points, and the front."""
+        """Return the networks as points with names, and the front."""
         places = {
             row["network"]: (
                 self.x(row[cost] / unit),
@@ -94,7 +98,8 @@ class Panel:
             )
             for row in rows
         }
-        way = " ".join(f"{x},{y}" for x, y in (places[name] for name in front))
+        line = [places[name] for name in front]
+        way = " ".join(f"{x},{y}" for x, y in line)
         parts = [f'<polyline class="front" points="{way}"/>']
         for row in rows:
             name = row["network"]
@@ -106,14 +111,15 @@ class Panel:
             kind = "best" if name in front else "network"
             title = f"{name}: {100 * row['scores']['pooled_iou']['value']:.2f} %"
             parts.append(
-                f'<circle class="{kind}" cx="{x}" cy="{y}" r="3.5"><title>{escape(title)}</title>'
-                "</circle>"
+                f'<circle class="{kind}" cx="{x}" cy="{y}" r="{RADIUS}">'
+                f"<title>{escape(title)}</title></circle>"
             )
-            if name in front:
-                right = x > WIDTH - 110
-                anchor, shift = ("end", -6) if right else ("start", 6)
-                parts.append(
-                    f'<text x="{x + shift}" y="{round(y - 6, 1)}" text-anchor="{anchor}">'
-                    f"{escape(name)}</text>"
-                )
+        labels = Labels(Box(LEFT, TOP, WIDTH, HEIGHT - BOTTOM), list(places.values()), line)
+        others = [row["network"] for row in rows if row["network"] not in front]
+        for name in (*front, *others):
+            found = labels.place(name, places[name], always=name in front)
+            if found:
+                kind = "named" if name in front else "other"
+                x, y = found
+                parts.append(f'<text class="{kind}" x="{x}" y="{y}">{escape(name)}</text>')
         return parts
