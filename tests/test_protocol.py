@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from benchmarks.plots.labels import Box, Labels
 from benchmarks.protocol import compare, jobs, networks, networks_plot, protocol, records
 from benchmarks.protocol.jobs import RATES, SEEDS, Job
-from benchmarks.protocol.labels import Box, Labels
 from benchmarks.weights import train_run
 from benchmarks.weights.runs import RUNS
 from skinseg.data import synthetic_lesion
@@ -107,7 +107,7 @@ def test_a_network_that_collapsed_at_its_family_s_rate_has_the_next_best():
 def test_names_in_the_plot_cover_nothing_and_stay_inside():
     frame = Box(0, 0, 300, 200)
     points = [(20.0 + 37 * (i % 8), 20.0 + 23 * (i // 2)) for i in range(15)]
-    labels = Labels(frame, points, points[:4])
+    labels = Labels(frame, points, [points[:4]])
     found = [labels.place(f"net{i}", point, always=False) for i, point in enumerate(points)]
     boxes = [Box(x, y - 9, x + 6 * 4, y + 3) for x, y in filter(None, found)]
     assert len(boxes) > len(points) / 2

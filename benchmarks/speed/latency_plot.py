@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-from benchmarks.protocol.networks_plot import HEIGHT, STYLE, WIDTH, Panel
+from benchmarks.plots.panel import HEIGHT, STYLE, WIDTH, Panel
 from benchmarks.results import FOLDER
 
 WAYS = ("published", "optimized")
@@ -29,15 +29,19 @@ def plot(data: dict[str, Any]) -> str:
         f"<title>Pooled IoU over latency</title><style>{STYLE}</style>",
         *panel.axes("milliseconds per 128x128 image, one thread"),
     ]
-    for name, iou in sorted(ious.items()):
-        y = panel.y(iou)
-        slow, fast = (panel.x(medians[name, way]) for way in WAYS)
-        parts += [
-            f'<line class="range" x1="{fast}" x2="{slow}" y1="{y}" y2="{y}"/>',
-            f'<circle class="network" cx="{slow}" cy="{y}" r="4"/>',
-            f'<circle class="best" cx="{fast}" cy="{y}" r="4"/>',
-            f'<text x="{fast - 8}" y="{y + 4}" text-anchor="end">{name}</text>',
-        ]
+    places = {
+        way: {name: (panel.x(medians[name, way]), panel.y(ious[name])) for name in times}
+        for way in WAYS
+    }
+    slow, fast = (places[way] for way in WAYS)
+    ways = [(fast[name], slow[name]) for name in times]
+    for (x1, y), (x2, _) in ways:
+        parts.append(f'<line class="range" x1="{x1}" x2="{x2}" y1="{y}" y2="{y}"/>')
+    for kind, points in (("network", slow), ("best", fast)):
+        for name, place in points.items():
+            title = f"{name}: {medians[name, WAYS[kind == 'best']]:.2f} ms"
+            parts.append(panel.point(kind, place, title))
+    parts += panel.names(fast, ways, always=fast, avoid=list(slow.values()))
     legend = '<text x="{x}" y="{y}" text-anchor="end">{words}</text>'
     parts += [
         legend.format(x=WIDTH - RIGHT_MARGIN, y=44, words="blue: published"),

@@ -6,7 +6,7 @@ from itertools import pairwise
 from typing import NamedTuple
 
 # Of a system's sans serif at 11 pixels: about the width of a letter, and what rises and hangs.
-LETTER, ASCENT, DESCENT = 6.0, 9.0, 3.0
+LETTER, ASCENT, DESCENT = 6.6, 9.0, 3.0
 RADIUS = 3.5
 # From a point to its name, in pixels; further away where it is crowded.
 GAPS = (6.0, 11.0, 17.0)
@@ -52,13 +52,16 @@ class Labels:
     Args:
         frame: Names stay inside.
         points: What they must not cover.
-        line: Corners of a line that they do not cross if they can help it.
+        lines: Lines, each by its corners, that they do not cross if they can help it.
     """
 
-    def __init__(self, frame: Box, points: Sequence[Point], line: Sequence[Point]) -> None:
+    def __init__(
+        self, frame: Box, points: Sequence[Point], lines: Sequence[Sequence[Point]]
+    ) -> None:
         self.frame = frame
         self.points = points
-        self.taken = [_around(point, RADIUS) for point in (*points, *_along(line))]
+        on_lines = [point for line in lines for point in _along(line)]
+        self.taken = [_around(point, RADIUS) for point in (*points, *on_lines)]
 
     def place(self, name: str, point: Point, *, always: bool) -> Point | None:
         """Find the left end of a name's baseline, and keep others away from it.
