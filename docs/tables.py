@@ -29,6 +29,7 @@ PAGES = [
     "docs/how_good.md",
     "docs/guides/blocks.md",
     "docs/guides/many_images.md",
+    "docs/guides/speed.md",
 ]
 OFFICIAL = "ISIC 2017 task 1, official validation split"
 UNKNOWN = "not recorded"
@@ -185,6 +186,17 @@ def many_images() -> str:
     return table([f"images of {measured['side']} pixels", *ways], rows)
 
 
+def fast_forms() -> str:
+    """What the fast form of each network that has weights takes, beside the published one."""
+    latency = recorded("latency")["latency"]["1,1,256"]
+    measured = {cfg.architecture: latency[cfg.architecture] for cfg, _ in with_weights()}
+    rows = []
+    for name, ways in sorted(measured.items(), key=lambda pair: pair[1]["optimized"]["median"]):
+        plain, fast = (ways[way]["median"] for way in ("published", "optimized"))
+        rows.append([f"`{name}`", f"{plain:.1f} ms", f"{fast:.1f} ms", f"{fast / plain:.2f}"])
+    return table(["network", "published", "fast form", "ratio"], rows)
+
+
 def hundredths(drop: float) -> str:
     """Write a drop of Dice in hundredths, without a minus before zero."""
     return f"{round(100 * drop, 1) + 0.0:.1f}"
@@ -295,6 +307,7 @@ MAKERS = (
     expected,
     disturbed,
     many_images,
+    fast_forms,
     ablations,
     weights,
     blocks,

@@ -169,7 +169,7 @@ def _examples(model: SegmentationModel, size: tuple[int, int]) -> torch.Tensor:
 def optimize(
     model: SegmentationModel, size: int | tuple[int, int] | None = None, *, verify: bool = True
 ) -> OptimizedModel:
-    """Return a network's fast form: the same logits, in about half the time.
+    """Return a network's fast form: the same logits, sooner.
 
     The fast form is derived from the published one by rules: what does not depend on the image is
     computed once, BatchNorm is folded into convolutions, maps are narrowed before they are
