@@ -17,6 +17,7 @@ BUNDLED = Path(__file__).parent / "weights"
 FOLDER_VARIABLE = "SKINSEG_WEIGHTS"
 DEFAULT_TAGS = {
     "basic_unet": "isic2017",
+    "cmunext_s": "isic2017",
     "egeunet": "isic2017",
     "lbunet": "isic2017",
     "lmsaunet": "isic2017",
