@@ -25,8 +25,8 @@ from skinseg.files import write_atomically, write_json
 from skinseg.runtimes import read_metadata
 
 SOURCE = Path(__file__).parent / "demo"
-# What the page calls the networks that it offers, the first one first: those with weights of at most
-# 400,000 parameters, since a visitor gets them all.
+# What the page calls the networks that it offers, the first one first: those with weights and fewer
+# than 400,000 parameters, since a visitor gets them all, which are to stay below four megabytes.
 TITLES = {
     "egeunet": "EGE-UNet",
     "basic_unet": "Basic U-Net",

@@ -20,7 +20,7 @@ SOURCE = ROOT / "docs" / "demo"
 
 
 def test_the_page_offers_every_small_network_with_weights():
-    small = {name for name in DEFAULT_TAGS if CATALOG[name]["parameters"] < 500_000}
+    small = {name for name in DEFAULT_TAGS if CATALOG[name]["parameters"] < 400_000}
     assert demo_page.TITLES.keys() == small
 
 
