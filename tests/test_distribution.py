@@ -46,7 +46,7 @@ def test_links_of_the_shown_readme_are_absolute_and_name_files():
     for link in ours:
         kind, branch, path = link.removeprefix(f"{source}/").split("/", 2)
         assert branch == "main"
-        assert kind == ("raw" if path.endswith(".png") else "blob")
+        assert kind == ("raw" if path.endswith((".png", ".jpg")) else "blob")
         assert (ROOT / path.partition("#")[0]).is_file(), link
     assert len(ours) > 15
     original = (ROOT / "README.md").read_text(encoding="utf-8")
