@@ -108,8 +108,13 @@ def test_names_in_the_plot_cover_nothing_and_stay_inside():
     frame = Box(0, 0, 300, 200)
     points = [(20.0 + 37 * (i % 8), 20.0 + 23 * (i // 2)) for i in range(15)]
     labels = Labels(frame, points, [points[:4]])
-    found = [labels.place(f"net{i}", point, always=False) for i, point in enumerate(points)]
-    boxes = [Box(x, y - 9, x + 6 * 4, y + 3) for x, y in filter(None, found)]
+    names = [f"net{i}" for i in range(len(points))]
+    found = [labels.place(*pair, always=False) for pair in zip(names, points, strict=True)]
+    boxes = [
+        Box(place[0], place[1] - 9, place[0] + 6.5 * len(name), place[1] + 3)
+        for name, place in zip(names, found, strict=True)
+        if place
+    ]
     assert len(boxes) > len(points) / 2
     assert all(box.within(frame) for box in boxes)
     assert not any(a.overlap(b) for i, a in enumerate(boxes) for b in boxes[:i])

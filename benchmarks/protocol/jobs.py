@@ -29,7 +29,8 @@ FAMILY_OF_MODULE = {
 # The recipe's own was chosen with MALUNet on the same held-out images: docs/results/trial_runs.md.
 SETTLED = {SIX_STAGE: RECIPE.learning_rate}
 # Rates of a family that one of its larger networks did not stand: the loss rose again within the
-# first third of the run and no longer fell. Such a network has the next best one.
+# first third of the run and no longer fell (mkunet_collapsed.csv). Such a network has the next best
+# one.
 COLLAPSED = {"mkunet": 1e-2}
 
 

@@ -37,10 +37,9 @@ def plot(data: dict[str, Any]) -> str:
     ways = [(fast[name], slow[name]) for name in times]
     for (x1, y), (x2, _) in ways:
         parts.append(f'<line class="range" x1="{x1}" x2="{x2}" y1="{y}" y2="{y}"/>')
-    for kind, points in (("network", slow), ("best", fast)):
-        for name, place in points.items():
-            title = f"{name}: {medians[name, WAYS[kind == 'best']]:.2f} ms"
-            parts.append(panel.point(kind, place, title))
+    for kind, way in zip(("network", "best"), WAYS, strict=True):
+        for name, place in places[way].items():
+            parts.append(panel.point(kind, place, f"{name}: {medians[name, way]:.2f} ms"))
     parts += panel.names(fast, ways, always=fast, avoid=list(slow.values()))
     legend = '<text x="{x}" y="{y}" text-anchor="end">{words}</text>'
     parts += [
