@@ -52,9 +52,9 @@ MANY_SIZES = Augmentation(zoom=(0.8, 1.6))
 LONG_RATES = {
     **dict.fromkeys(("ucmnet", "cmunext_s", "tinyunet"), 1e-3),
     **dict.fromkeys(("malunet", "basic_unet", "unext_s", "unext"), 3e-3),
-    **dict.fromkeys(("lmsaunet", "ultralight_vm_unet"), 3e-3),
+    **dict.fromkeys(("lmsaunet", "mkunet", "ultralight_vm_unet"), 3e-3),
     **dict.fromkeys(("mucmnet", "mucmnet_2", "mucmnet_4", "mucmnet_8"), 3e-3),
-    **dict.fromkeys(("lbunet", "mobilenetv3", "mkunet_t", "mkunet_s", "mkunet"), 1e-2),
+    **dict.fromkeys(("lbunet", "mobilenetv3", "mkunet_t", "mkunet_s"), 1e-2),
 }
 FIXED = Normalization(kind="mean_std", mean=(0.5,) * 3, std=(0.25,) * 3)
 # What `skinseg` was before: strong changes of size, color and light, and one scale of brightness.
