@@ -99,6 +99,16 @@ TRIALS: dict[str, dict[str, Any]] = {
     },
     "128-taught": {"size": 128, "epochs": 75, **FAST, "soft_weight": 0.5},
     "grows": {**FAST, "epochs": 40, "small_scale": 0.5, "small_share": 0.6},
+    # How much two runs differ by chance.
+    "128-longer-1": {"size": 128, "epochs": 75, **FAST, "seed": 1},
+    "128-longer-2": {"size": 128, "epochs": 75, **FAST, "seed": 2},
+    "128-then-192": {
+        "size": 192,
+        "epochs": 75,
+        **FAST,
+        "small_scale": 2 / 3,
+        "small_share": 0.8,
+    },
 }
 
 
