@@ -24,6 +24,7 @@ class Run:
     recipe: Recipe
     teacher: str | None = None  # "soft" masks of the images, or "mixed" images as well
     initial: str | None = None  # the run whose weights it begins with
+    corrupted: bool = False  # every training image is there a second time, with a defect
 
 
 # Memory layout of these runs; the trainer now chooses one by itself.
@@ -173,11 +174,29 @@ def _runs() -> dict[str, Run]:
             augmentation=MANY_SIZES,
         )
         runs[f"official-{network}-long"] = Run(network, "official", "shipped", long)
-    for name, changes in TRIALS.items():
+    return runs | _trials()
+
+
+def _trials() -> dict[str, Run]:
+    trials: dict[str, Run] = {}
+
+    def add(name: str, changes: dict[str, Any], split: str = "paper73_part", **kind: Any) -> None:
         recipe = get_recipe("paper-malunet", **{**TRIED, **changes})
         teacher = "soft" if recipe.soft_weight else None
-        runs[f"trial-malunet-{name}"] = Run("malunet", "paper73_part", name, recipe, teacher)
-    return runs
+        trials[f"trial-malunet-{name}"] = Run("malunet", split, name, recipe, teacher, **kind)
+
+    for name, changes in TRIALS.items():
+        add(name, changes)
+    longer = TRIALS["128-longer"]
+    # Twice as many images, half as many epochs.
+    add("128-corrupted", {**longer, "epochs": 38}, corrupted=True)
+    add("128-rendered", {**longer, "epochs": 25}, split="rendered")
+    add("128-from-rendered", longer, initial="trial-malunet-128-rendered")
+    for seed in (1, 2, 3):
+        # From one run's weights, so that the average of the three may be a network, too.
+        branch = {**longer, "epochs": 25, "learning_rate": 2e-3, "seed": seed}
+        add(f"128-branch-{seed}", branch, initial="trial-malunet-128-longer-1")
+    return trials
 
 
 RUNS = _runs()

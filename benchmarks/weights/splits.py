@@ -4,19 +4,30 @@ import csv
 import random
 from pathlib import Path
 
-from skinseg.data import ISIC2017, PairDataset, read_split
+from skinseg.data import (
+    ISIC2017,
+    PairDataset,
+    SegmentationDataset,
+    SyntheticDermoscopy,
+    read_split,
+)
+
+RENDERED_IMAGES = 1200
 
 
-def open_split(split: str, folder: Path) -> tuple[PairDataset, PairDataset]:
+def open_split(split: str, folder: Path) -> tuple[SegmentationDataset, PairDataset]:
     """Return the training images and the held-out images of a split.
 
     Training images that are near-identical to a held-out image are left out.
 
     Args:
         split: ``"official"`` (held out: the 150 validation images), ``"paper73"`` (the 650 test
-            images), or ``"paper73_part"`` (a fifth of the training images of ``"paper73"``).
+            images), ``"paper73_part"`` (a fifth of the training images of ``"paper73"``), or
+            ``"rendered"`` (the same fifth; trained on is nothing but rendered pictures).
         folder: The ISIC 2017 folders, and ``splits`` with the lists of images.
     """
+    if split == "rendered":
+        return SyntheticDermoscopy(RENDERED_IMAGES), open_split("paper73_part", folder)[1]
     if split == "official":
         train_set, held_out = ISIC2017(folder, "train"), ISIC2017(folder, "val")
     else:

@@ -16,11 +16,11 @@ from safetensors.torch import load_file
 
 import skinseg
 from benchmarks.provenance import provenance
+from benchmarks.weights.corrupted_images import CorruptedDataset
 from benchmarks.weights.pseudo_labels import ConcatDataset, MixupDataset
 from benchmarks.weights.runs import RUNS, Run, epochs_done
 from benchmarks.weights.splits import open_split
 from skinseg import hub
-from skinseg.data import SegmentationDataset
 from skinseg.files import write_json
 from skinseg.models import SegmentationModel
 from skinseg.training import train
@@ -74,8 +74,9 @@ def train_run(
     """
     output = runs / name
     _note_origin(output, runs / run.initial if run.initial else None)
-    train_set: SegmentationDataset
     train_set, held_out = open_split(run.split, data)
+    if run.corrupted:
+        train_set = ConcatDataset(train_set, CorruptedDataset(train_set))
     soft_masks = None
     if run.teacher:
         if teachers is None:
