@@ -174,11 +174,55 @@ def test_an_ensemble_is_saved_loaded_and_predicts(tmp_path):
     assert "ensemble" not in skinseg.list_models()
 
 
-def test_members_of_another_kind_are_refused(tmp_path):
-    for name, channels in (("a", (4, 4, 8, 8, 8, 8)), ("b", (4, 4, 4, 8, 8, 8))):
-        skinseg.create_model("basic_unet", channels=channels).save_pretrained(tmp_path / name)
-    with pytest.raises(ValueError, match=r"'.*b' has model_args .*of one kind"):
-        save_ensemble([tmp_path / "a", tmp_path / "b"], tmp_path / "both")
+def test_members_may_be_of_several_architectures(tmp_path):
+    small = skinseg.create_model("basic_unet", channels=(4, 4, 8, 8, 8, 8)).eval()
+    networks = {"a": small, "b": skinseg.create_model("lbunet").eval()}
+    for name, network in networks.items():
+        network.save_pretrained(tmp_path / name)
+    save_ensemble([tmp_path / name for name in networks], tmp_path / "both")
+    both = skinseg.create_model(f"local-dir:{tmp_path / 'both'}").eval()
+    assert both.config["architecture"] == ["basic_unet", "lbunet"]
+    x = torch.rand(2, 3, 64, 48)
+    expected = torch.stack([network(x).sigmoid() for network in networks.values()]).mean(0)
+    torch.testing.assert_close(both(x).sigmoid(), expected)
+    both.save_pretrained(tmp_path / "again")
+    again = skinseg.create_model(f"local-dir:{tmp_path / 'again'}", in_chans=1, num_classes=2)
+    assert again(x[:, :1]).shape == (2, 2, 64, 48)
+    both.reset_classifier(2)
+    assert both(x).shape == (2, 2, 64, 48)
+
+
+def test_members_that_do_not_go_together_are_refused(tmp_path):
+    for name in "ab":
+        skinseg.create_model("basic_unet", channels=(4,) * 6).save_pretrained(tmp_path / name)
+    config = json.loads((tmp_path / "b/config.json").read_text())
+
+    def refused(message: str, **changes: object) -> None:
+        (tmp_path / "b/config.json").write_text(json.dumps({**config, **changes}))
+        with pytest.raises(ValueError, match=message):
+            save_ensemble([tmp_path / "a", tmp_path / "b"], tmp_path / "both")
+        assert not (tmp_path / "both").exists()
+
+    refused(r"'.*b' has input_size \(3, 96, 96\), .*agree in it", input_size=[3, 96, 96])
+    refused(r"'.*b' has threshold 0.4, '.*a' 0.5; members", threshold=0.4)
+    refused("basic_unet has another num_classes", model_args={"num_classes": 2})
+    refused("'.*b' holds smp:Unet; members", architecture="smp:Unet")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"members": 0}, "members must be a positive integer, not 0"),
+        ({"model_args": [{}]}, "must be a mapping, that of every basic_unet"),
+        ({"architecture": []}, "members is None, and architecture names 0"),
+        ({"architecture": ["basic_unet"], "members": 2}, "members is 2, and architecture names 1"),
+        ({"architecture": ["basic_unet"], "model_args": {}}, "sequence of 1 mapping, one per"),
+        ({"architecture": ["basic_unet"] * 2, "model_args": [{}]}, "sequence of 2 mappings"),
+    ],
+)
+def test_an_ensemble_says_what_is_wrong_with_its_arguments(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        Ensemble(**{"architecture": "basic_unet", **arguments})
 
 
 # --- the command ---------------------------------------------------------------------------------

@@ -1,59 +1,68 @@
-"""Ensemble: several networks of one kind as one network, whose probabilities are averaged."""
+"""Ensemble: several networks as one network, whose probabilities are averaged."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
 import torch
 from torch import nn
 
+from skinseg.formatting import counted
 from skinseg.models.base import SegmentationModel
 from skinseg.registry import model_entrypoint, register_model
 
+# Members of an ensemble of one architecture, as of a cross-validation.
+MEMBERS = 5
+
 
 class Ensemble(SegmentationModel):
-    """Networks that differ in their weights alone; the mean of their probabilities.
+    """Several networks; the mean of their probabilities.
 
     ``forward`` returns the logits of the mean: the sigmoid of them, with several classes the
     softmax, is the mean of the members' probabilities. There are no auxiliary outputs, and no
     feature maps: those of a member are ``ensemble.members[0].encoder``.
 
     Args:
-        architecture: Registered name of the members.
-        members: How many, 1 or more.
+        architecture: Registered name of all members, or a sequence with the name of each.
+        members: How many; by default as many as there are names, five of one name.
         in_chans: Channels of the input.
         num_classes: Channels of the logits.
-        model_args: Other arguments that the members are built with.
+        model_args: Other arguments that the members are built with; with a sequence of names, a
+            sequence with the arguments of each.
 
     Raises:
-        ValueError: If ``members`` is not a positive integer, or the architecture is unknown.
+        ValueError: If ``members`` is not a positive integer or not the number of names, if there
+            are not as many ``model_args`` as names, or if an architecture is unknown.
 
     Example:
         >>> network = Ensemble("egeunet", members=2).eval()
         >>> network(torch.zeros(1, 3, 64, 64)).shape
         torch.Size([1, 1, 64, 64])
+        >>> [type(m).__name__ for m in Ensemble(["egeunet", "malunet"]).members]
+        ['EGEUNet', 'MALUNet']
     """
 
     def __init__(
         self,
-        architecture: str,
-        members: int = 5,
+        architecture: str | Sequence[str],
+        members: int | None = None,
         in_chans: int = 3,
         num_classes: int = 1,
-        model_args: Mapping[str, Any] | None = None,
+        model_args: Mapping[str, Any] | Sequence[Mapping[str, Any]] | None = None,
     ) -> None:
-        if not isinstance(members, int) or members < 1:
-            raise ValueError(f"members must be a positive integer, not {members!r}")
-        arguments = dict(model_args or {})
+        plan = _plan(architecture, members, model_args)
+        several = not isinstance(architecture, str)
+        arguments = [dict(given) for _, given in plan]
         channels = {"in_chans": in_chans, "num_classes": num_classes}
-        config = {"architecture": architecture, "members": members, "model_args": arguments}
+        config = {
+            "architecture": [name for name, _ in plan] if several else architecture,
+            "members": len(plan),
+            "model_args": arguments if several else arguments[0],
+        }
         super().__init__({**config, **channels})
-        build = model_entrypoint(architecture)
-        built = [build(**arguments, **channels) for _ in range(members)]
+        built = [model_entrypoint(name)(**given, **channels) for name, given in plan]
         self.members = nn.ModuleList(built)
-        first = cast(SegmentationModel, built[0])
-        names = (first.first_conv,) if isinstance(first.first_conv, str) else first.first_conv
-        self.first_conv = tuple(f"members.{i}.{n}" for i in range(members) for n in names)
-        heads = tuple(f"members.{i}.{n}" for i in range(members) for n in first.classifier)
+        self.first_conv = _names_of_all(built, "first_conv")
+        heads = _names_of_all(built, "classifier")
         self.classifier = heads  # type: ignore[misc]  # Of other classes it is one for all.
 
     # The overloads of the base class are for networks that have auxiliary outputs.
@@ -88,6 +97,46 @@ class Ensemble(SegmentationModel):
         self.config["num_classes"] = num_classes
 
 
+def _plan(
+    architecture: str | Sequence[str],
+    members: int | None,
+    model_args: Mapping[str, Any] | Sequence[Mapping[str, Any]] | None,
+) -> list[tuple[str, Mapping[str, Any]]]:
+    """Architecture and arguments of each member."""
+    if isinstance(architecture, str):
+        count = MEMBERS if members is None else members
+        if not isinstance(count, int) or count < 1:
+            raise ValueError(f"members must be a positive integer, not {members!r}")
+        if model_args is not None and not isinstance(model_args, Mapping):
+            raise ValueError(
+                f"model_args must be a mapping, that of every {architecture}, not {model_args!r}"
+            )
+        return [(architecture, model_args or {})] * count
+    names = list(architecture)
+    arguments = [{}] * len(names) if model_args is None else model_args
+    if not names or members not in (None, len(names)):
+        raise ValueError(f"members is {members!r}, and architecture names {len(names)}")
+    if isinstance(arguments, Mapping) or len(arguments) != len(names):
+        raise ValueError(
+            f"model_args must be a sequence of {counted(len(names), 'mapping')}, one per "
+            f"architecture, not {arguments!r}"
+        )
+    return list(zip(names, arguments, strict=True))
+
+
+def _names_of_all(members: Sequence[nn.Module], attribute: str) -> tuple[str, ...]:
+    """Names of modules that each member has under an attribute, as names within the ensemble."""
+    return tuple(
+        f"members.{index}.{name}"
+        for index, member in enumerate(members)
+        for name in _as_tuple(getattr(member, attribute))
+    )
+
+
+def _as_tuple(names: str | tuple[str, ...]) -> tuple[str, ...]:
+    return (names,) if isinstance(names, str) else names
+
+
 def mean_logits(logits: torch.Tensor) -> torch.Tensor:
     """Return the logits of the mean of several probabilities.
 
@@ -111,5 +160,5 @@ def mean_logits(logits: torch.Tensor) -> torch.Tensor:
 
 @register_model
 def ensemble(**kwargs: Any) -> Ensemble:
-    """Several networks of one architecture; the mean of their probabilities."""
+    """Several networks as one; the mean of their probabilities."""
     return Ensemble(**kwargs)

@@ -8,10 +8,11 @@ from typing import Any
 
 from skinseg import hub
 from skinseg.checkpoint import read_state_dict
+from skinseg.libraries import is_library_name
 from skinseg.pretrained import PretrainedCfg
 
 # What members must agree in: an ensemble prepares an image once for all of them.
-_SHARED = ("architecture", "model_args", "input_size", "normalization")
+_SHARED = ("input_size", "normalization", "threshold")
 
 
 def save_ensemble(
@@ -21,14 +22,15 @@ def save_ensemble(
     training_data: Mapping[str, Any] | None = None,
     metrics: Sequence[Mapping[str, Any]] = (),
 ) -> PretrainedCfg:
-    """Write networks of one architecture as one network, the mean of their probabilities.
+    """Write several networks as one network, the mean of their probabilities.
 
     ``create_model("local-dir:FOLDER")`` builds it, a :class:`skinseg.models.Ensemble`, and
     everything that takes a network takes it: ``Predictor``, ``export``, ``push_to_hub``.
 
     Args:
         members: Folders of training runs, or others with ``config.json`` and
-            ``model.safetensors``.
+            ``model.safetensors``. The networks may be of several architectures; images must be
+            prepared alike for all of them.
         folder: Made if it does not exist.
         training_data: What the record says of the data.
         metrics: What the record says of scores.
@@ -37,7 +39,8 @@ def save_ensemble(
         The record.
 
     Raises:
-        ValueError: If a folder holds no network, or the networks are not of one kind.
+        ValueError: If a folder holds no network or one that is not built by its registered name
+            alone, or if images are prepared in different ways for them.
         OSError: If the folder cannot be written to.
 
     Example:
@@ -58,24 +61,22 @@ def save_ensemble(
             if getattr(record, name) != getattr(first, name):
                 raise ValueError(
                     f"'{member}' has {name} {getattr(record, name)}, '{members[0]}' "
-                    f"{getattr(first, name)}; members of an ensemble are of one kind"
+                    f"{getattr(first, name)}; members of an ensemble agree in it"
                 )
+        if record.surgery or is_library_name(record.architecture):
+            raise ValueError(
+                f"'{member}' holds {record.architecture}"
+                f"{' with blocks put in' if record.surgery else ''}; members of an ensemble are "
+                "this package's networks as they are"
+            )
     state = {
         f"members.{index}.{name}": weight
         for index, record in enumerate(records)
         for name, weight in read_state_dict(str(record.file)).items()
     }
-    channels = {"in_chans": first.input_size[0], "num_classes": 1}
-    arguments = {**channels, **first.model_args}
-    parts = {name: arguments.pop(name) for name in channels}
     ensemble = PretrainedCfg(
         architecture="ensemble",
-        model_args={
-            "architecture": first.architecture,
-            "members": len(records),
-            "model_args": arguments,
-            **parts,
-        },
+        model_args=_arguments(records),
         num_params=sum(record.num_params or 0 for record in records) or None,
         input_size=first.input_size,
         normalization=first.normalization,
@@ -87,3 +88,28 @@ def save_ensemble(
     folder.mkdir(parents=True, exist_ok=True)
     hub.write_local_dir(folder, ensemble, state)
     return dataclasses.replace(ensemble, file=str(folder / hub.WEIGHTS_NAME))
+
+
+def _arguments(records: Sequence[PretrainedCfg]) -> dict[str, Any]:
+    """What :class:`skinseg.models.Ensemble` is built with."""
+    channels = {"in_chans": records[0].input_size[0], "num_classes": 1}
+    given = [{**channels, **record.model_args} for record in records]
+    shared = {name: given[0][name] for name in channels}
+    for record, arguments in zip(records, given, strict=True):
+        for name, value in shared.items():
+            if arguments.pop(name) != value:
+                raise ValueError(
+                    f"{record.name} has another {name} than {records[0].name}, {value}; members "
+                    "of an ensemble agree in it"
+                )
+    alike = all(
+        (record.architecture, arguments) == (records[0].architecture, given[0])
+        for record, arguments in zip(records, given, strict=True)
+    )
+    names = [record.architecture for record in records]
+    return {
+        "architecture": names[0] if alike else names,
+        "members": len(records),
+        "model_args": given[0] if alike else given,
+        **shared,
+    }
