@@ -237,6 +237,8 @@ def figures(scores: Mapping[str, float], *names: str, decimals: int) -> str:
 
 def kept_epoch(recipe: Mapping[str, Any]) -> str:
     """Which epoch was kept, and of which run before the training went on."""
+    if "members" in recipe:
+        return "those of its members"
     if "epoch" not in recipe:
         return UNKNOWN
     kept = f"{recipe['epoch']} of {recipe['epochs']}"
@@ -248,6 +250,8 @@ def kept_epoch(recipe: Mapping[str, Any]) -> str:
 
 def training(recipe: Mapping[str, Any]) -> str:
     """Which epoch was kept, and what the training took as far as the record says it."""
+    if "members" in recipe:
+        return "the mean of " + ", ".join(f"`{name}`" for name in recipe["members"])
     if "epoch" not in recipe:
         return UNKNOWN
     text = f"epoch {kept_epoch(recipe)}, seed {recipe['seed']}"

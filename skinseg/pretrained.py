@@ -19,6 +19,7 @@ DEFAULT_TAGS = {
     "basic_unet": "isic2017",
     "cmunext_s": "isic2017",
     "egeunet": "isic2017",
+    "ensemble": "isic2017",
     "lbunet": "isic2017",
     "lmsaunet": "isic2017",
     "malunet": "isic2017",
@@ -32,7 +33,7 @@ DEFAULT_TAGS = {
 }
 """Weights that a bare architecture stands for; files of the user never change that."""
 
-BEST = "egeunet.isic2017"
+BEST = "ensemble.isic2017"
 """What the name ``best`` stands for: of the bundled weights, those of the highest pooled IoU on the
 official validation images of ISIC 2017."""
 
