@@ -12,6 +12,7 @@ from safetensors.torch import load_file
 from torch import nn
 
 import skinseg
+from benchmarks.recipes.optimizers import lion, muon
 from skinseg.data import Augmentation, Normalization, SyntheticDermoscopy
 from skinseg.names import RECIPE_NETWORKS
 from skinseg.training import (
@@ -24,7 +25,7 @@ from skinseg.training import (
     validate,
 )
 from skinseg.training.distributed import Distributed
-from skinseg.training.step import Step
+from skinseg.training.step import MicroBatch, Step
 from skinseg.training.validate import Validation
 
 SMALL = {"size": 48, "batch_size": 4}
@@ -58,6 +59,44 @@ def apart(one, other, start):
         for a, b in ((one, other), (one, start))
     )
     return float((distance / way).sqrt())
+
+
+@pytest.mark.parametrize("make", [lambda net: torch.optim.NAdam(net.parameters()), lion, muon])
+def test_another_optimizer_learns_and_goes_on(lesions, tmp_path, make):
+    recipe = Recipe(**SMALL, epochs=4, learning_rate=1e-2)
+    net = network()
+    log = train(net, *lesions, tmp_path, recipe, optimizer=make, progress=False)
+    assert log[-1]["loss"] < log[0]["loss"]
+    record = skinseg.create_model(f"local-dir:{tmp_path}").pretrained_cfg
+    assert record.recipe["optimizer"] == type(make(net)).__name__
+    kept = torch.load(tmp_path / "checkpoint.pt", weights_only=True)["step"]
+    step = Step(network(), recipe, Distributed(torch.device("cpu")), make)
+    step.load_state_dict(kept)
+    assert same_state(step.optimizer.state_dict(), kept["optimizer"])
+    with pytest.raises(ValueError, match="another optimizer"):
+        train(network(), *lesions, tmp_path, recipe, resume=True, progress=False)
+
+
+def same_state(one, other):
+    """Whether two states of optimizers are the same to the bit."""
+    if isinstance(one, torch.Tensor):
+        return torch.equal(one, other)
+    if isinstance(one, dict):
+        return one.keys() == other.keys() and all(same_state(one[key], other[key]) for key in one)
+    if isinstance(one, list):
+        return len(one) == len(other) and all(map(same_state, one, other))
+    return one == other
+
+
+def test_groups_of_an_optimizer_may_learn_at_their_own_rate():
+    def make(net):
+        scaled = {"params": list(net.head.parameters()), "lr_scale": 0.1}
+        return torch.optim.SGD([{"params": list(net.encoder.parameters())}, scaled], lr=1.0)
+
+    step = Step(network(), Recipe(**SMALL), Distributed(torch.device("cpu")), make)
+    x, target = torch.rand(2, 3, 48, 48), torch.rand(2, 1, 48, 48).round()
+    step([MicroBatch(x, target, 1.0)], 0.02)
+    assert [group["lr"] for group in step.optimizer.param_groups] == [0.02, pytest.approx(0.002)]
 
 
 @pytest.mark.parametrize("name", ["basic_unet", "egeunet"])

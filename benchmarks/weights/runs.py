@@ -25,6 +25,7 @@ class Run:
     teacher: str | None = None  # "soft" masks of the images, or "mixed" images as well
     initial: str | None = None  # the run whose weights it begins with
     corrupted: bool = False  # every training image is there a second time, with a defect
+    optimizer: str | None = None  # one of recipes/optimizers.py, in place of AdamW
 
 
 # Memory layout of these runs; the trainer now chooses one by itself.
@@ -188,6 +189,8 @@ def _trials() -> dict[str, Run]:
     for name, changes in TRIALS.items():
         add(name, changes)
     longer = TRIALS["128-longer"]
+    for optimizer in ("lion", "muon"):
+        add(f"128-{optimizer}", longer, optimizer=optimizer)
     # Twice as many images, half as many epochs.
     add("128-corrupted", {**longer, "epochs": 38}, corrupted=True)
     add("128-rendered", {**longer, "epochs": 25}, split="rendered")

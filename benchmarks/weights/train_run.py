@@ -16,6 +16,7 @@ from safetensors.torch import load_file
 
 import skinseg
 from benchmarks.provenance import provenance
+from benchmarks.recipes.optimizers import OPTIMIZERS
 from benchmarks.weights.corrupted_images import CorruptedDataset
 from benchmarks.weights.pseudo_labels import ConcatDataset, MixupDataset
 from benchmarks.weights.runs import RUNS, Run, epochs_done
@@ -98,6 +99,7 @@ def train_run(
         output,
         run.recipe,
         soft_masks=soft_masks,
+        optimizer=OPTIMIZERS[run.optimizer] if run.optimizer else None,
         resume=True,
         device=device,
     )

@@ -23,7 +23,7 @@ class Recipe:
         accumulate: Parts that a batch is handled in, one after the other, to save memory. The
             step is that of the whole batch, save that a Dice loss of the batch and BatchNorm see
             a part.
-        learning_rate: Highest learning rate of AdamW.
+        learning_rate: Highest learning rate, of AdamW unless ``train`` is given an optimizer.
         final_learning_rate: Where the cosine ends.
         weight_decay: Weight decay of AdamW.
         warmup: Fraction of all steps in which the learning rate rises from 0.

@@ -1,7 +1,7 @@
 """One step of learning: forward, loss, backward, optimizer, average of the weights."""
 
 import warnings
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from copy import deepcopy
 from typing import Any, NamedTuple, cast
 
@@ -14,6 +14,8 @@ from skinseg.losses import deep_supervision_loss
 from skinseg.models.base import SegmentationModel
 from skinseg.training.distributed import Distributed
 from skinseg.training.recipe import Recipe
+
+MakeOptimizer = Callable[[nn.Module], torch.optim.Optimizer]
 
 
 class MicroBatch(NamedTuple):
@@ -118,6 +120,7 @@ class Step:
         model: The network, on its device, in training mode.
         recipe: Settings.
         processes: Who shares the batch.
+        optimizer: Makes the optimizer of the network; AdamW if None.
 
     Attributes:
         kept: The network that is validated and kept: the average of the weights over time, or
@@ -125,14 +128,18 @@ class Step:
         captures: Whether a step on a GPU is captured as a CUDA graph.
     """
 
-    def __init__(self, model: nn.Module, recipe: Recipe, processes: Distributed) -> None:
+    def __init__(
+        self,
+        model: nn.Module,
+        recipe: Recipe,
+        processes: Distributed,
+        optimizer: MakeOptimizer | None = None,
+    ) -> None:
         self.model = model
         self.recipe = recipe
         self.processes = processes
         self.parameters = [p for p in model.parameters() if p.requires_grad]
-        self.optimizer = torch.optim.AdamW(
-            self.parameters, lr=recipe.learning_rate, weight_decay=recipe.weight_decay, fused=True
-        )
+        self.optimizer = optimizer(model) if optimizer else self._adamw()
         self.kept: nn.Module = model
         if recipe.ema_decay is not None:
             self.average = EMA(model, recipe.ema_decay)
@@ -152,7 +159,7 @@ class Step:
             The loss of the whole batch, a scalar on the device.
         """
         for group in self.optimizer.param_groups:
-            group["lr"] = rate
+            group["lr"] = rate * group.get("lr_scale", 1.0)
         self.optimizer.zero_grad(set_to_none=True)
         losses = []
         for x, target, share in parts:
@@ -164,6 +171,10 @@ class Step:
         if self.kept is not self.model:
             self.average.update()
         return torch.stack(losses).sum()
+
+    def _adamw(self) -> torch.optim.Optimizer:
+        rate, decay = self.recipe.learning_rate, self.recipe.weight_decay
+        return torch.optim.AdamW(self.parameters, lr=rate, weight_decay=decay, fused=True)
 
     def recalibrate_batchnorm(self, inputs: Iterable[torch.Tensor]) -> None:
         """Measure BatchNorm's statistics again, if the weights that are kept are averages.

@@ -25,7 +25,7 @@ from skinseg.training.layout import memory_format
 from skinseg.training.memory_dataset import MemoryDataset
 from skinseg.training.recipe import Recipe
 from skinseg.training.run_folder import RunFolder
-from skinseg.training.step import MicroBatch, Step
+from skinseg.training.step import MakeOptimizer, MicroBatch, Step
 from skinseg.training.validate import validate
 
 # Batches of an epoch that BatchNorm's statistics of averaged weights are measured on.
@@ -43,6 +43,7 @@ def train(
     *,
     test_set: SegmentationDataset | None = None,
     soft_masks: Mapping[str, torch.Tensor] | None = None,
+    optimizer: MakeOptimizer | None = None,
     resume: bool = False,
     device: str | torch.device = "cpu",
     progress: bool = True,
@@ -69,6 +70,10 @@ def train(
             the authors' ``select_on_test``; of no use otherwise.
         soft_masks: A teacher's lesion probabilities times 255, uint8 (H, W), by image name; with
             the recipe's ``soft_weight``.
+        optimizer: Makes an optimizer of the network, such as
+            ``lambda net: torch.optim.NAdam(net.parameters(), weight_decay=0.01)``; AdamW with the
+            recipe's weight decay if None. The recipe's schedule sets the learning rate of every
+            group, times the group's ``"lr_scale"`` where it has one, as in timm.
         resume: Go on with the run in ``output`` if there is one.
         device: Where to train.
         progress: Show progress bars.
@@ -88,7 +93,7 @@ def train(
     recipe = recipe or Recipe()
     chooses = test_set if recipe.select_on_test else val_set
     _refuse_unusable(model, recipe, train_set, chooses)
-    trainer = Trainer(model, recipe, device)
+    trainer = Trainer(model, recipe, device, optimizer)
     folder = RunFolder(output)
     state = folder.start(trainer.settings, resume=resume, is_main=trainer.processes.is_main)
     shown = progress and trainer.processes.is_main
@@ -111,7 +116,13 @@ def train(
 class Trainer:
     """A network, its recipe, and the loop over epochs."""
 
-    def __init__(self, model: nn.Module, recipe: Recipe, device: str | torch.device) -> None:
+    def __init__(
+        self,
+        model: nn.Module,
+        recipe: Recipe,
+        device: str | torch.device,
+        optimizer: MakeOptimizer | None = None,
+    ) -> None:
         self.recipe = recipe
         self.device = torch.device(device)
         if self.device.type == "cpu":
@@ -125,8 +136,14 @@ class Trainer:
         # Before anything is learned: no later look at the network could tell.
         self.begins_with = hub.weights_held(self.loadable) if self.loadable else None
         self.training_data: dict[str, Any] = {}
-        self.step = Step(self.model, recipe, self.processes)
-        self.settings = {"model": _model_settings(model), "recipe": recipe.to_dict()}
+        self.step = Step(self.model, recipe, self.processes, optimizer)
+        # Named where it is not the recipe's.
+        self.optimizer = {"optimizer": type(self.step.optimizer).__name__} if optimizer else {}
+        self.settings = {
+            "model": _model_settings(model),
+            "recipe": recipe.to_dict(),
+            **self.optimizer,
+        }
 
     def run(
         self,
@@ -271,7 +288,7 @@ class Trainer:
             input_size=(origin.in_chans, self.recipe.size, self.recipe.size),
             normalization=self.recipe.normalization.to_dict(),
             training_data=self.training_data,
-            recipe={**self.recipe.to_dict(), "epoch": entry["epoch"]},
+            recipe={**self.recipe.to_dict(), **self.optimizer, "epoch": entry["epoch"]},
             metrics=metrics,
         )
 
