@@ -194,13 +194,13 @@ def _block_costs(cost: dict[str, Any]) -> list[list[str]]:
 
 
 def _lines(facts: dict[str, Any]) -> list[tuple[str, str]]:
-    maps = facts["feature_maps"] or []
+    maps = [f"{m['num_chs']} at 1/{m['reduction']}" for m in facts["feature_maps"] or []]
     lines = [
         ("network", facts["name"]),
         ("", facts["summary"]),
         ("arguments", _pairs(facts["arguments"] or {})),
         ("parameters", f"{facts['parameters']:,}"),
-        ("feature maps", ", ".join(f"{m['num_chs']} at 1/{m['reduction']}" for m in maps)),
+        ("feature maps", ", ".join(maps) or "none"),
     ]
     record = facts["weights"]
     if record is None:
