@@ -13,7 +13,7 @@ from benchmarks.plots.labels import Box, Labels
 from benchmarks.protocol import compare, jobs, networks, networks_plot, protocol, records
 from benchmarks.protocol.jobs import RATES, SEEDS, Job
 from benchmarks.weights import train_run
-from benchmarks.weights.runs import RUNS
+from benchmarks.weights.runs import LONG_RATES, RUNS
 from skinseg.data import synthetic_lesion
 from skinseg.models import CATALOG
 
@@ -102,6 +102,11 @@ def test_a_network_that_collapsed_at_its_family_s_rate_has_the_next_best():
     train_all(progress, ["mkunet_t", "mkunet"])
     assert jobs.chosen_rate("mkunet_t", progress) == 1e-2
     assert jobs.chosen_rate("mkunet", progress) == 3e-3
+
+
+def test_longer_runs_have_the_rates_that_the_protocol_chose(tmp_path):
+    kept = records.Records(tmp_path)
+    assert {name: jobs.chosen_rate(name, kept) for name in LONG_RATES} == LONG_RATES
 
 
 def test_names_in_the_plot_cover_nothing_and_stay_inside():
