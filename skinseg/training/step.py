@@ -173,8 +173,10 @@ class Step:
         return torch.stack(losses).sum()
 
     def _adamw(self) -> torch.optim.Optimizer:
-        rate, decay = self.recipe.learning_rate, self.recipe.weight_decay
-        return torch.optim.AdamW(self.parameters, lr=rate, weight_decay=decay, fused=True)
+        recipe = self.recipe
+        return torch.optim.AdamW(
+            self.parameters, lr=recipe.learning_rate, weight_decay=recipe.weight_decay, fused=True
+        )
 
     def recalibrate_batchnorm(self, inputs: Iterable[torch.Tensor]) -> None:
         """Measure BatchNorm's statistics again, if the weights that are kept are averages.
