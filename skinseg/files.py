@@ -3,13 +3,19 @@
 import contextlib
 import json
 import os
+import re
 import tempfile
+import time
 import uuid
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from skinseg.locations import is_url, write_url
+
+# Seconds; longer than any file takes to be written.
+ABANDONED_AFTER = 3600
+_TEMPORARY = re.compile(r"\.[0-9a-f]{32}\.tmp")
 
 
 def write_atomically(path: str | os.PathLike[str], write: Callable[[Path], object]) -> None:
@@ -35,6 +41,24 @@ def write_atomically(path: str | os.PathLike[str], write: Callable[[Path], objec
         # After success the name is gone already; a parent that is no folder has nothing in it.
         with contextlib.suppress(OSError):
             temporary.unlink()
+
+
+def remove_abandoned(folder: str | os.PathLike[str], after: float = ABANDONED_AFTER) -> None:
+    """Remove temporary files that killed processes have left in a folder.
+
+    Args:
+        folder: It need not exist; of a URL nothing is removed, as nothing temporary is there.
+        after: Seconds without a change after which a file is taken for abandoned: until then
+            another process may be filling it.
+    """
+    if is_url(folder):
+        return
+    for file in Path(folder).glob(".*.tmp"):
+        if _TEMPORARY.fullmatch(file.name):
+            # It may be gone by now, or another user's.
+            with contextlib.suppress(OSError):
+                if time.time() - file.stat().st_mtime >= after:
+                    file.unlink()
 
 
 def _write_url(url: str, write: Callable[[Path], object]) -> None:

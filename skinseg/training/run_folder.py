@@ -9,7 +9,7 @@ import torch
 from skinseg import hub
 from skinseg.checkpoint import StateDict, read_state_dict
 from skinseg.csv_files import write_csv
-from skinseg.files import write_atomically, write_json
+from skinseg.files import remove_abandoned, write_atomically, write_json
 from skinseg.pretrained import PretrainedCfg
 from skinseg.training.callbacks import figures
 
@@ -43,6 +43,8 @@ class RunFolder:
             FileExistsError: If the folder holds a run and ``resume`` is not set.
             ValueError: If that run had other settings.
         """
+        if is_main:  # Nobody else writes into it.
+            remove_abandoned(self.path, after=0)
         if not self.checkpoint.is_file():
             if is_main:
                 self.path.mkdir(parents=True, exist_ok=True)
