@@ -38,7 +38,9 @@ def test_nine_rows_in_ten_agree_with_the_papers():
         assert all(row["agrees"] or row["note"] for row in table)
 
 
+# The rows are counted above, each of them, and the page is made of the rows in test_benchmarks.py.
 @pytest.mark.slow
+@pytest.mark.nightly
 @pytest.mark.minutes
 def test_the_tables_come_out_byte_for_byte(monkeypatch, tmp_path):
     monkeypatch.setattr(paper_tables, "RESULTS", tmp_path / "paper_tables")
