@@ -9,6 +9,7 @@ import json
 from collections.abc import Callable
 from typing import Any
 
+from benchmarks.accuracy import ensembles
 from benchmarks.blocks import blocks_in_hosts, surgery_matrix
 from benchmarks.costs import ecdf_hosts, paper_tables, peer_readings
 from benchmarks.distributed import distributed
@@ -35,6 +36,7 @@ PAGES: dict[str, Callable[[Any], str]] = {
     "agreement.md": agreement.page,
     "blocks_in_hosts.md": blocks_in_hosts.page,
     "captured_step.md": captured_step.page,
+    "ensembles.md": ensembles.page,
     "export_matrix.md": export_matrix.page,
     "distributed.md": distributed.page,
     "ecdf_hosts.md": ecdf_hosts.page,

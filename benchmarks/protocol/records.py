@@ -163,7 +163,7 @@ def run_record(job: Job, folder: Path, data: Path, device: str) -> Record:
         "learned": len(train_set),
         "images": len(held_out),
         "scores": report.summaries["own"].to_dict()["scores"],
-        "cases": _columns(report.cases["own"]),
+        "cases": case_columns(report.cases["own"]),
     }
 
 
@@ -171,7 +171,7 @@ def _origin(job: Job) -> Record:
     return {"run": job.name, **dataclasses.asdict(job)}
 
 
-def _columns(cases: list[Case]) -> dict[str, list[Any]]:
+def case_columns(cases: list[Case]) -> dict[str, list[Any]]:
     """What the page and its comparisons need of each image."""
     counts = zip(*(case.counts.tolist() for case in cases), strict=True)
     return {
