@@ -170,6 +170,18 @@ def choice() -> str:
     return table([*head, "has weights"], cells)
 
 
+def ensembles() -> str:
+    """What ensembles score on the 650 test images, and by how much more than their best member."""
+    rows = []
+    for name, found in recorded("ensembles")["ensembles"].items():
+        gain = found["gain"]
+        low, high = (f"{100 * gain[end]:+.1f}" for end in ("low", "high"))
+        score = f"{100 * found['scores']['pooled_iou']['value']:.1f} %"
+        gained = f"{100 * gain['difference']:+.1f} ({low} to {high})"
+        rows.append([name, f"{found['parameters']:,}", score, gained])
+    return table(["ensemble", "parameters", "IoU", "more than its best member"], rows)
+
+
 def many_images() -> str:
     """How long one process and its rivals on the same cores take, at the measured speeds."""
     measured = recorded("distributed")
@@ -311,6 +323,7 @@ MAKERS = (
     shipped,
     expected,
     disturbed,
+    ensembles,
     many_images,
     fast_forms,
     ablations,
