@@ -25,6 +25,8 @@ from skinseg.evaluation import evaluate
 
 RESULTS = FOLDER / "trial_runs"
 # Runs that began alike, as one network whose weights are the mean of theirs.
+# A column of its own, and the memory layout, which does not change what is learned.
+UNSAID = ("epochs", "channels_last")
 SEEDS = [f"trial-malunet-128-longer{end}" for end in ("", "-1", "-2")]
 AVERAGED = {"trial-malunet-128-branches": [f"trial-malunet-128-branch-{n}" for n in (1, 2, 3)]}
 PAGE = """# Trial runs
@@ -110,7 +112,7 @@ def differences(recipe: dict[str, Any], start: dict[str, Any]) -> str:
         if isinstance(value, dict):
             inner = value.items()
             found |= {name: item for name, item in inner if item != start[key].get(name)}
-        elif value != start[key] and key != "epochs":
+        elif value != start[key] and key not in UNSAID:
             found[key] = value
     return ", ".join(f"{name} {value}" for name, value in found.items())
 
