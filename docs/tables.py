@@ -33,6 +33,7 @@ PAGES = [
 ]
 OFFICIAL = "ISIC 2017 task 1, official validation split"
 UNKNOWN = "not recorded"
+ENSEMBLE = "ensemble"
 
 
 def table(head: list[str], rows: list[list[str]]) -> str:
@@ -53,15 +54,24 @@ def published() -> list[str]:
 
 def with_weights() -> list[tuple[PretrainedCfg, dict[str, Any]]]:
     """Records of the networks that have weights and their scores, the highest IoU first."""
-    cfgs = [skinseg.get_pretrained_cfg(name) for name in published()]
+    cfgs = [skinseg.get_pretrained_cfg(name) for name in (*published(), ENSEMBLE)]
     scored = [(cfg, official_scores(cfg.metrics)[0]) for cfg in cfgs if cfg]
     return sorted(scored, key=lambda pair: -pair[1].get("pooled_iou", 0))
 
 
 def costs(name: str) -> list[str]:
-    """Parameters and multiply-accumulates."""
-    entry = CATALOG[name]
-    return [f"{entry['parameters']:,}", f"{int(entry['macs']) / 1e9:.3f} G"]
+    """Parameters and multiply-accumulates; of the ensemble, those of its members together."""
+    entries = [CATALOG[member] for member in (members() if name == ENSEMBLE else [name])]
+    parameters, macs = (sum(int(one[key]) for one in entries) for key in ("parameters", "macs"))
+    return [f"{parameters:,}", f"{macs / 1e9:.3f} G"]
+
+
+def members() -> list[str]:
+    """The networks that the ensemble that ships is made of."""
+    cfg = skinseg.get_pretrained_cfg(ENSEMBLE)
+    assert cfg is not None
+    names: list[str] = cfg.model_args["architecture"]
+    return names
 
 
 def networks() -> str:
@@ -97,6 +107,8 @@ def entrypoints() -> str:
 
 def page_link(name: str) -> str:
     """Link a network to its family's page, from a page in docs/."""
+    if name == ENSEMBLE:
+        return f"[`{name}`](models.md#ensembles)"
     return f"[`{name}`](networks/{CATALOG[name]['module']}.md)"
 
 
