@@ -12,12 +12,14 @@ from safetensors.torch import load_file
 from torch import nn
 
 import skinseg
-from benchmarks.recipes.optimizers import lion, muon
+from benchmarks.recipes.optimizers import lion
 from skinseg.data import Augmentation, Normalization, SyntheticDermoscopy
 from skinseg.names import RECIPE_NETWORKS
 from skinseg.training import (
     Callback,
     MemoryDataset,
+    Muon,
+    MuonWithAdamW,
     Recipe,
     get_recipe,
     list_recipes,
@@ -61,7 +63,56 @@ def apart(one, other, start):
     return float((distance / way).sqrt())
 
 
-@pytest.mark.parametrize("make", [lambda net: torch.optim.NAdam(net.parameters()), lion, muon])
+MUON = {"optimizer": "muon"}
+
+
+def nadam(net):
+    return torch.optim.NAdam(net.parameters())
+
+
+def test_muon_of_the_recipe_is_muon(lesions, tmp_path):
+    settings = {**SMALL, "epochs": 2, "weight_decay": 0.02}
+    by_recipe, _ = run(lesions, tmp_path / "recipe", **settings, **MUON)
+    by_hand = network()
+
+    def make(net):
+        return MuonWithAdamW(net.parameters(), weight_decay=0.02)
+
+    train(by_hand, *lesions, tmp_path / "own", Recipe(**settings), optimizer=make, progress=False)
+    for key, value in by_recipe.state_dict().items():
+        assert torch.equal(value, by_hand.state_dict()[key]), key
+    recipe = skinseg.create_model(f"local-dir:{tmp_path / 'recipe'}").pretrained_cfg.recipe
+    assert recipe["optimizer"] == "muon"
+    assert "optimizer" not in Recipe().to_dict()
+    with pytest.raises(ValueError, match="optimizer must be one of adamw, muon, not 'sgd'"):
+        Recipe(optimizer="sgd")
+
+
+def test_muon_makes_the_momentum_of_kernels_orthogonal():
+    torch.manual_seed(0)
+    kernel, other, depthwise = (
+        nn.Parameter(torch.randn(shape)) for shape in ((8, 4, 3, 3), (8, 12, 3), (40, 1, 3, 3))
+    )
+    before = [weight.detach().clone() for weight in (kernel, other, depthwise)]
+    optimizer = Muon([kernel, other, depthwise], lr=0.1, weight_decay=0.0)
+    for weight in (kernel, other, depthwise):
+        weight.grad = torch.randn_like(weight)
+    optimizer.step()
+    for weight, start in zip((kernel, other, depthwise), before, strict=True):
+        step = (weight - start).flatten(1) / (0.1 * 0.2 * max(weight.flatten(1).shape) ** 0.5)
+        singular = torch.linalg.svdvals(step)
+        assert singular.min() > 0.6 and singular.max() < 1.3
+        # Against the gradient, and each by itself.
+        assert (step * weight.grad.flatten(1)).sum() < 0
+    decayed = nn.Parameter(torch.ones(2, 3))
+    decayed.grad = torch.zeros(2, 3)
+    Muon([decayed], lr=0.1, weight_decay=0.5).step()
+    torch.testing.assert_close(decayed, torch.full((2, 3), 0.95))
+
+
+@pytest.mark.parametrize(
+    "make", [nadam, lion, lambda net: MuonWithAdamW(net.parameters(), weight_decay=0.01)]
+)
 def test_another_optimizer_learns_and_goes_on(lesions, tmp_path, make):
     recipe = Recipe(**SMALL, epochs=4, learning_rate=1e-2)
     net = network()

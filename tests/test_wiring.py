@@ -44,6 +44,7 @@ OTHER = {
     "size": 64,
     "batch_size": 3,
     "accumulate": 2,
+    "optimizer": "muon",
     "learning_rate": 2e-3,
     "final_learning_rate": 5e-4,
     "weight_decay": 0.3,

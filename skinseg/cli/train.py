@@ -97,9 +97,8 @@ def train(
     epochs: Annotated[int | None, typer.Option(help="Passes over the images.")] = None,
     size: Annotated[int | None, typer.Option(help="Side that images are resized to.")] = None,
     batch_size: Annotated[int | None, typer.Option(help="Images per step.")] = None,
-    learning_rate: Annotated[
-        float | None, typer.Option(help="Highest learning rate of AdamW.")
-    ] = None,
+    optimizer: Annotated[str | None, typer.Option(help="adamw or muon.")] = None,
+    learning_rate: Annotated[float | None, typer.Option(help="Highest learning rate.")] = None,
     early_stop: Annotated[
         int | None, typer.Option(help="End after as many epochs without a better score.")
     ] = None,
@@ -137,6 +136,7 @@ def train(
         "epochs": epochs,
         "size": size,
         "batch_size": batch_size,
+        "optimizer": optimizer,
         "learning_rate": learning_rate,
         "early_stop": early_stop,
         "seed": seed,

@@ -6,8 +6,8 @@ from collections.abc import Callable
 # Arguments that are options by the same name, at the beginning of a message.
 _ARGUMENT = re.compile(
     r"^(batch_size|bootstrap|early_stop|epochs|folds|labels|learning_rate|max_bytes|"
-    r"max_concurrency|max_images|max_pixels|max_request_bytes|seed|shard|size|threshold|tile|timeout|"
-    r"tolerance|val_fraction|workers)(?= must )"
+    r"max_concurrency|max_images|max_pixels|max_request_bytes|optimizer|seed|shard|size|threshold|"
+    r"tile|timeout|tolerance|val_fraction|workers)(?= must )"
 )
 
 

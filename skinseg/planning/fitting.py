@@ -31,7 +31,7 @@ def fit(
     chosen.append(_given("epochs", settings) or choices.epochs(images, batch, trained))
     chosen.append(_given("learning_rate", settings) or choices.learning_rate(base, batch, trained))
     epochs, rate = int(chosen[2].value), float(chosen[3].value)
-    chosen += filter(None, [_given("early_stop", settings)])
+    chosen += filter(None, [_given(name, settings) for name in ("optimizer", "early_stop")])
     changes: dict[str, Any] = {"size": size, "batch_size": batch, "epochs": epochs}
     changes["learning_rate"] = rate
     changes["final_learning_rate"] = min(base.final_learning_rate, rate)

@@ -9,6 +9,7 @@ from skinseg.training.callbacks import (
 )
 from skinseg.training.ensemble import save_ensemble
 from skinseg.training.memory_dataset import MemoryDataset
+from skinseg.training.muon import Muon, MuonWithAdamW
 from skinseg.training.recipe import Recipe
 from skinseg.training.recipes import get_recipe, list_recipes
 from skinseg.training.trainer import train
@@ -18,6 +19,8 @@ __all__ = [
     "LOGGERS",
     "Callback",
     "MemoryDataset",
+    "Muon",
+    "MuonWithAdamW",
     "Recipe",
     "TensorBoardLogger",
     "WandbLogger",

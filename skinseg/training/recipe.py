@@ -9,6 +9,7 @@ from skinseg.losses import AUX_WEIGHTS, LOSSES
 from skinseg.models.base import MIN_SIZE
 
 KEEP = ("best", "lowest_loss", "last")
+OPTIMIZERS = ("adamw", "muon")
 PRECISIONS = ("float32", "bfloat16")
 
 
@@ -23,9 +24,11 @@ class Recipe:
         accumulate: Parts that a batch is handled in, one after the other, to save memory. The
             step is that of the whole batch, save that a Dice loss of the batch and BatchNorm see
             a part.
-        learning_rate: Highest learning rate, of AdamW unless ``train`` is given an optimizer.
+        optimizer: ``"adamw"``, or ``"muon"``: Muon for kernels and other matrices, and AdamW for
+            the rest, with the same learning rate and weight decay.
+        learning_rate: Highest learning rate.
         final_learning_rate: Where the cosine ends.
-        weight_decay: Weight decay of AdamW.
+        weight_decay: Weight decay.
         warmup: Fraction of all steps in which the learning rate rises from 0.
         cosine_epochs: Epochs in which the cosine falls; after as many it has risen again, and so
             on. None lets it fall once, over the whole run.
@@ -65,6 +68,7 @@ class Recipe:
     size: int = 256
     batch_size: int = 8
     accumulate: int = 1
+    optimizer: str = "adamw"
     learning_rate: float = 1e-3
     final_learning_rate: float = 1e-5
     weight_decay: float = 1e-2
@@ -100,6 +104,7 @@ class Recipe:
             if not 0 <= getattr(self, name) <= 1:
                 raise ValueError(f"{name} must be in 0..1, not {getattr(self, name)}")
         choices = {"loss": LOSSES, "keep": KEEP, "precision": PRECISIONS}
+        choices["optimizer"] = OPTIMIZERS
         for name, allowed in choices.items():
             if getattr(self, name) not in allowed:
                 listed = ", ".join(allowed)
@@ -125,6 +130,8 @@ class Recipe:
     def to_dict(self) -> dict[str, Any]:
         """Return the settings as JSON data."""
         settings = dataclasses.asdict(self)
+        if self.optimizer == "adamw":  # Versions before 0.2 do not know the key.
+            del settings["optimizer"]
         settings["aux_weights"] = list(self.aux_weights)
         settings["normalization"] = self.normalization.to_dict()
         for name in ("zoom", "gamma"):

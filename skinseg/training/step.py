@@ -3,6 +3,7 @@
 import warnings
 from collections.abc import Callable, Iterable
 from copy import deepcopy
+from functools import partial
 from typing import Any, NamedTuple, cast
 
 import torch
@@ -13,6 +14,7 @@ from skinseg.logits import lesion_logits
 from skinseg.losses import deep_supervision_loss
 from skinseg.models.base import SegmentationModel
 from skinseg.training.distributed import Distributed
+from skinseg.training.muon import MuonWithAdamW
 from skinseg.training.recipe import Recipe
 
 MakeOptimizer = Callable[[nn.Module], torch.optim.Optimizer]
@@ -120,7 +122,7 @@ class Step:
         model: The network, on its device, in training mode.
         recipe: Settings.
         processes: Who shares the batch.
-        optimizer: Makes the optimizer of the network; AdamW if None.
+        optimizer: Makes the optimizer of the network; the recipe's if None.
 
     Attributes:
         kept: The network that is validated and kept: the average of the weights over time, or
@@ -139,7 +141,7 @@ class Step:
         self.recipe = recipe
         self.processes = processes
         self.parameters = [p for p in model.parameters() if p.requires_grad]
-        self.optimizer = optimizer(model) if optimizer else self._adamw()
+        self.optimizer = optimizer(model) if optimizer else self._recipes_optimizer()
         self.kept: nn.Module = model
         if recipe.ema_decay is not None:
             self.average = EMA(model, recipe.ema_decay)
@@ -172,11 +174,11 @@ class Step:
             self.average.update()
         return torch.stack(losses).sum()
 
-    def _adamw(self) -> torch.optim.Optimizer:
-        recipe = self.recipe
-        return torch.optim.AdamW(
-            self.parameters, lr=recipe.learning_rate, weight_decay=recipe.weight_decay, fused=True
-        )
+    def _recipes_optimizer(self) -> torch.optim.Optimizer:
+        muon = self.recipe.optimizer == "muon"
+        make = MuonWithAdamW if muon else partial(torch.optim.AdamW, fused=True)
+        rate, decay = self.recipe.learning_rate, self.recipe.weight_decay
+        return make(self.parameters, lr=rate, weight_decay=decay)
 
     def recalibrate_batchnorm(self, inputs: Iterable[torch.Tensor]) -> None:
         """Measure BatchNorm's statistics again, if the weights that are kept are averages.

@@ -22,7 +22,7 @@ MUTANTS = [
     Mutant(
         "weight_decay_dropped",
         "skinseg/training/step.py",
-        "weight_decay=recipe.weight_decay, ",
+        ", weight_decay=decay",
         "",
         "The optimizer keeps its own weight decay.",
         tests=("wiring",),
