@@ -166,6 +166,7 @@ def calls(monkeypatch) -> list:
 def test_what_is_asked_for_reaches_the_trainer(folder, calls):
     settings = ["--epochs", 7, "--size", 64, "--batch-size", 3, "--learning-rate", 0.01]
     settings += ["--early-stop", 5, "--seed", 4, "--val-fraction", 0.25, "--from-scratch"]
+    settings += ["--optimizer", "muon"]
     result = run("train", "--data", folder, "--output", "a run", *settings, "--quiet")
     assert result.exit_code == 0, result.output
     [((network, train_set, val_set, output, recipe), options)] = calls
@@ -176,6 +177,7 @@ def test_what_is_asked_for_reaches_the_trainer(folder, calls):
     assert output == Path("a run")
     assert (recipe.epochs, recipe.size, recipe.batch_size) == (7, 64, 3)
     assert (recipe.learning_rate, recipe.early_stop, recipe.seed) == (0.01, 5, 4)
+    assert recipe.optimizer == "muon"
     assert (options["resume"], options["progress"]) == (False, False)
     assert "--model 'local-dir:a run'" in result.stdout
 
