@@ -24,10 +24,10 @@ from skinseg.data import SegmentationDataset
 from skinseg.evaluation import evaluate
 
 RESULTS = FOLDER / "trial_runs"
-# Runs that began alike, as one network whose weights are the mean of theirs.
 # A column of its own, and the memory layout, which does not change what is learned.
 UNSAID = ("epochs", "channels_last")
 SEEDS = [f"trial-malunet-128-longer{end}" for end in ("", "-1", "-2")]
+# Runs that began alike, as one network whose weights are the mean of theirs.
 AVERAGED = {"trial-malunet-128-branches": [f"trial-malunet-128-branch-{n}" for n in (1, 2, 3)]}
 PAGE = """# Trial runs
 
@@ -59,17 +59,17 @@ def score_run(name: str, runs: Path, held_out: SegmentationDataset) -> dict[str,
 
 
 def score_average(
-    names: Sequence[str], runs: Path, held_out: SegmentationDataset
+    names: Sequence[str], scored: dict[str, Any], runs: Path, held_out: SegmentationDataset
 ) -> dict[str, Any]:
-    """The same of the mean of several runs' weights."""
-    first = score_run(names[0], runs, held_out)
+    """The same of the mean of several runs' weights; the runs are scored already."""
     short = [name.removeprefix("trial-malunet-") for name in names]
     with tempfile.TemporaryDirectory() as folder:
         write_average([runs / name for name in names], Path(folder))
         return {
-            **first,
+            **scored[names[0]],
             "beyond_recipe": [f"the mean of the weights of {', '.join(short)}"],
             "hours": round(sum(hours(runs / name) for name in names), 2),
+            "scored_by": provenance(),
             "scores": score(Path(folder), held_out),
         }
 
@@ -160,7 +160,7 @@ def main() -> None:
             trials[name] = score_run(name, runs, held_out)
     for name, members in AVERAGED.items():
         if name not in trials and all(finished(runs / member) for member in members):
-            trials[name] = score_average(members, runs, held_out)
+            trials[name] = score_average(members, trials, runs, held_out)
     data = {"trials": trials}
     write_result(RESULTS, data, page(data))
 
