@@ -898,3 +898,16 @@ def test_installed_command(images, tmp_path):
     assert "b.png': the file has zero bytes" in done.stderr
     assert "2 of 3 images segmented" in done.stdout
     assert len(names(tmp_path / "out")) == 6
+
+
+def test_bench_times_what_ships(monkeypatch):
+    timed = []
+    module = sys.modules["skinseg.cli.bench"]
+    monkeypatch.setattr(module, "_rows", lambda name, *rest: timed.append(name) or [])
+    assert CliRunner().invoke(app, ["bench"]).exit_code == 0
+    assert timed == sorted({name.partition(".")[0] for name in skinseg.list_pretrained()})
+    monkeypatch.undo()
+    # It alone of these is not in the catalog.
+    options = ["--size", "32", "--rounds", "4", "--json"]
+    result = CliRunner().invoke(app, ["bench", "ensemble", *options])
+    assert [row["form"] for row in json.loads(result.stdout)] == ["published", "optimized"]

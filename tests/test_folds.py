@@ -192,6 +192,16 @@ def test_members_may_be_of_several_architectures(tmp_path):
     assert both(x).shape == (2, 2, 64, 48)
 
 
+def test_the_ensemble_that_ships_has_the_members_of_a_new_one():
+    cfg = skinseg.get_pretrained_cfg("ensemble")
+    new, trained = (skinseg.create_model("ensemble", pretrained=p) for p in (False, True))
+    shapes = [{k: v.shape for k, v in net.state_dict().items()} for net in (new, trained)]
+    assert shapes[0] == shapes[1]
+    assert cfg.training_data["members"] == ", ".join(
+        f"{name}.isic2017" for name in new.config["architecture"]
+    )
+
+
 def test_members_that_do_not_go_together_are_refused(tmp_path):
     for name in "ab":
         skinseg.create_model("basic_unet", channels=(4,) * 6).save_pretrained(tmp_path / name)

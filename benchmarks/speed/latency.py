@@ -35,8 +35,9 @@ from skinseg.models import SegmentationModel
 from skinseg.runtimes.files import open_file
 
 RESULTS = FOLDER / "latency"
-# Those that ship, and a large one that they are compared with.
-NETWORKS = (*dict.fromkeys(name.split(".")[0] for name in skinseg.list_pretrained()), "unet")
+# Those that ship, without the ensemble of some of them, and a large one to compare them with.
+SHIPPED = dict.fromkeys(name.split(".")[0] for name in skinseg.list_pretrained())
+NETWORKS = (*(name for name in SHIPPED if name in skinseg.models.CATALOG), "unet")
 # Threads, batch, size. The first is the one that the aims are for, and alone has compiled networks,
 # since torch.compile takes most of a minute for each.
 SETTINGS = ((1, 1, 256), (1, 1, 128), (2, 1, 256), (1, 8, 256))

@@ -36,7 +36,9 @@ def summary(folder: Path) -> dict[str, Any]:
     log = json.loads((folder / "log.json").read_text())
     # The protocol's runs are planned elsewhere, and begin with nothing.
     planned = RUNS.get(folder.name)
-    recipe, reference = settings["recipe"], Recipe().to_dict()
+    recipe, reference = settings["recipe"], {"optimizer": "adamw", **Recipe().to_dict()}
+    if "optimizer" in settings:  # It is none of those that a recipe names.
+        recipe = {**recipe, "optimizer": settings["optimizer"]}
     known = {key: value for key, value in recipe.items() if key in reference}
     changed = {key: value for key, value in known.items() if value != reference[key]}
     if "augmentation" in changed:

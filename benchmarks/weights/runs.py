@@ -177,7 +177,7 @@ def _runs() -> dict[str, Run]:
             augmentation=MANY_SIZES,
         )
         runs[f"official-{network}-long"] = Run(network, "official", "shipped", long)
-    # It learned faster than AdamW in the trials, and reached more.
+    # It learned faster than AdamW in the trials, and reached a higher pooled IoU.
     changes = {"epochs": 100, "optimizer": "muon"}
     muon = dataclasses.replace(runs["official-malunet-long"].recipe, **changes)
     runs["official-malunet-muon"] = Run("malunet", "official", "shipped", muon)

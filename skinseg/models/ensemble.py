@@ -12,6 +12,8 @@ from skinseg.registry import model_entrypoint, register_model
 
 # Members of an ensemble of one architecture, as of a cross-validation.
 MEMBERS = 5
+# Those of the weights that ship.
+SHIPPED = ("egeunet", "lbunet", "basic_unet")
 
 
 class Ensemble(SegmentationModel):
@@ -159,6 +161,6 @@ def mean_logits(logits: torch.Tensor) -> torch.Tensor:
 
 
 @register_model
-def ensemble(**kwargs: Any) -> Ensemble:
+def ensemble(architecture: str | Sequence[str] = SHIPPED, **kwargs: Any) -> Ensemble:
     """Several networks as one; the mean of their probabilities."""
-    return Ensemble(**kwargs)
+    return Ensemble(architecture, **kwargs)
