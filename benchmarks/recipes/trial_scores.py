@@ -35,8 +35,9 @@ Written by `benchmarks/recipes/trial_scores.py`. MALUNet, the paper's recipe wit
 falls once and averaged weights (decay {ema_decay}), and the changes named; trained on 1,200 of the
 1,500 training images of paper73 and scored on the other {images}, so that the 650 test images
 choose nothing. Pooled lesion IoU and mean IoU of the images, of the last epoch, at 256x256; "flips"
-averages over the four flips. One seed each; {noise}. Where
-`soft_weight` is above 0, that fraction of the mask to learn is what teachers say of the image
+averages over the four flips. One seed each;
+{noise}.
+Where `soft_weight` is above 0, that fraction of the mask to learn is what teachers say of the image
 (`benchmarks/recipes/teachers.py`), who have learned from images that are held out here.
 
 | trial | differs in | epochs | hours | pooled IoU | mean IoU | pooled, flips | mean, flips |
