@@ -56,7 +56,8 @@ networks it was chosen on 300 of the 1,500 training images, which were then trai
 test image chose anything. Scores are of the lesion on the {images} test images of ISIC 2017 (7:3
 split; near-identical images of a test image are not trained on) at 256x256, with the 95 % interval
 over images (bootstrap, {resamples:,} resamples) in brackets. Of networks trained with several seeds
-each figure is the mean, and the range over seeds stands beside it.
+each figure is the mean, and the range over seeds stands beside it. Longer trained and several at
+once, [small networks reach more](ensembles.md) on the same images.
 
 For research; not a medical device.
 """
