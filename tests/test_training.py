@@ -63,16 +63,13 @@ def apart(one, other, start):
     return float((distance / way).sqrt())
 
 
-MUON = {"optimizer": "muon"}
-
-
 def nadam(net):
     return torch.optim.NAdam(net.parameters())
 
 
 def test_muon_of_the_recipe_is_muon(lesions, tmp_path):
     settings = {**SMALL, "epochs": 2, "weight_decay": 0.02}
-    by_recipe, _ = run(lesions, tmp_path / "recipe", **settings, **MUON)
+    by_recipe, _ = run(lesions, tmp_path / "recipe", **settings, optimizer="muon")
     by_hand = network()
 
     def make(net):

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import skinseg
 from skinseg.batch.shard import Shard
 from skinseg.csv_files import write_csv
-from skinseg.files import remove_abandoned, write_json
+from skinseg.files import write_json
 from skinseg.formatting import printable
 from skinseg.locations import Location, joined, names_in, path_of
 
@@ -123,12 +123,9 @@ class ResultFolder:
     def complete(self, files: Sequence[Location]) -> list[bool]:
         """Tell of each image whether all its pictures and outlines are there.
 
-        What processes left that were killed while they wrote is removed, an hour later.
-
         Raises:
             OSError: If the folder cannot be listed.
         """
-        remove_abandoned(self.path)
         there = names_in(self.path)
         kinds = ["mask"] + ["overlay"] * self.overlay + ["probability"] * self.probability
         formats = [format for format in self.outlines if format in _OUTLINE_SUFFIXES]

@@ -37,6 +37,7 @@ from skinseg.cli.options import (
     Tta,
 )
 from skinseg.cli.wording import in_options
+from skinseg.files import remove_abandoned
 from skinseg.formatting import counted, printable
 from skinseg.interrupts import INTERRUPTED
 from skinseg.locations import Location, as_location, is_url
@@ -136,6 +137,7 @@ def predict(
         # The nodes of a cluster have the device; here the network is only looked at.
         predictor = skinseg.Predictor(**{**options, "device": device if ray is None else "cpu"})
         make_output_folder(place)
+        remove_abandoned(place)
         if overwrite:
             Manifest.discard(place)
         manifest = Manifest(place, skinseg.batch.prediction_settings(predictor), part)

@@ -109,10 +109,14 @@ class SegmentationModel(nn.Module):
         return self.pretrained_cfg
 
     @property
+    def first_convs(self) -> tuple[str, ...]:
+        """:attr:`first_conv` as a tuple, also where it is one name."""
+        return (self.first_conv,) if isinstance(self.first_conv, str) else self.first_conv
+
+    @property
     def first_weights(self) -> list[str]:
         """Names of the weights of :attr:`first_conv`."""
-        names = (self.first_conv,) if isinstance(self.first_conv, str) else self.first_conv
-        return [f"{name}.weight" for name in names]
+        return [f"{name}.weight" for name in self.first_convs]
 
     def decode(self, features: list[torch.Tensor]) -> tuple[torch.Tensor, list[torch.Tensor]]:
         """Turn the encoder's maps into the head's input and the auxiliary logits."""

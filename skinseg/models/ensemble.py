@@ -63,7 +63,7 @@ class Ensemble(SegmentationModel):
         super().__init__({**config, **channels})
         built = [model_entrypoint(name)(**given, **channels) for name, given in plan]
         self.members = nn.ModuleList(built)
-        self.first_conv = _names_of_all(built, "first_conv")
+        self.first_conv = _names_of_all(built, "first_convs")
         heads = _names_of_all(built, "classifier")
         self.classifier = heads  # type: ignore[misc]  # Of other classes it is one for all.
 
@@ -131,12 +131,8 @@ def _names_of_all(members: Sequence[nn.Module], attribute: str) -> tuple[str, ..
     return tuple(
         f"members.{index}.{name}"
         for index, member in enumerate(members)
-        for name in _as_tuple(getattr(member, attribute))
+        for name in getattr(member, attribute)
     )
-
-
-def _as_tuple(names: str | tuple[str, ...]) -> tuple[str, ...]:
-    return (names,) if isinstance(names, str) else names
 
 
 def mean_logits(logits: torch.Tensor) -> torch.Tensor:

@@ -59,7 +59,10 @@ class Muon(torch.optim.Optimizer):
         ahead = []
         for weight in weights:
             assert weight.grad is not None
-            momentum = self.state[weight].setdefault("momentum", torch.zeros_like(weight))
+            state = self.state[weight]
+            if not state:
+                state["momentum"] = torch.zeros_like(weight)
+            momentum = state["momentum"]
             momentum.mul_(group["momentum"]).add_(weight.grad)
             ahead.append(weight.grad.add(momentum, alpha=group["momentum"]).flatten(1))
         updates = orthogonalized(torch.stack(ahead))

@@ -103,8 +103,12 @@ class Recipe:
         for name in ("warmup", "small_share", "soft_weight"):
             if not 0 <= getattr(self, name) <= 1:
                 raise ValueError(f"{name} must be in 0..1, not {getattr(self, name)}")
-        choices = {"loss": LOSSES, "keep": KEEP, "precision": PRECISIONS}
-        choices["optimizer"] = OPTIMIZERS
+        choices = {
+            "optimizer": OPTIMIZERS,
+            "loss": LOSSES,
+            "keep": KEEP,
+            "precision": PRECISIONS,
+        }
         for name, allowed in choices.items():
             if getattr(self, name) not in allowed:
                 listed = ", ".join(allowed)
@@ -130,7 +134,8 @@ class Recipe:
     def to_dict(self) -> dict[str, Any]:
         """Return the settings as JSON data."""
         settings = dataclasses.asdict(self)
-        if self.optimizer == "adamw":  # Versions before 0.2 do not know the key.
+        # Runs that were begun before there was a choice go on: their settings lack the key.
+        if self.optimizer == "adamw":
             del settings["optimizer"]
         settings["aux_weights"] = list(self.aux_weights)
         settings["normalization"] = self.normalization.to_dict()
