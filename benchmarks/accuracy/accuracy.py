@@ -18,7 +18,7 @@ from benchmarks.results import FOLDER, ROOT
 from benchmarks.weights.runs import RUNS, finished, hours
 from benchmarks.weights.splits import open_split
 from skinseg import Predictor, get_pretrained_cfg, hub, list_pretrained
-from skinseg.data import PairDataset
+from skinseg.data import SegmentationDataset
 from skinseg.evaluation import evaluate
 from skinseg.files import write_atomically, write_json
 from skinseg.pretrained import file_hash
@@ -51,7 +51,9 @@ def keep_weights(run: Path) -> None:
 def score(model: str, split: str, data: Path) -> Row:
     """Score weights on a split's held-out images at 256x256, the size of the files."""
     train_set, held_out = open_split(split, data)
-    scores, with_flips = (_scores(Predictor(model, tta=tta), held_out) for tta in (False, True))
+    scores, with_flips = (
+        own_size_scores(Predictor(model, tta=tta), held_out) for tta in (False, True)
+    )
     print(f"{model}: pooled IoU {scores['pooled_iou']['value']:.4f}")
     return {
         "scored_by": provenance(),
@@ -63,7 +65,8 @@ def score(model: str, split: str, data: Path) -> Row:
     }
 
 
-def _scores(predictor: Predictor, held_out: PairDataset) -> Row:
+def own_size_scores(predictor: Predictor, held_out: SegmentationDataset) -> Row:
+    """What a predictor scores at the images' own size, each score with its interval."""
     report = evaluate(predictor, held_out, sizes=("own",), progress=False)
     scores = report.summaries["own"].to_dict()["scores"]
     return {name: scores[name] for name in SHOWN}

@@ -12,8 +12,16 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks.accuracy.accuracy import WEIGHTS
-from benchmarks.protocol.compare import RESAMPLES, Runs, difference, summary
+from benchmarks.accuracy.accuracy import WEIGHTS, own_size_scores
+from benchmarks.protocol.compare import (
+    RESAMPLES,
+    Runs,
+    difference,
+    gain,
+    percent,
+    summary,
+    verdict,
+)
 from benchmarks.protocol.records import case_columns
 from benchmarks.provenance import provenance
 from benchmarks.results import FOLDER, write_result
@@ -70,13 +78,12 @@ def measure(name: str, model: str, held_out: PairDataset) -> Runs:
     """Score weights without and with flips; the record has both, and each image's counts."""
     predictor = Predictor(model)
     report = evaluate(predictor, held_out, sizes=("own",), progress=False)
-    flips = evaluate(Predictor(model, tta=True), held_out, sizes=("own",), progress=False)
-    scores = flips.summaries["own"].to_dict()["scores"]
+    flips = own_size_scores(Predictor(model, tta=True), held_out)
     record = {
         "network": name,
         "cases": case_columns(report.cases["own"]),
         "parameters": count_parameters(predictor.model).total,
-        "pooled_iou_with_flips": scores["pooled_iou"]["value"],
+        "pooled_iou_with_flips": flips["pooled_iou"]["value"],
     }
     print(name, f"{report.summaries['own'].to_dict()['scores']['pooled_iou']['value']:.4f}")
     return Runs.of([record])
@@ -103,25 +110,16 @@ def entry(runs: Runs) -> dict[str, Any]:
 def cells(found: dict[str, Any]) -> list[str]:
     """Parameters and scores of a row."""
     scores = [found["scores"][name] for name in SHOWN]
-    shown = [
-        f"{100 * s['value']:.2f} [{100 * s['low']:.1f}, {100 * s['high']:.1f}]" for s in scores
-    ]
-    return [f"{found['parameters']:,}", *shown, f"{100 * found['pooled_iou_with_flips']:.2f}"]
-
-
-def gain(found: dict[str, Any]) -> str:
-    """The difference to the best member, and whether it is larger than chance."""
-    best = found["gain"]
-    low, value, high = (100 * best[key] for key in ("low", "difference", "high"))
-    chance = "larger than chance" if low > 0 else "not larger than chance"
-    return f"{value:+.2f} [{low:+.2f}, {high:+.2f}], {chance}"
+    flips = f"{100 * found['pooled_iou_with_flips']:.2f}"
+    return [f"{found['parameters']:,}", *map(percent, scores), flips]
 
 
 def page(data: dict[str, Any]) -> str:
     """Return the page made from the figures."""
     text = PAGE.format(images=data["images"], resamples=data["resamples"])
     for name, found in data["ensembles"].items():
-        text += f"| {' | '.join([name, *cells(found), gain(found)])} |\n"
+        gained = f"{gain(found['gain'])}, {verdict(found['gain'])}"
+        text += f"| {' | '.join([name, *cells(found), gained])} |\n"
     text += MEMBERS
     for name, found in data["members"].items():
         text += f"| {' | '.join([f'`{name}`', *cells(found)])} |\n"
@@ -135,17 +133,21 @@ def main() -> None:
     _, held_out = open_split("paper73", arguments.data)
     names = dict.fromkeys(name for members in ENSEMBLES.values() for name in members)
     alone = {name: measure(name, f"local-dir:{WEIGHTS / name}", held_out) for name in names}
+    members_found = {name: entry(runs) for name, runs in alone.items()}
+
+    def pooled_iou(name: str) -> float:
+        return float(members_found[name]["scores"]["pooled_iou"]["value"])
+
     ensembles = {}
     for name, members in ENSEMBLES.items():
         runs = measure_ensemble(name, members, held_out)
-        best = max(members, key=lambda member: summary(alone[member])["pooled_iou"]["value"])
-        gained = difference(runs, alone[best])
+        gained = difference(runs, alone[max(members, key=pooled_iou)])
         ensembles[name] = {**entry(runs), "members": list(members), "gain": gained}
     data = {
         "provenance": provenance(),
         "images": len(held_out),
         "resamples": RESAMPLES,
-        "members": {name: entry(runs) for name, runs in alone.items()},
+        "members": members_found,
         "ensembles": ensembles,
     }
     write_result(RESULTS, data, page(data))

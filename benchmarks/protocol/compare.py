@@ -1,7 +1,7 @@
 """Scores of networks with their intervals, and which differences are larger than chance."""
 
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import pairwise
 from typing import Any
 
@@ -101,6 +101,22 @@ def difference(one: Runs, other: Runs) -> dict[str, Any]:
         "low": low,
         "high": high,
     }
+
+
+def percent(score: Mapping[str, Any]) -> str:
+    """A score and its interval in percent, as a cell of a table."""
+    return f"{100 * score['value']:.2f} [{100 * score['low']:.1f}, {100 * score['high']:.1f}]"
+
+
+def gain(found: Mapping[str, Any]) -> str:
+    """A difference with its interval, in percentage points."""
+    value, low, high = (100 * found[key] for key in ("difference", "low", "high"))
+    return f"{value:+.2f} [{low:+.2f}, {high:+.2f}]"
+
+
+def verdict(found: Mapping[str, Any]) -> str:
+    """Whether a difference is larger than chance, in words."""
+    return "larger than chance" if found["low"] > 0 else "not larger than chance"
 
 
 def front(points: dict[str, tuple[float, float]]) -> list[str]:

@@ -12,7 +12,17 @@ from statistics import mean
 from typing import Any
 
 from benchmarks.protocol import networks_plot
-from benchmarks.protocol.compare import RESAMPLES, Runs, comparisons, front, hard_images, summary
+from benchmarks.protocol.compare import (
+    RESAMPLES,
+    Runs,
+    comparisons,
+    front,
+    gain,
+    hard_images,
+    percent,
+    summary,
+    verdict,
+)
 from benchmarks.protocol.jobs import (
     COLLAPSED,
     RATES,
@@ -56,8 +66,8 @@ networks it was chosen on 300 of the 1,500 training images, which were then trai
 test image chose anything. Scores are of the lesion on the {images} test images of ISIC 2017 (7:3
 split; near-identical images of a test image are not trained on) at 256x256, with the 95 % interval
 over images (bootstrap, {resamples:,} resamples) in brackets. Of networks trained with several seeds
-each figure is the mean, and the range over seeds stands beside it. Longer trained and several at
-once, [small networks reach more](ensembles.md) on the same images.
+each figure is the mean, and the range over seeds stands beside it. Several networks at once, of
+those that were trained longer, are [on a page of their own](ensembles.md).
 
 For research; not a medical device.
 """
@@ -200,9 +210,9 @@ def _table(rows: list[dict[str, Any]]) -> list[str]:
             f"`{row['network']}`",
             f"{row['parameters'] / 1e6:.3f}",
             f"{row['macs'] / 1e9:.3f}",
-            _percent(scores["pooled_iou"]),
+            percent(scores["pooled_iou"]),
             _range(scores["pooled_iou"]["by_seed"]),
-            *(_percent(scores[name]) for name in ("pooled_dice", "mean_iou", "mean_dice")),
+            *(percent(scores[name]) for name in ("pooled_dice", "mean_iou", "mean_dice")),
             f"{scores['mean_hd95']['value']:.1f}",
             f"{100 * scores['mean_surface_dice']['value']:.1f}",
             f"{100 * row['pooled_ece']['value']:.2f}",
@@ -240,10 +250,6 @@ def _speed_table(rows: list[dict[str, Any]]) -> list[str]:
     if missing:
         lines += ["", f"Not measured yet: {_listed(missing)}."]
     return lines
-
-
-def _percent(score: dict[str, Any]) -> str:
-    return f"{100 * score['value']:.2f} [{100 * score['low']:.1f}, {100 * score['high']:.1f}]"
 
 
 def _range(values: list[float]) -> str:
@@ -310,11 +316,7 @@ def _step(name: str, index: int, names: list[str], data: dict[str, Any]) -> str:
         return line
     before = names[index - 1]
     found = next(c for c in data["comparisons"] if (c["one"], c["other"]) == (name, before))
-    gain = (
-        f"{100 * found['difference']:+.2f} [{100 * found['low']:+.2f}, {100 * found['high']:+.2f}]"
-    )
-    verdict = "larger than chance" if found["low"] > 0 else "not larger than chance"
-    return f"{line}; {gain} over `{before}`, {verdict}"
+    return f"{line}; {gain(found)} over `{before}`, {verdict(found)}"
 
 
 def _others(count: int) -> str:

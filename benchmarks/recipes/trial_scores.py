@@ -15,13 +15,13 @@ from typing import Any
 import torch
 from safetensors.torch import load_file
 
+from benchmarks.accuracy.accuracy import own_size_scores
 from benchmarks.provenance import provenance
 from benchmarks.results import FOLDER, write_result
 from benchmarks.weights.runs import RUNS, Run, finished, hours
 from benchmarks.weights.splits import open_split
 from skinseg import Predictor, hub
 from skinseg.data import SegmentationDataset
-from skinseg.evaluation import evaluate
 
 RESULTS = FOLDER / "trial_runs"
 # A column of its own, and the memory layout, which does not change what is learned.
@@ -87,8 +87,7 @@ def score(folder: Path, held_out: SegmentationDataset) -> dict[str, dict[str, fl
     scores = {}
     for way in ("plain", "flips"):
         predictor = Predictor(f"local-dir:{folder}", tta=way == "flips")
-        report = evaluate(predictor, held_out, sizes=("own",), progress=False)
-        found = report.summaries["own"].to_dict()["scores"]
+        found = own_size_scores(predictor, held_out)
         scores[way] = {key: found[key]["value"] for key in ("pooled_iou", "mean_iou")}
     print(folder.name, scores)
     return scores
@@ -113,7 +112,7 @@ def differences(recipe: dict[str, Any], start: dict[str, Any]) -> str:
         if isinstance(value, dict):
             inner = value.items()
             found |= {name: item for name, item in inner if item != start[key].get(name)}
-        elif value != start[key] and key not in UNSAID:
+        elif value != start.get(key) and key not in UNSAID:
             found[key] = value
     return ", ".join(f"{name} {value}" for name, value in found.items())
 

@@ -6,18 +6,16 @@ python benchmarks/weights/bundle_ensemble.py ensemble.isic2017 egeunet.isic2017 
 
 import argparse
 import dataclasses
-import shutil
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
 from benchmarks.provenance import provenance
-from benchmarks.weights.bundle_weights import write_in_half_precision
+from benchmarks.weights.bundle_weights import add_to_package, write_in_half_precision
 from benchmarks.weights.validation_scores import measure
 from skinseg import create_model, get_pretrained_cfg, hub
-from skinseg.files import write_atomically, write_json
 from skinseg.names import split_name
-from skinseg.pretrained import BUNDLED, PretrainedCfg
+from skinseg.pretrained import PretrainedCfg
 from skinseg.training import save_ensemble
 
 
@@ -30,10 +28,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as place:
         stored = store(arguments.members, Path(place))
         record = described(stored, arguments.name, arguments.members, arguments.data)
-        source = stored / hub.WEIGHTS_NAME
-        target = BUNDLED / f"{arguments.name}.safetensors"
-        write_atomically(target, lambda temporary: shutil.copyfile(source, temporary))
-    write_json(target.with_suffix(".json"), record.to_dict())
+        add_to_package(record, str(stored / hub.WEIGHTS_NAME))
 
 
 def store(members: Sequence[str], place: Path) -> Path:

@@ -18,7 +18,7 @@ from benchmarks.weights.validation_scores import measure
 from skinseg import hub
 from skinseg.files import write_atomically, write_json
 from skinseg.names import split_name
-from skinseg.pretrained import BUNDLED
+from skinseg.pretrained import BUNDLED, PretrainedCfg
 
 TRAINING_DATA = {
     "name": "ISIC 2017 challenge, task 1: lesion segmentation",
@@ -96,8 +96,13 @@ def bundle(stored: Path, arguments: argparse.Namespace) -> None:
         license="Apache-2.0",
         limitations=f"{LIMITATIONS} {arguments.note}".strip(),
     )
-    target = BUNDLED / f"{arguments.name}.safetensors"
-    write_atomically(target, lambda temporary: shutil.copyfile(trained.file, temporary))
+    add_to_package(record, trained.file)
+
+
+def add_to_package(record: PretrainedCfg, weights: str) -> None:
+    """Copy a file of weights into the package under its record's name, and write the record."""
+    target = BUNDLED / f"{record.name}.safetensors"
+    write_atomically(target, lambda temporary: shutil.copyfile(weights, temporary))
     write_json(target.with_suffix(".json"), record.to_dict())
 
 
