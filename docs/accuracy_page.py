@@ -21,6 +21,7 @@ KINDS = {
     "paper": "the paper's, shortened",
     "skinseg": "`skinseg`",
     "longer": "`skinseg`, twice as long",
+    "muon": "`skinseg`, twice as long, with Muon",
     "300": "`skinseg`, 300 epochs",
     "changes": "tried: strong changes of size, color and light",
     "larger": "tried: the same, 128 then 192 pixels",

@@ -64,7 +64,7 @@ STRONG = Recipe(
     epochs=60,
     size=128,
     small_scale=0.75,
-    small_share=0.6,
+    small_fraction=0.6,
     warmup=0.02,
     augmentation=STRONG_AUGMENTATION,
     normalization=FIXED,
@@ -75,7 +75,7 @@ LMSAUNET: dict[str, Any] = {
     "epochs": 24,
     "size": 96,
     "small_scale": 2 / 3,
-    "small_share": 2 / 3,
+    "small_fraction": 2 / 3,
     "learning_rate": 2e-3,
 }
 # Single changes to the paper's recipe at its own size, compared on a fifth of the 1,500 training
@@ -100,7 +100,7 @@ TRIALS: dict[str, dict[str, Any]] = {
         "ema_decay": 0.9995,
     },
     "128-taught": {"size": 128, "epochs": 75, **FAST, "soft_weight": 0.5},
-    "grows": {**FAST, "epochs": 40, "small_scale": 0.5, "small_share": 0.6},
+    "grows": {**FAST, "epochs": 40, "small_scale": 0.5, "small_fraction": 0.6},
     "128-muon": {"size": 128, "epochs": 75, **FAST, "optimizer": "muon"},
     "128-muon-1": {"size": 128, "epochs": 75, **FAST, "optimizer": "muon", "seed": 1},
     "256-muon": {"epochs": 75, **FAST, "optimizer": "muon"},
@@ -112,7 +112,7 @@ TRIALS: dict[str, dict[str, Any]] = {
         "epochs": 75,
         **FAST,
         "small_scale": 2 / 3,
-        "small_share": 0.8,
+        "small_fraction": 0.8,
     },
 }
 
@@ -132,6 +132,8 @@ def _runs() -> dict[str, Run]:
             runs[f"paper73-{network}-skinseg-{seed}"] = Run(network, "paper73", "skinseg", ours)
             longer = dataclasses.replace(ours, epochs=150)
             runs[f"paper73-{network}-longer-{seed}"] = Run(network, "paper73", "longer", longer)
+            muon = dataclasses.replace(longer, optimizer="muon")
+            runs[f"paper73-{network}-muon-{seed}"] = Run(network, "paper73", "muon", muon)
         changed = dataclasses.replace(STRONG, **layout)
         runs[f"paper73-{network}-changes-0"] = Run(network, "paper73", "changes", changed)
     runs["paper73-malunet-batch_dice-0"] = Run(
