@@ -127,7 +127,7 @@ def create_model(
         raise ValueError(f"there are no weights for {model_name}; see skinseg.list_pretrained()")
     weights = cfg if pretrained else None
     arch = cfg.architecture if cfg else model_name
-    # A folder or a repository is of anybody; what the caller replaces in its record is his.
+    # A folder or a repository is of anybody; what the caller replaces in its record is theirs.
     if weights is not None and ":" in model_name and not pretrained_cfg_overlay:
         model = network_of(weights, kwargs)
     else:

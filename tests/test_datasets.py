@@ -437,10 +437,10 @@ def test_sound_dataset(tmp_path):
     report.raise_if_broken()
 
 
-def gray_steps(path: Path, share: float) -> None:
+def gray_steps(path: Path, fraction: float) -> None:
     levels = np.zeros(SIZE, np.uint8)
     levels[6:] = 255
-    levels.flat[: int(levels.size * share)] = 100
+    levels.flat[: int(levels.size * fraction)] = 100
     Image.fromarray(levels).save(path)
 
 

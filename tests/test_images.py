@@ -272,11 +272,11 @@ def jpeg(folder: Path, cut: int | None = None) -> Path:
 
 
 @pytest.mark.parametrize("suffix", ["jpg", "png", "bmp", "gif", "tif", "webp", "ppm"])
-@pytest.mark.parametrize("share", [0.1, 0.6, 0.9])
-def test_truncated(tmp_path, suffix, share):
+@pytest.mark.parametrize("fraction", [0.1, 0.6, 0.9])
+def test_truncated(tmp_path, suffix, fraction):
     path = saved(tmp_path / f"x.{suffix}", Image.fromarray(noise(120, 160)))
     whole = path.read_bytes()
-    path.write_bytes(whole[: int(len(whole) * share)])
+    path.write_bytes(whole[: int(len(whole) * fraction)])
     with pytest.raises(ImageError, match=rf"x\.{suffix}.*truncated or damaged.*again"):
         read_image(path)
     with pytest.raises(ImageError, match=rf"x\.{suffix}"):

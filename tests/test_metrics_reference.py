@@ -153,9 +153,9 @@ def test_brier_is_scikit_learns(seed):
 def test_ece_follows_from_scikit_learns_reliability_curve(seed):
     probability, truth = probabilities(seed)
     p, t = probability.ravel().astype(float), truth.ravel()
-    share, mean = calibration_curve(t, p, n_bins=CALIBRATION_BINS, strategy="uniform")
+    observed, mean = calibration_curve(t, p, n_bins=CALIBRATION_BINS, strategy="uniform")
     pixels, _ = np.histogram(p, CALIBRATION_BINS, (0, 1))
-    expected = np.sum(np.abs(share - mean) * pixels[pixels > 0]) / p.size
+    expected = np.sum(np.abs(observed - mean) * pixels[pixels > 0]) / p.size
     bins = reliability_bins(probability, truth)
     assert float(expected_calibration_error(bins)) == pytest.approx(expected, abs=1e-9)
 

@@ -163,7 +163,7 @@ def test_it_learns(lesions, tmp_path, name):
 
 
 def test_a_resumed_run_is_the_uninterrupted_run(lesions, tmp_path, monkeypatch):
-    settings = {"epochs": 3, "small_scale": 0.7, "small_share": 0.4, "ema_decay": 0.9}
+    settings = {"epochs": 3, "small_scale": 0.7, "small_fraction": 0.4, "ema_decay": 0.9}
     whole, _ = run(lesions, tmp_path / "whole", **settings)
 
     from skinseg.training.step import Step
@@ -188,6 +188,22 @@ def test_a_resumed_run_is_the_uninterrupted_run(lesions, tmp_path, monkeypatch):
         assert torch.equal(value, resumed.state_dict()[key]), key
 
 
+def test_a_run_of_an_earlier_version_goes_on(lesions, tmp_path):
+    settings = {"small_scale": 0.7, "small_fraction": 0.4}
+    run(lesions, tmp_path, epochs=1, **settings)
+    state = torch.load(tmp_path / "checkpoint.pt", weights_only=True)
+    recipe = state["settings"]["recipe"]
+    recipe["small_share"] = recipe.pop("small_fraction")
+    torch.save(state, tmp_path / "checkpoint.pt")
+    assert Recipe.from_dict(recipe).small_fraction == 0.4
+    same = Recipe(**SMALL, epochs=1, **settings)
+    log = train(network(), *lesions, tmp_path, same, resume=True, progress=False)
+    assert [entry["epoch"] for entry in log] == [1]
+    other = Recipe(**SMALL, epochs=1, small_scale=0.7, small_fraction=0.5)
+    with pytest.raises(ValueError, match=r"another recipe\.small_fraction"):
+        train(network(), *lesions, tmp_path, other, resume=True, progress=False)
+
+
 def test_the_seed_decides(lesions, tmp_path):
     logs = [run(lesions, tmp_path / str(i), seed=seed)[1] for i, seed in enumerate((1, 1, 2))]
     losses = [[entry["loss"] for entry in log] for log in logs]
@@ -210,9 +226,9 @@ def test_learning_rate_warms_up_first():
 
 
 def test_first_epochs_are_small():
-    recipe = Recipe(epochs=5, size=128, small_scale=0.75, small_share=0.6)
+    recipe = Recipe(epochs=5, size=128, small_scale=0.75, small_fraction=0.6)
     assert [recipe.size_at(epoch) for epoch in range(5)] == [96, 96, 96, 128, 128]
-    assert Recipe(size=40, small_scale=0.5, small_share=1.0).size_at(0) == 32
+    assert Recipe(size=40, small_scale=0.5, small_fraction=1.0).size_at(0) == 32
 
 
 def test_the_papers_cosine_rises_again():

@@ -173,8 +173,8 @@ def test_size_follows_from_images_and_lesions(side, lesion, size, reason):
 
 
 @pytest.mark.parametrize(("images", "chosen"), [(4, 2), (10, 4), (30, 6), (2500, 500), (9000, 500)])
-def test_validation_share(images, chosen):
-    assert round(images * choices.validation_share(images)[0]) == chosen
+def test_validation_fraction(images, chosen):
+    assert round(images * choices.validation_fraction(images)[0]) == chosen
 
 
 @pytest.mark.parametrize(
@@ -240,7 +240,7 @@ def test_a_low_learning_rate_does_not_rise():
 @pytest.mark.parametrize(("scale", "passes"), [(1.0, 3.0), (0.5, 1.5)])
 def test_the_estimate_is_of_the_whole_run(scale, passes, monkeypatch):
     """Two of three epochs see small images, of a quarter of the pixels at half the size."""
-    settings = {"epochs": 3, "size": 64, "small_share": 0.6, "small_scale": scale}
+    settings = {"epochs": 3, "size": 64, "small_fraction": 0.6, "small_scale": scale}
     images = SyntheticDermoscopy(8, 64)
     plan = plan_training(images, "basic_unet", pretrained=False, progress=False, **settings)
     monkeypatch.setattr("skinseg.planning.rehearsal._seconds_per_image", lambda calls: 6.0)

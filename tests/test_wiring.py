@@ -61,8 +61,8 @@ OTHER = {
     "seed": 1,
 }
 # Settings that only have an effect beside another one.
-BESIDE = {"small_scale": {"small_share": 1.0}, "small_share": {"small_scale": 0.75}}
-OTHER["small_share"] = 1.0
+BESIDE = {"small_scale": {"small_fraction": 1.0}, "small_fraction": {"small_scale": 0.75}}
+OTHER["small_fraction"] = 1.0
 TESTED_ELSEWHERE = {"epochs", "keep", "select_on_test", "early_stop", "soft_weight"}
 # How weights lie in memory changes nothing but rounding; it is looked at below.
 TESTED_ELSEWHERE.add("channels_last")

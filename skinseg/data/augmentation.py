@@ -75,7 +75,7 @@ class AugmentationParams(NamedTuple):
         if gains is not None:
             images = images * gains
         if saturation is not None and images.shape[1] == 3:
-            red, green, blue = (share * images[:, i : i + 1] for i, share in enumerate(_LUMA))
+            red, green, blue = (weight * images[:, i : i + 1] for i, weight in enumerate(_LUMA))
             images = torch.lerp(red + green + blue, images, saturation)
         if gamma is not None:
             images = 255 * (images / 255).clamp(0, 1) ** gamma

@@ -264,9 +264,9 @@ def _mask_findings(name: str, mask: str, levels: np.ndarray) -> list[Finding]:
     counts = np.bincount(levels.ravel(), minlength=256)
     findings = []
     if np.count_nonzero(counts) > 2:
-        share = counts[_NEAR : 256 - _NEAR].sum() / levels.size
+        gray = counts[_NEAR : 256 - _NEAR].sum() / levels.size
         message = (
-            f"{mask} has {np.count_nonzero(counts)} levels, {share:.1%} of its pixels are gray; "
+            f"{mask} has {np.count_nonzero(counts)} levels, {gray:.1%} of its pixels are gray; "
             "lesion is above 127"
         )
         labels = _labels(levels)
@@ -275,7 +275,7 @@ def _mask_findings(name: str, mask: str, levels: np.ndarray) -> list[Finding]:
                 f"{mask} has several labels ({', '.join(map(str, labels))}) where skin and lesion "
                 "are expected; save it with 0 for skin and 255 for lesion"
             )
-        broken = len(labels) > 2 or bool(share > _GRAY_FRACTION)
+        broken = len(labels) > 2 or bool(gray > _GRAY_FRACTION)
         findings.append(Finding("not_binary", (name,), message, broken=broken))
     if levels.max() <= 127:
         message = f"{mask} marks no pixel; its highest level is {levels.max()} of 255"

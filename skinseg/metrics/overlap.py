@@ -68,7 +68,7 @@ def overlap_scores(counts: np.ndarray) -> dict[str, np.ndarray]:
     tp, fp, fn, tn = np.moveaxis(counts, -1, 0)
     pixels = tp + fp + fn + tn
     lesion, skin = _ratio(tp, tp + fp + fn), _ratio(tn, tn + fp + fn)
-    lesion_share = (tp + fn) / np.maximum(pixels, 1)
+    lesion_fraction = (tp + fn) / np.maximum(pixels, 1)
     return {
         "iou": lesion,
         "dice": _ratio(2 * tp, 2 * tp + fp + fn),
@@ -76,7 +76,7 @@ def overlap_scores(counts: np.ndarray) -> dict[str, np.ndarray]:
         "sensitivity": _ratio(tp, tp + fn),
         "specificity": _ratio(tn, tn + fp),
         "class_averaged_iou": (lesion + skin) / 2,
-        "frequency_weighted_iou": lesion_share * lesion + (1 - lesion_share) * skin,
+        "frequency_weighted_iou": lesion_fraction * lesion + (1 - lesion_fraction) * skin,
     }
 
 

@@ -29,7 +29,7 @@ _LEAST_STEPS, _MOST_STEPS = 2000, 60_000
 _SHARE_OF_STEPS, _SHARE_OF_RATE = 0.25, 0.1
 _PRETRAINED_BELOW = 1000
 
-_VALIDATION_SHARE, _MOST_VALIDATION, _LEAST_VALIDATION = 0.2, 500, 4
+_VALIDATION_FRACTION, _MOST_VALIDATION, _LEAST_VALIDATION = 0.2, 500, 4
 
 
 def begins_with(weights: str | None, images: int, asked: bool | None) -> tuple[bool, Choice]:
@@ -56,14 +56,14 @@ def begins_with(weights: str | None, images: int, asked: bool | None) -> tuple[b
     return use, Choice("begins with", weights if use else "random weights", reason)
 
 
-def validation_share(images: int) -> tuple[float, str]:
+def validation_fraction(images: int) -> tuple[float, str]:
     """Choose the fraction of the images that is set aside for validation."""
-    if images * _VALIDATION_SHARE > _MOST_VALIDATION:
+    if images * _VALIDATION_FRACTION > _MOST_VALIDATION:
         return _MOST_VALIDATION / images, f"{_MOST_VALIDATION} images tell epochs apart well enough"
-    if images * _VALIDATION_SHARE < _LEAST_VALIDATION:
-        share = min(0.5, _LEAST_VALIDATION / images)
-        return share, "fewer images would choose the epoch by chance"
-    return _VALIDATION_SHARE, "a fifth"
+    if images * _VALIDATION_FRACTION < _LEAST_VALIDATION:
+        fraction = min(0.5, _LEAST_VALIDATION / images)
+        return fraction, "fewer images would choose the epoch by chance"
+    return _VALIDATION_FRACTION, "a fifth"
 
 
 def training_size(

@@ -132,7 +132,7 @@ def plan_training(
         dataset: Images with masks.
         model: Network: ``arch``, ``arch.tag``, ``local-dir:...`` or ``hf-hub:...``.
         val_set: Images that choose the epoch; if None, a part of ``dataset``.
-        val_fraction: That part's share; chosen from the number of images if None.
+        val_fraction: That part's fraction of the images; chosen from the number of images if None.
         groups: The patient or lesion of each image, by id; see :func:`skinseg.data.read_groups`.
             Images of one group are on one side of the split.
         recipe: One of :func:`skinseg.training.list_recipes`.
@@ -296,14 +296,14 @@ def _split(
     if validation is not None:
         given = Choice("validation", counted(len(validation), "image"), "as given")
         return found.dataset, validation.dataset, given
-    share, reason = choices.validation_share(len(found))
+    chosen, reason = choices.validation_fraction(len(found))
     if fraction is not None:
-        share, reason = fraction, "as asked"
+        chosen, reason = fraction, "as asked"
     together = found.group_of(groups)
     if groups is not None:
         kept = counted(len(set(together.values())), "group")
         reason += f", of {kept} that are each on one side"
-    parts = found.dataset.random_split((1 - share, share), asked.base.seed, groups=together)
+    parts = found.dataset.random_split((1 - chosen, chosen), asked.base.seed, groups=together)
     train, chooses = parts
     value = f"{len(chooses)} of {counted(len(found), 'image')}"
     return train, chooses, Choice("validation", value, reason)

@@ -47,7 +47,7 @@ def rehearse(
     Raises:
         Exception: Whatever would stop the run at its beginning.
     """
-    recipe = dataclasses.replace(plan.recipe, epochs=1, small_share=0.0, early_stop=None)
+    recipe = dataclasses.replace(plan.recipe, epochs=1, small_fraction=0.0, early_stop=None)
     few = train_set.subset(train_set.ids[: _STEPS * recipe.batch_size])
     some = val_set.subset(val_set.ids[:_VALIDATION_IMAGES])
     network = plan.network()

@@ -49,7 +49,7 @@ def insert(
     has ``maps`` tell which of them pass the block: a number for one, a sequence for a bridge that
     sees them together. Channels, device, type and mode follow the module as in :func:`replace`.
 
-    Behind an ``nn.Sequential`` the block becomes its last part. Any other module is wrapped
+    After an ``nn.Sequential`` the block becomes its last part. Any other module is wrapped
     together with the block, so that the names of its weights have ``host.`` put in: load weights
     first, then operate.
 
@@ -58,7 +58,7 @@ def insert(
         block: A name of :func:`skinseg.list_blocks`, or a class or function that makes from
             ``(in_chans)`` a module which keeps shapes; with a sequence of maps ``in_chans`` is a
             list.
-        after: Behind which modules; a string is a name, see :func:`by_name`, and a module of the
+        after: After which modules; a string is a name, see :func:`by_name`, and a module of the
             network stands for itself.
         before: Before which modules; give one of the two.
         argument: With ``before``: which argument of the module passes the block, by place or name.

@@ -32,7 +32,7 @@ class Callback(Protocol):
         Args:
             folder: Folder of the run.
             settings: Network and recipe, as JSON data.
-            log: The entries of the epochs that are behind it; empty unless it goes on.
+            log: The entries of the epochs that are done; empty unless it goes on.
         """
 
     def on_epoch(self, entry: Mapping[str, Any]) -> None:

@@ -11,6 +11,8 @@ from skinseg.models.base import MIN_SIZE
 KEEP = ("best", "lowest_loss", "last")
 OPTIMIZERS = ("adamw", "muon")
 PRECISIONS = ("float32", "bfloat16")
+# Settings that an earlier version named otherwise.
+_RENAMED = {"small_share": "small_fraction"}
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -41,7 +43,7 @@ class Recipe:
         normalization: How pixels become the input.
         small_scale: Factor of ``size`` in the first epochs, 0.5..1. Small images cost less, and
             most is learned from them.
-        small_share: Fraction of the epochs that see small images.
+        small_fraction: Fraction of the epochs that see small images.
         soft_weight: Fraction of a teacher's soft masks in the target, 0..1.
         ema_decay: Decay per step of the average of the weights that is validated and kept; None
             keeps the weights themselves.
@@ -80,7 +82,7 @@ class Recipe:
     augmentation: Augmentation = dataclasses.field(default_factory=Augmentation)
     normalization: Normalization = dataclasses.field(default_factory=Normalization)
     small_scale: float = 1.0
-    small_share: float = 0.0
+    small_fraction: float = 0.0
     soft_weight: float = 0.0
     ema_decay: float | None = None
     keep: str = "best"
@@ -100,7 +102,7 @@ class Recipe:
             raise ValueError(f"learning_rate must be above 0, not {self.learning_rate}")
         if not 0.5 <= self.small_scale <= 1:
             raise ValueError(f"small_scale must be in 0.5..1, not {self.small_scale}")
-        for name in ("warmup", "small_share", "soft_weight"):
+        for name in ("warmup", "small_fraction", "soft_weight"):
             if not 0 <= getattr(self, name) <= 1:
                 raise ValueError(f"{name} must be in 0..1, not {getattr(self, name)}")
         choices = {
@@ -127,7 +129,7 @@ class Recipe:
 
     def size_at(self, epoch: int) -> int:
         """Return the side of the images in an epoch, counted from 0."""
-        if epoch >= self.small_share * self.epochs:
+        if epoch >= self.small_fraction * self.epochs:
             return self.size
         return max(MIN_SIZE, round(self.size * self.small_scale))
 
@@ -145,8 +147,8 @@ class Recipe:
 
     @classmethod
     def from_dict(cls, settings: Mapping[str, Any]) -> "Recipe":
-        """Build from JSON data; unknown keys raise TypeError."""
-        values = dict(settings)
+        """Build from JSON data, also of earlier versions; unknown keys raise TypeError."""
+        values = current_names(dict(settings))
         augmentation = dict(values.pop("augmentation"))
         for name in ("zoom", "gamma"):
             augmentation[name] = tuple(augmentation[name])
@@ -154,3 +156,8 @@ class Recipe:
         values["normalization"] = Normalization.from_dict(values["normalization"])
         values["aux_weights"] = tuple(values["aux_weights"])
         return cls(**values)
+
+
+def current_names(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Return settings of a recipe under the names that this version has for them."""
+    return {_RENAMED.get(name, name): value for name, value in settings.items()}

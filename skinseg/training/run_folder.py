@@ -12,6 +12,7 @@ from skinseg.csv_files import write_csv
 from skinseg.files import remove_abandoned, write_atomically, write_json
 from skinseg.pretrained import PretrainedCfg
 from skinseg.training.callbacks import figures
+from skinseg.training.recipe import current_names
 
 
 class RunFolder:
@@ -55,7 +56,9 @@ class RunFolder:
                 f"{self.path} holds a training run already; resume it, or choose another folder"
             )
         state: dict[str, Any] = torch.load(self.checkpoint, map_location="cpu", weights_only=True)
-        changed = _changed(settings, state["settings"])
+        before = state["settings"]
+        before["recipe"] = current_names(before["recipe"])
+        changed = _changed(settings, before)
         if changed:
             raise ValueError(
                 f"{self.path} was trained with another {', '.join(changed)}; resume it with the "

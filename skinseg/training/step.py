@@ -26,12 +26,12 @@ class MicroBatch(NamedTuple):
     Attributes:
         x: (B, C, H, W), the network's input; empty if other processes have all its images.
         target: (B, 1, H, W), 0..1.
-        share: The part's fraction of the batch's images, over all processes.
+        fraction: The part's fraction of the batch's images, over all processes.
     """
 
     x: torch.Tensor
     target: torch.Tensor
-    share: float
+    fraction: float
 
 
 class ModelWithLoss(nn.Module):
@@ -164,8 +164,8 @@ class Step:
             group["lr"] = rate * group.get("lr_scale", 1.0)
         self.optimizer.zero_grad(set_to_none=True)
         losses = []
-        for x, target, share in parts:
-            loss = share * self._loss_of(x)(x, target)
+        for x, target, fraction in parts:
+            loss = fraction * self._loss_of(x)(x, target)
             loss.backward()
             losses.append(loss.detach())
         self.processes.all_reduce_gradients(self.parameters)

@@ -41,9 +41,9 @@ def motion_blur(rng: np.random.Generator, image: np.ndarray, level: int) -> np.n
     kernel = np.zeros((2 * reach + 1, 2 * reach + 1), np.float32)
     left, top = np.floor(x), np.floor(y)
     for right, down in ((0, 0), (0, 1), (1, 0), (1, 1)):
-        share = (1 - np.abs(x - left - right)) * (1 - np.abs(y - top - down))
+        weight = (1 - np.abs(x - left - right)) * (1 - np.abs(y - top - down))
         place = ((top + down + reach).astype(int), (left + right + reach).astype(int))
-        np.add.at(kernel, place, share.astype(np.float32))
+        np.add.at(kernel, place, weight.astype(np.float32))
     return _blur(image, kernel)
 
 

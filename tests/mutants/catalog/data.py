@@ -136,7 +136,7 @@ MUTANTS = [
     Mutant(
         "gray_fraction_ignored",
         "skinseg/data/checks.py",
-        "or bool(share > _GRAY_FRACTION)",
+        "or bool(gray > _GRAY_FRACTION)",
         "",
         "Masks that are gray pictures pass the check.",
         tests=("datasets",),

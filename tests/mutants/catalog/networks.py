@@ -309,4 +309,22 @@ MUTANTS = [
         tests=("surgery_recipe",),
         chosen_after=True,
     ),
+    Mutant(
+        "ensemble_softmax_over_members",
+        "skinseg/models/ensemble.py",
+        "log_softmax(logits, 2)",
+        "log_softmax(logits, 0)",
+        "With several classes members compete with one another.",
+        tests=("folds",),
+        chosen_after=True,
+    ),
+    Mutant(
+        "ensemble_keeps_its_classes",
+        "skinseg/models/ensemble.py",
+        '        self.config["num_classes"] = num_classes\n',
+        "",
+        "An ensemble with another head is saved with the old one.",
+        tests=("folds", "models"),
+        chosen_after=True,
+    ),
 ]

@@ -56,8 +56,8 @@ MUTANTS = [
     Mutant(
         "frequency_weights_swapped",
         "skinseg/metrics/overlap.py",
-        "lesion_share * lesion + (1 - lesion_share) * skin",
-        "lesion_share * skin + (1 - lesion_share) * lesion",
+        "lesion_fraction * lesion + (1 - lesion_fraction) * skin",
+        "lesion_fraction * skin + (1 - lesion_fraction) * lesion",
         "Lesion and skin have each other's weights.",
         tests=("metrics_reference",),
     ),

@@ -338,4 +338,22 @@ MUTANTS = [
         tests=("demo",),
         chosen_after=True,
     ),
+    Mutant(
+        "abandoned_files_removed_at_once",
+        "skinseg/files.py",
+        ">= after",
+        ">= 0",
+        "What another process is writing right now is removed.",
+        tests=("files",),
+        chosen_after=True,
+    ),
+    Mutant(
+        "other_files_taken_for_abandoned",
+        "skinseg/files.py",
+        "_TEMPORARY.fullmatch(file.name)",
+        "file.name",
+        "Other programs' temporary files are removed.",
+        tests=("files",),
+        chosen_after=True,
+    ),
 ]

@@ -220,4 +220,22 @@ MUTANTS = [
         tests=("hub",),
         chosen_after=True,
     ),
+    Mutant(
+        "ensemble_of_other_normalization",
+        "skinseg/training/ensemble.py",
+        '("input_size", "normalization", "threshold")',
+        '("input_size", "threshold")',
+        "Networks that want images prepared in other ways become one ensemble.",
+        tests=("folds",),
+        chosen_after=True,
+    ),
+    Mutant(
+        "ensemble_of_equal_names_alone",
+        "skinseg/training/ensemble.py",
+        "(record.architecture, arguments) == (records[0].architecture, given[0])",
+        "record.architecture == records[0].architecture",
+        "Members of one architecture with arguments of their own are built like the first.",
+        tests=("folds",),
+        chosen_after=True,
+    ),
 ]
