@@ -13,7 +13,7 @@ from benchmarks.plots.labels import Box, Labels
 from benchmarks.protocol import compare, jobs, networks, networks_plot, protocol, records
 from benchmarks.protocol.jobs import RATES, SEEDS, Job
 from benchmarks.weights import train_run
-from benchmarks.weights.runs import LONG_RATES, RUNS
+from benchmarks.weights.runs import LONG_RATES, RUNS, without_halts
 from skinseg.data import synthetic_lesion
 from skinseg.models import CATALOG
 
@@ -107,6 +107,14 @@ def test_a_network_that_collapsed_at_its_family_s_rate_has_the_next_best():
 def test_longer_runs_have_the_rates_that_the_protocol_chose(tmp_path):
     kept = records.Records(tmp_path)
     assert {name: jobs.chosen_rate(name, kept) for name in LONG_RATES} == LONG_RATES
+
+
+def test_the_hours_of_a_run_leave_out_when_it_was_halted():
+    # Beside another run it is slower; two machines differ.
+    busy = [10.0] * 8 + [25.0] * 3 + [9.0] * 4 + [30.0] * 8
+    assert without_halts(busy) == busy
+    halted = [*busy[:5], 900.0, *busy[6:-1], 7263.0]
+    assert without_halts(halted) == busy
 
 
 def test_names_in_the_plot_cover_nothing_and_stay_inside():

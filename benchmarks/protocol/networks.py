@@ -189,7 +189,8 @@ def page(data: dict[str, Any]) -> str:
         "HD95 in pixels: mean over images of the larger directed 95th percentile distance between "
         "the outlines. Surface Dice: fraction of the outlines within 1 % of the diagonal of each "
         "other. ECE: expected calibration error over all pixels. G: giga multiply-accumulates of "
-        "one 256x256 image.",
+        "one 256x256 image. Training: hours of all epochs, without those in which the run was "
+        "halted; other runs may have used the machine at the same time.",
         *_speed_table(data["networks"]),
         *_rate_table(data["rates"], data["collapsed"]),
         *_hard(data["hard_images"], len(data["networks"])),

@@ -114,7 +114,11 @@ def differences(recipe: dict[str, Any], start: dict[str, Any]) -> str:
             found |= {name: item for name, item in inner if item != start[key].get(name)}
         elif value != start.get(key) and key not in UNSAID:
             found[key] = value
-    return ", ".join(f"{name} {value}" for name, value in found.items())
+    return ", ".join(f"{name} {_short(value)}" for name, value in found.items())
+
+
+def _short(value: Any) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
 def noise(trials: dict[str, Any]) -> str:

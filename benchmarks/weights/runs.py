@@ -6,12 +6,15 @@
 import dataclasses
 import json
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 from skinseg.data import Augmentation, Normalization
 from skinseg.training import Recipe, get_recipe
 
 SEEDS = (0, 1)
+# Other work on the machine makes an epoch two or three times as long.
+HALTED, AROUND = 5, 5
 
 
 @dataclasses.dataclass(frozen=True)
@@ -227,6 +230,18 @@ def finished(run: Path) -> bool:
 
 
 def hours(run: Path) -> float:
-    """How long all epochs of a run took."""
+    """How long all epochs of a run took, without the times when it was halted."""
     log = json.loads((run / "log.json").read_text())
-    return float(sum(entry["seconds"] for entry in log)) / 3600
+    return sum(without_halts([entry["seconds"] for entry in log])) / 3600
+
+
+def without_halts(seconds: list[float]) -> list[float]:
+    """Seconds of each epoch, and the usual ones of those in which the process was halted.
+
+    Runs are halted while a speed is measured on their machine, and the clock goes on. An epoch
+    counts as halted if it took :data:`HALTED` times the median of those around it.
+    """
+    usual = [median(seconds[max(0, at - AROUND) : at + AROUND + 1]) for at in range(len(seconds))]
+    return [
+        common if one > HALTED * common else one for one, common in zip(seconds, usual, strict=True)
+    ]
