@@ -10,8 +10,7 @@ import glob
 import os
 import posixpath
 import re
-import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, TypeAlias, TypeGuard
 
@@ -109,19 +108,24 @@ def make_folder(url: str) -> None:
         system.makedirs(path, exist_ok=True)
 
 
-def remove_folder(folder: Location) -> None:
-    """Remove a folder with all that is in it, if it is there.
+def remove_files(folder: Location, names: Iterable[str]) -> None:
+    """Remove files of a folder, and a folder on disk that is empty then.
 
     Raises:
-        OSError: It cannot be removed.
+        OSError: One cannot be removed.
         ModuleNotFoundError: The package of its file system is not installed.
     """
-    with contextlib.suppress(FileNotFoundError):
-        if not is_url(folder):
-            shutil.rmtree(folder)
-        else:
-            with _opened(folder) as (system, path):
-                system.rm(path, recursive=True)
+    for name in names:
+        place = joined(folder, name)
+        with contextlib.suppress(FileNotFoundError):
+            if not is_url(place):
+                os.unlink(place)
+            else:
+                with _opened(place) as (system, path):
+                    system.rm(path)
+    if not is_url(folder):
+        with contextlib.suppress(OSError):
+            os.rmdir(folder)
 
 
 def names_in(folder: Location) -> set[str]:

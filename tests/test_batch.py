@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+import uuid
 from pathlib import Path
 
 import fsspec
@@ -117,6 +118,28 @@ def test_what_a_list_names_and_is_not_there_is_reported(images, tmp_path):
     assert said.count("there is no such file") == 2
     rows = table(tmp_path / "out")
     assert [bool(row["error"]) for row in rows.values()] == [False, True, True]
+
+
+def test_the_table_of_an_earlier_command_is_a_list(images, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    predict("images", "-o", "out")
+    assert find_images(["out/predictions.csv"]).files == sorted(Path("images").iterdir())
+    predict("out/predictions.csv", "-o", "again")
+    assert masks(Path("again")) == masks(Path("out"))
+
+
+def test_the_output_folder_is_not_searched_however_it_is_named(images, tmp_path, memory):
+    out = images / "out"
+    for _ in range(2):
+        predict(*images.iterdir(), "-o", out)
+    assert len(masks(out)) == len(table(out)) == 7
+    said = predict(out, "-o", out, status=2)
+    assert f"the output folder '{out}' holds input images" in " ".join(said.split())
+    for name in ("a.png", "out/a_mask.png", "deep/._b.png", "__MACOSX/b.png"):
+        memory.pipe_file(f"/photos/{name}", (images / "0.png").read_bytes())
+    everything = find_images(["memory://photos"], recursive=True, leave_out="memory://photos/out")
+    assert everything.files == ["memory://photos/a.png"]
+    assert find_images(["memory://photos/__MACOSX"]).files == ["memory://photos/__MACOSX/b.png"]
 
 
 # --- URLs ----------------------------------------------------------------------------------------
@@ -305,17 +328,80 @@ def test_notes_that_are_damaged_are_passed_over(tmp_path):
     settings = {"threshold": 0.5}
     with Manifest(tmp_path, settings) as manifest:
         manifest.note("x.jpg", Row("x.jpg"))
-    folder = tmp_path / "manifest"
-    (folder / "empty.jsonl").touch()
-    (folder / "cut.jsonl").write_text('{"settings": {"thre')
-    (folder / "list.jsonl").write_text("[]\n")
     lines = ['{"settings": {"threshold": 0.5}}', '{"loca', '{"location": "y", "row": {"new": 1}}']
-    (folder / "odd.jsonl").write_text("\n".join(lines) + "\n")
+    lines += ["[]", '{"location": "z", "stamp": null, "time": "late", "row": {"file": "z"}}']
+    for content in ("", '{"settings": {"thre', "[]\n", "\n".join(lines) + "\n"):
+        (tmp_path / "manifest" / f"part-{uuid.uuid4().hex}.jsonl").write_text(content)
+    (tmp_path / "manifest" / "of_the_user.jsonl").write_text('{"settings": {"threshold": 0.1}}\n')
     found = Manifest(tmp_path, settings)
     assert found.find("x.jpg") == Row("x.jpg")
     assert found.find("y.jpg") is None
     with pytest.raises(ManifestError, match=r"made with threshold 0\.5, .* with threshold 0\.4"):
         Manifest(tmp_path, {"threshold": 0.4})
+
+
+def test_a_mask_belongs_to_the_image_that_it_was_made_of_last(images, tmp_path):
+    one, other, out = tmp_path / "one", tmp_path / "other", tmp_path / "out"
+    for folder, seed in ((one, 1), (other, 2)):
+        folder.mkdir()
+        (folder / "x.png").write_bytes((images / f"{seed}.png").read_bytes())
+    predict(one / "x.png", "-o", out)
+    before = masks(out)
+    said = " ".join(predict(other / "x.png", "-o", out, status=2).split())
+    assert f"is the mask of '{one / 'x.png'}', and '{other / 'x.png'}' would replace it" in said
+    assert masks(out) == before
+    # An image that was moved is the same image.
+    (one / "x.png").rename(tmp_path / "x.png")
+    predict(other / "x.png", "-o", out)
+    (tmp_path / "x.png").rename(one / "x.png")
+    assert masks(out) != before
+    (other / "x.png").unlink()
+    predict(one / "x.png", "-o", out)
+    assert masks(out) == before
+    (out / "x_mask.png").unlink()
+    (other / "x.png").write_bytes((images / "2.png").read_bytes())
+    predict(other / "x.png", "-o", out)  # There is nothing that it replaces.
+
+
+def test_the_latest_of_several_notes_counts(tmp_path):
+    file = tmp_path / "x.png"
+    for number in range(8):
+        file.write_bytes(bytes(number))
+        with Manifest(tmp_path, {}) as manifest:
+            assert manifest.find(file) is None
+            manifest.note(file, Row("x.png", mask_file="x_mask.png", width=number))
+        assert Manifest(tmp_path, {}).find(file).width == number
+
+
+def test_an_image_that_is_replaced_while_it_is_segmented_is_not_done(tmp_path):
+    file = tmp_path / "x.png"
+    file.write_bytes(b"one")
+    with Manifest(tmp_path, {}) as manifest:
+        manifest.begin([file])
+        file.write_bytes(b"another")
+        manifest.note(file, Row("x.png", mask_file="x_mask.png"))
+    assert Manifest(tmp_path, {}).find(file) is None
+
+
+def test_overwrite_discards_notes_and_nothing_else(images, tmp_path):
+    (tmp_path / "out" / "manifest").mkdir(parents=True)
+    (tmp_path / "out" / "manifest" / "mine.txt").write_text("keep")
+    predict(images / "1.png", "-o", tmp_path / "out")
+    predict(images / "1.png", "-o", tmp_path / "out", "--overwrite")
+    kept, _ = sorted((tmp_path / "out" / "manifest").iterdir())
+    assert (kept.name, kept.read_text()) == ("mine.txt", "keep")
+    predict(images / "1.png", "-o", tmp_path / "new")
+    Manifest.discard(tmp_path / "new")
+    assert not (tmp_path / "new" / "manifest").exists()
+
+
+def test_a_name_that_is_too_long_fails_alone(images, tmp_path):
+    long = images / f"{'x' * 248}.png"
+    long.write_bytes((images / "1.png").read_bytes())
+    said = " ".join(predict(images, "-o", tmp_path / "out", status=1).split())
+    assert "the name is too long for the file system. Give the image a shorter one" in said
+    assert len(masks(tmp_path / "out")) == 7
+    assert table(tmp_path / "out")[str(long)]["error"]
 
 
 def test_an_object_store_gets_an_object_from_time_to_time(memory, monkeypatch):

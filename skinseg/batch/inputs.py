@@ -29,6 +29,9 @@ LIST_SUFFIXES = (".txt", ".csv")
 COLUMN = "file"
 """Column of a list in CSV that names the images; tables of predictions have it, too."""
 
+# What tells a table of predictions, whose names are not seen from its own folder.
+_MASKS = "mask_file"
+
 
 @dataclasses.dataclass
 class Inputs:
@@ -54,9 +57,11 @@ def find_images(
     Args:
         arguments: Paths and URLs; ``*``, ``?``, ``[...]`` and ``**`` are expanded, for shells that
             do not. A file that ends in ``.txt`` has a location per line, one in ``.csv`` a column
-            ``file``; paths in them are relative to the list's folder.
+            ``file``; paths in them are relative to the list's folder, those of a table of
+            predictions to the working directory, as when it was written.
         recursive: Also take the images of the folders below.
-        leave_out: Folder that is passed over when folders are searched, as results are there.
+        leave_out: Folder that is passed over when folders are searched, or are named with others,
+            as results are there.
 
     Example:
         >>> import tempfile
@@ -68,6 +73,8 @@ def find_images(
     inputs = Inputs()
     seen = set()
     for argument in arguments:
+        if len(arguments) > 1 and _is_results(argument, leave_out):
+            continue  # A shell has named it, with all the others.
         for file in _files_of(argument, recursive, leave_out, inputs):
             key = file if is_url(file) else os.path.abspath(file)
             if key not in seen:
@@ -80,16 +87,25 @@ def _files_of(
     argument: str, recursive: bool, leave_out: Location | None, inputs: Inputs
 ) -> Iterator[Location]:
     if is_url(argument):
-        yield from _listed_or_found(argument, recursive, inputs)
+        yield from _listed_or_found(argument, recursive, leave_out, inputs)
         return
     paths = [Path(argument)] if exists(argument) else _expanded(argument)
     if not paths:
         inputs.missing[argument] = f"{_nothing(argument)} '{argument}'. Check the path."
+    if len(paths) > 1:
+        paths = [path for path in paths if not _is_results(path, leave_out)]
     for path in paths:
         if path.suffix.lower() in LIST_SUFFIXES and not is_folder(path):
             yield from _listed(path, inputs)
         else:
             yield from _images_of(path, recursive, leave_out, inputs)
+
+
+def _is_results(path: str | Path, leave_out: Location | None) -> bool:
+    """Whether a path is the folder to leave out."""
+    if leave_out is None or is_url(leave_out) or not os.path.isdir(path):
+        return False
+    return Path(path).resolve() == Path(leave_out).resolve()
 
 
 def _nothing(argument: str) -> str:
@@ -121,7 +137,9 @@ def _images_of(
     return files
 
 
-def _listed_or_found(url: str, recursive: bool, inputs: Inputs) -> list[Location]:
+def _listed_or_found(
+    url: str, recursive: bool, leave_out: Location | None, inputs: Inputs
+) -> list[Location]:
     """The images of a URL, which may be a list."""
     if path_of(url).suffix.lower() in LIST_SUFFIXES and not glob.has_magic(url):
         return _listed(url, inputs)
@@ -133,39 +151,61 @@ def _listed_or_found(url: str, recursive: bool, inputs: Inputs) -> list[Location
         return []
     if url not in found and not glob.has_magic(url.partition("::")[0]):
         found = [file for file in found if skinseg.data.is_image_path(path_of(file))]
+    found = [file for file in found if not _hidden(file, url)]
+    if is_url(leave_out) and url.rstrip("/") != leave_out.rstrip("/"):
+        found = [file for file in found if not file.startswith(leave_out.rstrip("/") + "/")]
     if not found:
         inputs.missing[url] = f"{_nothing(url)} at '{url}', and no folder with images. Check it."
     return list(found)
 
 
+def _hidden(file: str, url: str) -> bool:
+    """Whether a file is hidden, as what macOS adds to archives is, and was not asked for."""
+    own, asked = (
+        any(part.startswith(".") or part == "__MACOSX" for part in path_of(place).parts)
+        for place in (file, url)
+    )
+    return own and not asked
+
+
 def _listed(place: Location, inputs: Inputs) -> list[Location]:
     """The images that a list names."""
+    folder = folder_of(place)
     try:
         content = read_url(place) if is_url(place) else Path(place).read_bytes()
         text = content.decode("utf-8-sig")
-        names = text.splitlines() if path_of(place).suffix.lower() == ".txt" else _column(text)
+        plain = path_of(place).suffix.lower() == ".txt"
+        found = _in_lines(text, folder) if plain else _in_table(text, folder)
     except (OSError, ValueError, MissingPackageError) as error:
         inputs.missing[str(place)] = _unreadable(place, error)
         return []
-    folder = folder_of(place)
-    found = [name if is_url(name) else _beside(folder, name) for name in names if name.strip()]
     if not found:
         inputs.missing[str(place)] = f"the list '{place}' names no image."
-    return list(found)
+    return found
 
 
-def _column(text: str) -> list[str]:
+def _in_lines(text: str, folder: Location) -> list[Location]:
+    return [_beside(folder, name) for name in text.splitlines() if name.strip()]
+
+
+def _in_table(text: str, folder: Location) -> list[Location]:
     table = csv.DictReader(io.StringIO(text, newline=""))
-    if COLUMN not in (table.fieldnames or ()):
-        raise ValueError(
-            f"its first line names no column '{COLUMN}', but {', '.join(table.fieldnames or ())}"
-        )
-    return [unguarded(row[COLUMN] or "") for row in table]
+    columns = table.fieldnames or ()
+    if COLUMN not in columns:
+        raise ValueError(f"its first line names no column '{COLUMN}', but {', '.join(columns)}")
+    place = _as_predicted if _MASKS in columns else _beside
+    names = [unguarded(row[COLUMN] or "") for row in table]
+    return [place(folder, name) for name in names if name.strip()]
 
 
 def _beside(folder: Location, name: str) -> Location:
     """What a name in a list stands for, seen from the list's folder."""
-    return as_location(name) if os.path.isabs(name) else joined(folder, name)
+    return as_location(name) if is_url(name) or os.path.isabs(name) else joined(folder, name)
+
+
+def _as_predicted(folder: Location, name: str) -> Location:
+    """What a name in a table of predictions stands for: what it stood for in that command."""
+    return Path(name) if not is_url(name) and exists(name) else _beside(folder, name)
 
 
 def _unreadable(place: Location, error: Exception) -> str:

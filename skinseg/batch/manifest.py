@@ -5,15 +5,18 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
+import re
 import time
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
-from skinseg.batch.results import Row
+from skinseg.batch.results import Row, mask_name
 from skinseg.batch.shard import Shard
+from skinseg.data.archives import exists
 from skinseg.files import write_atomically
+from skinseg.formatting import printable
 from skinseg.locations import (
     Location,
     is_url,
@@ -21,14 +24,21 @@ from skinseg.locations import (
     make_folder,
     names_in,
     read_url,
-    remove_folder,
+    remove_files,
 )
 
 NAME = "manifest"
 """Folder of the notes, in the folder of the results."""
 
+# A folder of that name may have been there before, with files of other programs.
+_NOTES = re.compile(r"part(-\d+-of-\d+)?-[0-9a-f]{32}(-\d+)?\.jsonl")
+
 # An object store has no files that grow: each time, what is new becomes another object.
 _SECONDS_BETWEEN_OBJECTS = 10
+
+
+Stamp: TypeAlias = list[int] | None
+"""Size and time of a file; None of a URL, or of a path into an archive."""
 
 
 class ManifestError(ValueError):
@@ -40,8 +50,9 @@ class Manifest:
 
     Every process writes a file of its own, and reads those of all: jobs that share the images need
     no lock, and any of them may be killed. A file begins with a line of settings and has a line of
-    JSON for each image; the last one may be torn, and its image is then not done. On an object
-    store a process writes an object for all that it has done in ten seconds.
+    JSON for each image; the last one may be torn, and its image is then not done. Of several lines
+    of one image, or of images that have one mask, the latest counts. On an object store a process
+    writes an object for all that it has done in ten seconds.
 
     Args:
         folder: Folder of the results; notes are made when there is something to note.
@@ -68,6 +79,7 @@ class Manifest:
     def __init__(
         self, folder: Location, settings: Mapping[str, Any], shard: Shard | None = None
     ) -> None:
+        self._results = folder
         self._folder = joined(folder, NAME)
         self._settings = dict(settings)
         self._name = f"part{shard.suffix if shard else ''}-{uuid.uuid4().hex}"
@@ -75,14 +87,22 @@ class Manifest:
         self._objects = 0
         self._waiting: list[bytes] = []
         self._written = time.monotonic()
-        self._rows: dict[str, tuple[list[int] | None, Row]] = {}
-        for name in sorted(names_in(self._folder)):
-            self._take_in(_read(joined(self._folder, name)), folder)
+        self._begun: dict[str, Stamp] = {}
+        self._rows: dict[str, tuple[Stamp, Row]] = {}
+        self._owners: dict[str, str] = {}  # The image that each mask is of.
+        notes = [
+            note
+            for name in _notes_in(self._folder)
+            for note in self._notes_of(_read(joined(self._folder, name)), folder)
+        ]
+        for note in sorted(notes, key=_time):
+            self._take_in(note)
 
-    def _take_in(self, lines: list[Any], folder: Location) -> None:
+    def _notes_of(self, lines: list[Any], folder: Location) -> list[Any]:
+        """The notes in a file, if they are of results with these settings."""
         settings = lines[0].get("settings") if lines and isinstance(lines[0], dict) else None
         if settings is None:
-            return  # Cut off before its first line was whole.
+            return []  # Cut off before its first line was whole.
         changed = [key for key in self._settings if self._settings[key] != settings.get(key)]
         if changed:
             there = ", ".join(f"{key} {_shown(settings.get(key))}" for key in changed)
@@ -91,11 +111,16 @@ class Manifest:
                 f"the results in '{folder}' were made with {there}, and these would be with {now}; "
                 "name another folder, or discard those results with overwrite=True"
             )
-        for line in lines[1:]:
-            try:
-                self._rows[line["location"]] = line["stamp"], Row(**line["row"])
-            except (KeyError, TypeError):
-                continue  # Of another version: the image is done again.
+        return lines[1:]
+
+    def _take_in(self, note: Any) -> None:
+        try:
+            location, stamp, row = note["location"], note["stamp"], Row(**note["row"])
+        except (KeyError, TypeError):
+            return  # Of another version: the image is done again.
+        self._rows[location] = stamp, row
+        if row.mask_file is not None:
+            self._owners[row.mask_file] = location
 
     @staticmethod
     def discard(folder: Location) -> None:
@@ -104,12 +129,40 @@ class Manifest:
         Raises:
             OSError: If they cannot be removed.
         """
-        remove_folder(joined(folder, NAME))
+        notes = joined(folder, NAME)
+        remove_files(notes, _notes_in(notes))
+
+    def refuse_to_replace(self, files: Iterable[Location]) -> None:
+        """Raise if an image would get a mask's name that is another one's, which is still there.
+
+        Raises:
+            ManifestError: The message names both images.
+        """
+        there: set[str] | None = None
+        for file in files:
+            mask = mask_name(file)
+            owner = self._owners.get(printable(mask), _key(file))
+            if owner == _key(file) or not (is_url(owner) or exists(owner)):
+                continue
+            there = names_in(self._results) if there is None else there
+            if mask in there:
+                raise ManifestError(
+                    f"'{mask}' in '{self._results}' is the mask of '{owner}', and '{file}' would "
+                    "replace it; name another folder, or discard the results that are there with "
+                    "overwrite=True"
+                )
 
     def find(self, file: Location) -> Row | None:
-        """Return the row of an image that is done, unless the file has changed since."""
-        stamp, row = self._rows.get(_key(file), (None, None))
+        """Return the row of an image that is done, unless it or its mask is another's since."""
+        key = _key(file)
+        stamp, row = self._rows.get(key, (None, None))
+        if row is None or self._owners.get(row.mask_file or "", key) != key:
+            return None
         return row if stamp == _stamp(file) else None
+
+    def begin(self, files: Iterable[Location]) -> None:
+        """Look at files before they are read: one that is replaced meanwhile is not done."""
+        self._begun = {_key(file): _stamp(file) for file in files}
 
     def note(self, file: Location, row: Row) -> None:
         """Note that an image is done, once all its pictures are there.
@@ -117,8 +170,10 @@ class Manifest:
         Raises:
             OSError: If the note cannot be written.
         """
-        about = {"location": _key(file), "stamp": _stamp(file), "row": dataclasses.asdict(row)}
-        self._waiting.append(_line(about))
+        key = _key(file)
+        stamp = self._begun.pop(key) if key in self._begun else _stamp(file)
+        about = {"location": key, "stamp": stamp, "time": time.time()}
+        self._waiting.append(_line({**about, "row": dataclasses.asdict(row)}))
         if not is_url(self._folder):
             self._append(Path(self._folder))
         elif time.monotonic() - self._written > _SECONDS_BETWEEN_OBJECTS:
@@ -168,6 +223,17 @@ class Manifest:
         self.close()
 
 
+def _notes_in(folder: Location) -> list[str]:
+    """Names of the files of notes; a folder of that name may be the user's own."""
+    return sorted(filter(_NOTES.fullmatch, names_in(folder)))
+
+
+def _time(note: Any) -> float:
+    """When a note was written, in seconds; an earlier version did not write it down."""
+    written = note.get("time", 0.0) if isinstance(note, dict) else 0.0
+    return written if isinstance(written, float) else 0.0
+
+
 def _line(data: Any) -> bytes:
     # In ASCII: names of files may hold bytes that are no text.
     return (json.dumps(data) + "\n").encode()
@@ -191,7 +257,7 @@ def _key(file: Location) -> str:
     return file if is_url(file) else os.path.abspath(file)
 
 
-def _stamp(file: Location) -> list[int] | None:
+def _stamp(file: Location) -> Stamp:
     """What tells a file from another that has taken its name; None where nothing does."""
     try:
         status = os.stat(file)

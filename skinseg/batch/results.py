@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import enum
+import errno
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -92,11 +93,12 @@ class ResultFolder:
         """Write one image's pictures; may be called by several threads at once.
 
         Raises:
-            ImageError: If the image of an overlay is not there any more; nothing is written then.
+            ImageError: If the image of an overlay is not there any more, and nothing is written; or
+                if the file system takes no name as long as a picture's.
             OutputError: If a picture cannot be written.
         """
         overlay = prediction.overlay(file) if self.overlay else None
-        mask = _picture(file, "mask")
+        mask = mask_name(file)
         self._write_png(mask, prediction.run_lengths)
         if overlay is not None:
             self._write_png(_picture(file, "overlay"), overlay)
@@ -163,7 +165,7 @@ class ResultFolder:
         images = (
             (
                 printable(path_of(file).name),
-                skinseg.data.read_mask(joined(self.path, _picture(file, "mask"))),
+                skinseg.data.read_mask(joined(self.path, mask_name(file))),
                 row.confidence or 0.0,
             )
             for file, row in rows.items()
@@ -195,14 +197,30 @@ class ResultFolder:
         try:
             skinseg.data.write_png(joined(self.path, name), picture)
         except skinseg.data.ImageError as error:
-            raise OutputError(str(error)) from error
+            raise _of_one_or_all(name, error.__cause__, str(error)) from error
 
     def _write_json(self, name: str, data: Any) -> None:
         place = joined(self.path, name)
         try:
             write_json(place, data)
         except OSError as error:
-            raise OutputError(f"cannot write '{place}': {error.strerror}.") from error
+            message = f"cannot write '{place}': {error.strerror}."
+            raise _of_one_or_all(name, error, message) from error
+
+
+def _of_one_or_all(name: str, cause: BaseException | None, message: str) -> Exception:
+    """What kept a file from being written: its own name, or what keeps all files from it."""
+    if isinstance(cause, OSError) and cause.errno == errno.ENAMETOOLONG:
+        return skinseg.data.ImageError(
+            f"Cannot write '{name}': the name is too long for the file system. Give the image a "
+            "shorter one."
+        )
+    return OutputError(message)
+
+
+def mask_name(file: Location) -> str:
+    """Return the name of an image's mask in the folder of the results."""
+    return _picture(file, "mask")
 
 
 def _picture(file: Location, kind: str) -> str:

@@ -141,6 +141,7 @@ def predict(
         if overwrite:
             Manifest.discard(place)
         manifest = Manifest(place, skinseg.batch.prediction_settings(predictor), part)
+        manifest.refuse_to_replace(files)
     folder = ResultFolder(
         place, overlay=overlay, probability=probability, outlines=format or (), shard=part
     )
@@ -148,6 +149,7 @@ def predict(
     with errors_reported(), _output_errors_reported(), interruption_reported(going_on), manifest:
         rows = _rows_done(files, folder, manifest)
         left = [file for file in files if file not in rows]
+        manifest.begin(left)
         if ray is not None:
             results = skinseg.batch.segment_on_ray(left, folder, options, address=ray)
         else:
