@@ -4,6 +4,9 @@ import csv
 import dataclasses
 import json
 import re
+import shutil
+import subprocess
+import sys
 from html import escape
 from pathlib import Path
 
@@ -480,6 +483,86 @@ def test_finished_run_is_not_overwritten(folder):
     assert "was begun with --model basic_unet_sab, not egeunet" in other.stderr
     assert run(*command, "--resume").exit_code == 0
     assert Path("run/log.json").read_text() == log
+
+
+def test_masks_mean_what_they_meant_when_the_run_was_begun(folder):
+    for mask in (folder / "masks").iterdir():
+        with Image.open(mask) as opened:
+            levels = np.asarray(opened.convert("L")) > 127
+        Image.fromarray(levels.astype(np.uint8) * 2).save(mask)
+    labels = ["--labels", "0=background,2=lesion"]
+    command = ["train", "--data", folder, "--output", "run", *SMALL, "-q"]
+    begun = run(*command, *labels)
+    assert begun.exit_code == 0, begun.output
+    report = Path("run/report.html").read_text(encoding="utf-8")
+    # As with other options, what is not given is as it was.
+    again = run(*command, "--resume")
+    assert again.exit_code == 0, again.output
+    assert Path("run/report.html").read_text(encoding="utf-8") == report
+    assert run(*command, "--resume", "--labels", "2=lesion,0=background").exit_code == 0
+    other = run(*command, "--resume", "--labels", "0=background,1=lesion")
+    said = "was begun with --labels 0=background,2=lesion, not 0=background,1=lesion; leave"
+    assert said in " ".join(other.stderr.split())
+    other = run(*command, "--resume", "--any-label")
+    assert "was begun without --any-label; leave --any-label out" in " ".join(other.stderr.split())
+
+
+def test_a_run_goes_on_with_the_split_and_the_weights_that_it_began_with(folder, tmp_path):
+    command = ["train", "--data", folder, "--output", "run", *SMALL, "-q"]
+    assert run(*command).exit_code == 0
+    plan = TrainingPlan.read("run")
+    for options, says in (
+        (["--val-fraction", 0.4], "was begun without --val-fraction; leave --val-fraction out"),
+        (["--pretrained"], "'run' began with random weights; leave --pretrained out"),
+    ):
+        refused = run(*command, "--resume", *options)
+        assert refused.exit_code == 2
+        assert says in " ".join(refused.stderr.split())
+    assert run(*command, "--resume", "--from-scratch").exit_code == 0
+    lines = [f"{plan.train[0]},p1", f"{plan.validation[0]},p1"]
+    patients = tmp_path / "patients.csv"
+    patients.write_text("\n".join(lines), encoding="utf-8")
+    refused = run(*command, "--resume", "--groups", patients)
+    assert refused.exit_code == 2
+    assert "images of 1 group, p1 among them, are on both sides" in " ".join(refused.stderr.split())
+    patients.write_text("\n".join(lines).replace("p1", "p2", 1), encoding="utf-8")
+    assert run(*command, "--resume", "--groups", patients).exit_code == 0
+
+
+def test_masks_and_validation_images_are_where_they_were(folder):
+    for part in ("images", "masks"):
+        Path("val", part).mkdir(parents=True)
+    for seed in range(20, 24):
+        put(Path("val"), seed, f"{seed}.png", f"{seed}.png")
+    shutil.move(folder / "masks", "elsewhere")
+    shutil.move("val/masks", "val_elsewhere")
+    apart = ["--masks", "elsewhere", "--val", "val", "--val-masks", "val_elsewhere"]
+    command = ["train", "--data", folder, "--output", "run", *SMALL]
+    begun = run(*command, *apart, "-q")
+    assert begun.exit_code == 0, begun.output
+    resumed = run(*command, "--resume")
+    assert resumed.exit_code == 0, resumed.output
+    assert "8 training images, 4 validation images" in resumed.stdout
+
+
+def test_one_process_at_a_time_trains_in_a_folder(folder):
+    code = (
+        "import sys\n"
+        "from skinseg.folder_lock import folder_lock\n"
+        "with folder_lock('run'):\n"
+        "    print('held', flush=True)\n"
+        "    sys.stdin.read()\n"
+    )
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    command = ["train", "--data", folder, "--output", "run", *SMALL, "-q"]
+    with subprocess.Popen([sys.executable, "-c", code], **pipes) as other:
+        assert other.stdout.readline() == "held\n"
+        refused = run(*command)
+        assert refused.exit_code == 1
+        assert "another process writes into run" in refused.stderr
+        assert {path.name for path in Path("run").iterdir()} == {".lock"}
+        other.communicate("")
+    assert run(*command).exit_code == 0
 
 
 # --- what is wrong -------------------------------------------------------------------------------

@@ -13,6 +13,7 @@ from skinseg.cli.console import (
     stop,
 )
 from skinseg.cli.training import callbacks_of, show_left_out, show_plan
+from skinseg.folder_lock import folder_lock
 from skinseg.formatting import counted, duration, printable
 from skinseg.interrupts import INTERRUPTED
 
@@ -62,12 +63,12 @@ def train_folds(
         return
     try:
         make_output_folder(run)
-        if not resumed:
-            # The first one last: where it is, all are.
-            for number in range(len(plans), 0, -1):
-                make_output_folder(fold_folder(run, number))
-                plans[number - 1].write(fold_folder(run, number))
-        with errors_reported():
+        with errors_reported(), folder_lock(run):
+            if not resumed:
+                # The first one last: where it is, all are.
+                for number in range(len(plans), 0, -1):
+                    make_output_folder(fold_folder(run, number))
+                    plans[number - 1].write(fold_folder(run, number))
             results = [
                 _train(plan, dataset, run, number, len(plans), device, loggers, quiet=quiet)
                 for number, plan in enumerate(plans, start=1)

@@ -1,7 +1,9 @@
 """``skinseg train``: a network of one's own from a folder of images and masks."""
 
+import dataclasses
 import os
 from collections.abc import Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -16,8 +18,15 @@ from skinseg.cli.console import (
     say,
     stop,
 )
-from skinseg.cli.folds import fold_folder, planned_folds, train_folds
+from skinseg.cli.folds import planned_folds, train_folds
 from skinseg.cli.options import NETWORKS, AnyLabel, Labels, Masks, parsed_labels
+from skinseg.cli.resuming import (
+    as_begun,
+    begun_plans,
+    refuse_changes,
+    refuse_groups,
+    refuse_other_beginning,
+)
 from skinseg.cli.training import (
     callbacks_of,
     open_parts,
@@ -25,6 +34,7 @@ from skinseg.cli.training import (
     show_plan,
     show_result,
 )
+from skinseg.folder_lock import folder_lock
 from skinseg.formatting import duration
 from skinseg.interrupts import INTERRUPTED
 from skinseg.names import RECIPE_NETWORKS
@@ -158,35 +168,53 @@ def train(
         together = None if groups is None else skinseg.data.read_groups(groups)
         if dry_run and several:
             stop("--dry-run is for one process; leave torchrun out.")
+        begun_as = begun_plans(run, begun) if resume else []
+        meaning = {"labels": labels, "any_label": any_label or None}
+        options: dict[str, Any] = {
+            "val": val,
+            "masks": _text(masks),
+            "val_masks": _text(val_masks),
+            **meaning,
+        }
+        asked = {"model": model, "recipe": recipe, "val_fraction": val_fraction, **meaning}
+        for one in begun_as:
+            refuse_changes(run, one, {**asked, **settings})
+            refuse_other_beginning(run, one, pretrained)
+            refuse_groups(run, one, together or {})
+            options = as_begun(one, options)
         dataset, val_set = open_parts(
-            (data, masks), (val, val_masks), labels=parsed_labels(labels), any_label=any_label
+            (data, options["masks"]),
+            (options["val"], options["val_masks"]),
+            labels=parsed_labels(options["labels"]),
+            any_label=bool(options["any_label"]),
         )
         network = model or RECIPE_NETWORKS.get(recipe or "") or _MODEL
         how: dict[str, Any] = {"recipe": recipe or "skinseg", "pretrained": pretrained}
         how |= {"groups": together, "strict": strict, "progress": not quiet, **settings}
         if folds or begun:
-            plans = [
-                _plan_of(fold_folder(run, number), model, recipe, settings)
-                for number in range(1, begun + 1)
+            plans = begun_as or [
+                dataclasses.replace(plan, options=options)
+                for plan in skinseg.planning.plan_folds(dataset, network, folds or 0, **how)
             ]
             train_folds(
-                list(filter(None, plans))
-                or skinseg.planning.plan_folds(dataset, network, folds or 0, **how),
+                plans,
                 dataset,
                 run,
                 place,
-                resumed=bool(plans),
+                resumed=bool(begun_as),
                 dry_run=dry_run,
                 loggers=loggers,
                 quiet=quiet,
             )
             return
-        plan = _plan_of(run, model, recipe, settings) if resume else None
-        resumed = plan is not None
-        if plan is None:
+        if begun_as:
+            [plan] = begun_as
+        else:
             plan = skinseg.planning.plan_training(
                 dataset, network, val_set=val_set, val_fraction=val_fraction, **how
             )
+            plan = dataclasses.replace(plan, options={**options, "val_fraction": val_fraction})
+        resumed = bool(begun_as)
         if is_main:
             show_left_out(plan)
         if not quiet:
@@ -241,23 +269,8 @@ def _refuse_folds(
         stop("--folds is for one process; leave torchrun out.")
 
 
-def _plan_of(
-    run: Path, model: str | None, recipe: str | None, settings: dict[str, Any]
-) -> "TrainingPlan | None":
-    """The plan of the run to go on with, if it has one."""
-    if not (run / skinseg.planning.PLAN_NAME).is_file():
-        return None
-    plan = skinseg.planning.TrainingPlan.read(run)
-    asked = {"model": (model, plan.model), "recipe": (recipe, plan.recipe_name)}
-    asked |= {name: (value, getattr(plan.recipe, name)) for name, value in settings.items()}
-    for name, (value, planned) in asked.items():
-        if value not in (None, planned):
-            option = "--" + name.replace("_", "-")
-            stop(
-                f"'{run}' was begun with {option} {planned}, not {value}; leave {option} out, or "
-                "choose another --output."
-            )
-    return plan
+def _text(path: Path | None) -> str | None:
+    return None if path is None else str(path)
 
 
 def _rehearse(
@@ -293,22 +306,26 @@ def _run(
         told = callbacks_of(run, plan.recipe.epochs, loggers if is_main else (), quiet=quiet)
         if is_main:
             make_output_folder(run)
-            plan.write(run)
-        log = skinseg.training.train(
-            plan.network(),
-            train_set,
-            val_set,
-            run,
-            plan.recipe,
-            resume=resume,
-            device=device,
-            progress=progress,
-            callbacks=told,
-        )
-        if is_main:
-            report = skinseg.reports.write_training_report(
-                run, val_set, device=device, progress=progress
+        with folder_lock(run) if is_main else nullcontext():
+            if is_main:
+                # Another process may have trained there while the images were looked at.
+                _refuse(run, resume=resume)
+                plan.write(run)
+            log = skinseg.training.train(
+                plan.network(),
+                train_set,
+                val_set,
+                run,
+                plan.recipe,
+                resume=resume,
+                device=device,
+                progress=progress,
+                callbacks=told,
             )
-            show_result(log, run, report)
+            if is_main:
+                report = skinseg.reports.write_training_report(
+                    run, val_set, device=device, progress=progress
+                )
+                show_result(log, run, report)
     except KeyboardInterrupt:
         stop("stopped; the same command with --resume goes on.", INTERRUPTED)

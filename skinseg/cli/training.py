@@ -23,8 +23,8 @@ _LINES = 20  # Epochs that get a line; a run has hundreds.
 
 
 def open_parts(
-    data: tuple[str, Path | None],
-    val: tuple[str | None, Path | None],
+    data: tuple[str, str | None],
+    val: tuple[str | None, str | None],
     *,
     labels: dict[int, str] | None,
     any_label: bool,

@@ -46,6 +46,8 @@ class TrainingPlan:
         choices: The settings that were chosen, with reasons.
         notes: What the user should know of the data.
         data: Figures of the data.
+        options: Options of the command that begins the run: how its images and masks are opened,
+            and how they are split.
     """
 
     model: str
@@ -59,6 +61,7 @@ class TrainingPlan:
     choices: list[Choice]
     notes: list[str]
     data: dict[str, Any]
+    options: dict[str, Any] = dataclasses.field(default_factory=dict)
 
     @classmethod
     def read(cls, folder: str | os.PathLike[str]) -> "TrainingPlan":

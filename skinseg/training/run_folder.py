@@ -44,7 +44,7 @@ class RunFolder:
             FileExistsError: If the folder holds a run and ``resume`` is not set.
             ValueError: If that run had other settings.
         """
-        if is_main:  # Nobody else writes into it.
+        if is_main:  # Nobody else writes into it while it is locked.
             remove_abandoned(self.path, after=0)
         if not self.checkpoint.is_file():
             if is_main:

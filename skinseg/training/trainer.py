@@ -1,7 +1,7 @@
 import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ from skinseg import hub
 from skinseg.allocator import keep_freed_memory
 from skinseg.complexity import count_parameters
 from skinseg.data.datasets import SegmentationDataset
+from skinseg.folder_lock import folder_lock
 from skinseg.formatting import counted
 from skinseg.models.base import SegmentationModel
 from skinseg.pretrained import PretrainedCfg
@@ -87,7 +88,8 @@ def train(
     Raises:
         ValueError: If the network has more than two outputs, a data set is empty or missing, or
             images are both for training and for validation.
-        FileExistsError: If ``output`` holds a run and ``resume`` is not set.
+        FileExistsError: If ``output`` holds a run and ``resume`` is not set, or another process
+            trains there.
         FloatingPointError: If the loss is no longer a number.
     """
     recipe = recipe or Recipe()
@@ -95,17 +97,19 @@ def train(
     _refuse_unusable(model, recipe, train_set, chooses)
     trainer = Trainer(model, recipe, device, optimizer)
     folder = RunFolder(output)
-    state = folder.start(trainer.settings, resume=resume, is_main=trainer.processes.is_main)
-    shown = progress and trainer.processes.is_main
+    is_main = trainer.processes.is_main
+    shown = progress and is_main
 
     def load(dataset: SegmentationDataset, **soft: Any) -> MemoryDataset:
         return MemoryDataset(dataset, recipe.size, device=device, progress=shown, **soft)
 
-    data = load(train_set, soft_masks=soft_masks, soft_weight=recipe.soft_weight)
-    val_data = load(chooses) if chooses is not None else None
-    told = callbacks if trainer.processes.is_main else ()
-    with _told(told, folder.path, trainer.settings, state["log"] if state else []):
-        log = trainer.run(data, val_data, folder, state, progress=shown, callbacks=told)
+    with folder_lock(folder.path) if is_main else nullcontext():
+        state = folder.start(trainer.settings, resume=resume, is_main=is_main)
+        data = load(train_set, soft_masks=soft_masks, soft_weight=recipe.soft_weight)
+        val_data = load(chooses) if chooses is not None else None
+        told = callbacks if is_main else ()
+        with _told(told, folder.path, trainer.settings, state["log"] if state else []):
+            log = trainer.run(data, val_data, folder, state, progress=shown, callbacks=told)
     trainer.processes.barrier()
     # As a network is that loads them: another layout rounds otherwise.
     model.to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
