@@ -361,6 +361,8 @@ def test_a_mask_belongs_to_the_image_that_it_was_made_of_last(images, tmp_path):
     (out / "x_mask.png").unlink()
     (other / "x.png").write_bytes((images / "2.png").read_bytes())
     predict(other / "x.png", "-o", out)  # There is nothing that it replaces.
+    (tmp_path / "link").symlink_to(other)
+    predict(tmp_path / "link" / "x.png", "-o", out)  # It is the same image.
 
 
 def test_the_latest_of_several_notes_counts(tmp_path):

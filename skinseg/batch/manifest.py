@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 import os
@@ -142,7 +143,7 @@ class Manifest:
         for file in files:
             mask = mask_name(file)
             owner = self._owners.get(printable(mask), _key(file))
-            if owner == _key(file) or not (is_url(owner) or exists(owner)):
+            if owner == _key(file) or not _is_another(owner, file):
                 continue
             there = names_in(self._results) if there is None else there
             if mask in there:
@@ -255,6 +256,15 @@ def _parsed(lines: list[bytes]) -> Iterator[Any]:
 
 def _key(file: Location) -> str:
     return file if is_url(file) else os.path.abspath(file)
+
+
+def _is_another(owner: str, file: Location) -> bool:
+    """Whether an image is there that is not the file by another name, as over a symbolic link."""
+    if is_url(owner) or is_url(file):
+        return True
+    with contextlib.suppress(OSError):
+        return not os.path.samefile(owner, file)
+    return exists(owner)
 
 
 def _stamp(file: Location) -> Stamp:
