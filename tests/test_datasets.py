@@ -397,6 +397,60 @@ def test_labels_mean_what_is_said(tmp_path, mode):
     assert finding.kind == "unknown_values"
 
 
+def saved_label(folder: Path, kind: str) -> np.ndarray:
+    """Save an image and a mask in which the label 1 (255 with transparency); return where it is."""
+    where = np.zeros(SIZE, bool)
+    where[2:5, 3:9] = True
+    put_image(folder / "x.jpg")
+    white, alpha = np.full(SIZE, 255, np.uint8), where * np.uint8(255)
+    options = {}
+    if kind.startswith("palette"):
+        picture = Image.fromarray(where.astype(np.uint8)).convert("P")
+        # The background is white, the lesion black.
+        picture.putpalette([255, 255, 255, 0, 0, 0])
+        if kind == "palette, its lesion transparent":
+            options["transparency"] = 1
+    elif kind == "gray, a level transparent":
+        picture = Image.fromarray(np.where(where, white, np.uint8(9)))
+        options["transparency"] = 9
+    elif kind == "half transparent":
+        alpha = np.where(where, np.uint8(100), np.uint8(0))
+        picture = Image.fromarray(np.dstack([white, white, white, alpha]))
+    else:
+        channels = {"LA": [white, alpha], "RGBA": [white, white, white, alpha]}[kind]
+        picture = Image.merge(kind, [Image.fromarray(channel) for channel in channels])
+    picture.save(folder / "x_mask.png", **options)
+    return where
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        "palette",
+        "palette, its lesion transparent",
+        "gray, a level transparent",
+        "half transparent",
+        "LA",
+        "RGBA",
+    ],
+)
+def test_labels_of_palettes_and_under_transparency(tmp_path, kind):
+    where = saved_label(tmp_path, kind)
+    value = 1 if kind.startswith("palette") else 255
+    labels = {0: "background", value: "lesion"}
+    for dataset in (open_dataset(tmp_path, labels=labels), open_dataset(tmp_path, any_label=True)):
+        np.testing.assert_array_equal(dataset[0].mask, where)
+
+
+def test_a_palette_with_an_alpha_channel_has_its_indices_for_labels(tmp_path):
+    mask = Image.new("PA", (4, 1))
+    mask.putpalette([255, 255, 255, 0, 0, 0, 9, 9, 9])
+    for x, pixel in enumerate([(0, 255), (1, 255), (2, 9), (2, 0)]):
+        mask.putpixel((x, 0), pixel)
+    mask.save(tmp_path / "m.tif")
+    assert read_labels(tmp_path / "m.tif").tolist() == [[0, 1, 2, 0]]
+
+
 @pytest.mark.parametrize("text", ["", "2", "0=skin,2=lesion", "a=lesion", "1=lesion,1=lesion"])
 def test_labels_that_are_written_otherwise(text):
     with pytest.raises(DatasetError, match="as 0=background,2=lesion"):

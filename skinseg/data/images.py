@@ -360,7 +360,7 @@ def read_labels(source: ImageSource) -> np.ndarray:
 
     Args:
         source: As `read_image` takes it, of gray values, of a palette (whose indices are
-            the labels), or of three equal channels.
+            the labels), or of three equal channels. A fully transparent pixel has the label 0.
 
     Returns:
         A new integer array of shape `(H, W)`.
@@ -374,17 +374,32 @@ def read_labels(source: ImageSource) -> np.ndarray:
         [[3, 3]]
     """
     with decoded(source, MAX_PIXELS) as (image, name, *_):
-        if image.mode in ("1", "L", "P"):
-            return np.array(image).astype(np.uint8)
         if image.mode == "I" or image.mode.startswith("I;16"):
             return _wide_values(image, name)
-        rgb = np.asarray(image.convert("RGB"))
-    if (rgb != rgb[:, :, :1]).any():
+        values = stored_values(image)
+    if values.ndim == 2:
+        return values.astype(np.uint8)
+    if (values != values[:, :, :1]).any():
         raise ImageError(
             f"Cannot read labels from {name}: it is a color picture. Save the labels as one "
             "channel of a PNG file, or let every color but black be lesion."
         )
-    return rgb[:, :, 0].copy()
+    return values[:, :, 0].copy()
+
+
+def stored_values(image: Image.Image) -> np.ndarray:
+    """The values of an 8-bit mask: `(H, W)` of gray or a palette's indices, else `(H, W, 3)`.
+
+    A fully transparent pixel is 0. Of a palette the index counts, whatever it looks like.
+    """
+    if image.mode in ("1", "P") or (image.mode == "L" and not image.has_transparency_data):
+        return np.array(image)
+    if not image.has_transparency_data:
+        return np.asarray(image.convert("RGB"))
+    layers = np.asarray(image if image.mode in ("LA", "PA") else _to_rgba(image))
+    # Laid over black, a half-transparent label would become another label.
+    values: np.ndarray = layers[:, :, :-1] * (layers[:, :, -1:] > 0)
+    return values if values.shape[2] == 3 else values[:, :, 0]
 
 
 def _color_mask_levels(image: Image.Image, name: str) -> np.ndarray:
