@@ -729,6 +729,44 @@ def test_a_mask_is_not_given_to_one_of_two_images_of_its_name(tmp_path):
     assert dataset.stray_masks == [tmp_path / "masks/a.png"]
 
 
+def test_a_mask_in_one_folder_is_not_that_of_an_image_in_another(tmp_path):
+    put(tmp_path, ["images/anna/1.png", "images/anna/2.png", "images/bert/2.png"],
+        ["masks/anna/2.png", "masks/bert/1.png", "masks/bert/2.png"])  # fmt: skip
+    dataset = FolderDataset(tmp_path)
+    found = {name: dataset.mask_path(index) for index, name in enumerate(dataset.ids)}
+    assert found == {
+        "anna/1": None,
+        "anna/2": tmp_path / "masks/anna/2.png",
+        "bert/2": tmp_path / "masks/bert/2.png",
+    }
+    assert dataset.stray_masks == [tmp_path / "masks/bert/1.png"]
+    [missing] = check_dataset(dataset, progress=False).of_kind("image_without_mask")
+    assert missing.ids == ("anna/1",)
+
+
+@pytest.mark.parametrize(
+    ("image", "masks"),
+    [
+        ("images/1.png", ["masks/annotator1/1.png", "masks/annotator2/1_mask.png"]),
+        ("images/1.png", ["masks/1.png", "masks/old/1.png"]),
+        ("images/anna/1.png", ["masks/anna/1.png", "masks/1.png"]),
+    ],
+)
+def test_two_masks_in_different_folders_for_one_image(tmp_path, image, masks):
+    first, second = (Path(mask).name for mask in masks)
+    with pytest.raises(DatasetError, match=rf"Two masks for '(anna/)?1': .*{first}.*{second}"):
+        FolderDataset(put(tmp_path, [image], masks))
+
+
+def test_a_mask_may_be_in_a_folder_where_its_image_is_not(tmp_path):
+    put(tmp_path, ["images/1.png", "images/2.png", "images/bert/2.png"],
+        ["masks/anna/1.png", "masks/anna/2.png"])  # fmt: skip
+    dataset = FolderDataset(tmp_path)
+    assert dataset.mask_path(dataset.ids.index("1")) == tmp_path / "masks/anna/1.png"
+    # Two images are called 2, and either may be meant.
+    assert dataset.stray_masks == [tmp_path / "masks/anna/2.png"]
+
+
 def test_what_a_data_set_says_of_itself(tmp_path, monkeypatch):
     put(tmp_path, ["images/a.png", "images/b.png"], ["masks/a.png", "masks/c.png", "masks/d.png"])
     dataset = FolderDataset(tmp_path)

@@ -22,7 +22,8 @@ class FolderDataset(PairDataset):
     of the name must agree to the letter; an accented letter may be one character or two.
 
     Folders below the images and the masks are searched, too. A sample of `images/anna/x.jpg` is
-    called `anna/x`, and its mask is `masks/anna/x.png`, or `masks/x.png` if there is only one `x`.
+    called `anna/x`, and its mask is `masks/anna/x.png`, or `masks/x.png` if there is only one `x`;
+    that of `images/x.jpg` may be in any folder of the masks.
     In one folder, those below are searched only where it holds no image itself, and a mask lies
     beside its image. A folder may be in a zip archive, as `data.zip/lesions`, or be the archive.
 
