@@ -119,6 +119,14 @@ def test_what_a_list_names_and_is_not_there_is_reported(images, tmp_path):
     assert [bool(row["error"]) for row in rows.values()] == [False, True, True]
 
 
+def test_an_image_of_a_damaged_archive_is_reported(tmp_path):
+    (tmp_path / "damaged.zip").write_bytes(b"no archive")
+    found = find_images([f"{tmp_path}/damaged.zip/x.png"])
+    [(argument, reason)] = found.missing.items()
+    assert argument == f"{tmp_path}/damaged.zip/x.png"
+    assert "the archive" in reason and "cannot be read: File is not a zip file." in reason
+
+
 # --- URLs ----------------------------------------------------------------------------------------
 
 

@@ -82,7 +82,11 @@ def _files_of(
     if is_url(argument):
         yield from _listed_or_found(argument, recursive, inputs)
         return
-    paths = [Path(argument)] if exists(argument) else _expanded(argument)
+    try:
+        paths = [Path(argument)] if exists(argument) else _expanded(argument)
+    except OSError as error:
+        inputs.missing[argument] = _unreadable(argument, error)
+        return
     if not paths:
         inputs.missing[argument] = f"{_nothing(argument)} '{argument}'. Check the path."
     for path in paths:
