@@ -150,6 +150,44 @@ def test_urls_are_found_as_paths_are(images, memory):
     assert nothing.missing.keys() == {"memory://photos/*.jpg", "memory://none"}
 
 
+@pytest.mark.parametrize("protocol", ["file", "local"])
+def test_urls_of_this_machine_keep_the_root(images, tmp_path, protocol):
+    (images / "deep").mkdir()
+    (images / "0.png").rename(images / "deep" / "0.png")
+    url = f"{protocol}://{images}"
+    top = [f"{url}/{seed}.png" for seed in range(1, 7)]
+    assert find_images([url]).files == find_images([f"{url}/"]).files == top
+    assert find_images([f"{url}/*.png"]).files == top
+    below = [*top, f"{url}/deep/0.png"]
+    assert find_images([url], recursive=True).files == below
+    assert find_images([f"{url}/**/*.png"]).files == below
+    np.testing.assert_array_equal(read_image(below[-1]), read_image(images / "deep" / "0.png"))
+    predict(url, "-o", tmp_path / "out")
+    assert list(table(tmp_path / "out")) == top
+    archive = shutil.make_archive(str(tmp_path / "photos"), "zip", images, "deep")
+    chained = f"zip://deep/0.png::{protocol}://{archive}"
+    assert find_images([f"zip://*/*.png::{protocol}://{archive}"]).files == [chained]
+
+
+def test_a_relative_url_of_this_machine(images, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert find_images(["file://images/*.png"]).files[0] == f"file://{images}/0.png"
+
+
+def test_urls_of_a_bucket_have_no_root():
+    """As s3fs and hf do, but for the network."""
+
+    class Buckets(fsspec.AbstractFileSystem):
+        protocol = "buckets"
+
+        def ls(self, path, detail=True, **kwargs):
+            return [{"name": "bucket/x.png", "size": 1, "type": "file"}]
+
+    fsspec.register_implementation("buckets", Buckets, clobber=True)
+    for url in ("buckets://bucket", "buckets://bucket/*.png"):
+        assert files_at(url, recursive=False) == ["buckets://bucket/x.png"]
+
+
 def test_images_of_an_archive_by_url(images, tmp_path):
     archive = shutil.make_archive(str(tmp_path / "photos"), "zip", tmp_path, "images")
     url = f"zip://images/*.png::{archive}"
