@@ -127,6 +127,20 @@ def test_an_image_of_a_damaged_archive_is_reported(tmp_path):
     assert "the archive" in reason and "cannot be read: File is not a zip file." in reason
 
 
+def test_a_folder_that_cannot_be_listed_is_named_and_the_others_are_done(images, tmp_path, lock):
+    (images / "private").mkdir()
+    lock(images / "private")
+    found = find_images([str(images)], recursive=True)
+    assert found.files == [images / f"{seed}.png" for seed in range(7)]
+    [(place, reason)] = found.missing.items()
+    assert place == str(images / "private")
+    assert "private': Permission denied. Its images are left out" in reason
+    assert "Permission denied" in predict(images, "--recursive", "-o", tmp_path / "out", status=1)
+    rows = table(tmp_path / "out")
+    assert [bool(row["error"]) for row in rows.values()] == [False] * 7 + [True]
+    assert find_images([str(images / "private")], recursive=True).missing.keys() == {place}
+
+
 # --- URLs ----------------------------------------------------------------------------------------
 
 

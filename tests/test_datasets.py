@@ -767,6 +767,17 @@ def test_a_mask_may_be_in_a_folder_where_its_image_is_not(tmp_path):
     assert dataset.stray_masks == [tmp_path / "masks/anna/2.png"]
 
 
+@pytest.mark.parametrize("layout", ["images/anna/a.png masks/anna/a.png images/private/b.png",
+                                    "anna/a.png anna/a_mask.png private/b.png"])  # fmt: skip
+def test_a_folder_that_cannot_be_listed_is_left_out(tmp_path, lock, layout):
+    image, mask, private = layout.split()
+    put(tmp_path, [image, private], [mask])
+    lock((tmp_path / private).parent)
+    with pytest.warns(UserWarning, match=r"private': Permission denied"):
+        dataset = FolderDataset(tmp_path)
+    assert dataset.ids == ["anna/a"]
+
+
 def test_what_a_data_set_says_of_itself(tmp_path, monkeypatch):
     put(tmp_path, ["images/a.png", "images/b.png"], ["masks/a.png", "masks/c.png", "masks/d.png"])
     dataset = FolderDataset(tmp_path)

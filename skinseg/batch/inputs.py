@@ -11,6 +11,7 @@ from pathlib import Path
 import skinseg
 from skinseg.csv_files import unguarded
 from skinseg.data.archives import exists, is_folder
+from skinseg.data.listing import look_into
 from skinseg.errors import MissingPackageError
 from skinseg.locations import (
     Location,
@@ -111,7 +112,7 @@ def _images_of(
         return [path]
     archived = not path.is_dir()
     try:
-        files = skinseg.data.list_images(path, recursive or archived)
+        files, unreadable = look_into(path, recursive or archived)
     except skinseg.data.ImageError as error:
         inputs.missing[str(path)] = str(error)
         return []
@@ -119,7 +120,8 @@ def _images_of(
         excluded = Path(leave_out).resolve()
         if path.resolve() in excluded.parents:
             files = [file for file in files if excluded not in file.resolve().parents]
-    if not files:
+    inputs.missing.update({str(folder): reason for folder, reason in unreadable.items()})
+    if not files and not unreadable:
         remedy = "" if recursive or archived else "; recursive=True looks into the folders below"
         inputs.missing[str(path)] = f"'{path}' holds no image{remedy}."
     return files

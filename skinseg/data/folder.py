@@ -4,8 +4,8 @@ import os
 from pathlib import Path
 
 from skinseg.data.datasets import PairDataset
-from skinseg.data.images import list_images
 from skinseg.data.layout import expected, find_folders, require_folder
+from skinseg.data.listing import list_images
 from skinseg.data.pairs import DatasetError, name_of, pair_by_name, without_mask_suffix
 from skinseg.formatting import counted
 

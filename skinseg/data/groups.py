@@ -4,7 +4,7 @@ import csv
 import os
 from pathlib import Path
 
-from skinseg.data.images import is_image_path
+from skinseg.data.listing import is_image_path
 from skinseg.data.pairs import DatasetError
 
 

@@ -12,7 +12,8 @@ import numpy as np
 
 from skinseg.data.coco_rle import decode_rle
 from skinseg.data.datasets import PairDataset
-from skinseg.data.images import image_size, list_images
+from skinseg.data.images import image_size
+from skinseg.data.listing import list_images
 from skinseg.data.mapped_labels import checked_labels
 from skinseg.data.pairs import DatasetError, Pair
 from skinseg.data.polygons import polygon_runs
