@@ -168,7 +168,9 @@ def files_at(url: str, *, recursive: bool) -> list[str]:
             return [url]
         else:
             found = system.find(path, maxdepth=None if recursive else 1)
-    names = (name.partition("://")[2] or name.lstrip("/") for name in found)
+    # On disk the slash is the root; elsewhere a name begins with a bucket, or in an archive.
+    before = "" if protocol in ("file", "local") else "/"
+    names = (name.partition("://")[2] or name.lstrip(before) for name in found)
     return sorted(f"{protocol}://{name}{separator}{archive}" for name in names)
 
 

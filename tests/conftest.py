@@ -1,3 +1,5 @@
+import errno
+import os
 from pathlib import Path
 
 import pytest
@@ -38,6 +40,24 @@ def shared_dir() -> Path:
     if not SHARED.is_dir():
         pytest.skip(f"needs the reference data, which is not at {SHARED}")
     return SHARED
+
+
+@pytest.fixture
+def lock(monkeypatch):
+    """A function that makes a folder one of another user's; root could read it by its mode."""
+
+    def lock(folder: Path) -> None:
+        for name in ("scandir", "listdir"):
+            listed = getattr(os, name)
+
+            def refuse(place=".", listed=listed):
+                if os.fspath(place) == str(folder):
+                    raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(place))
+                return listed(place)
+
+            monkeypatch.setattr(os, name, refuse)
+
+    return lock
 
 
 @pytest.fixture(scope="module")

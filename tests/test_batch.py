@@ -142,6 +142,28 @@ def test_the_output_folder_is_not_searched_however_it_is_named(images, tmp_path,
     assert find_images(["memory://photos/__MACOSX"]).files == ["memory://photos/__MACOSX/b.png"]
 
 
+def test_an_image_of_a_damaged_archive_is_reported(tmp_path):
+    (tmp_path / "damaged.zip").write_bytes(b"no archive")
+    found = find_images([f"{tmp_path}/damaged.zip/x.png"])
+    [(argument, reason)] = found.missing.items()
+    assert argument == f"{tmp_path}/damaged.zip/x.png"
+    assert "the archive" in reason and "cannot be read: File is not a zip file." in reason
+
+
+def test_a_folder_that_cannot_be_listed_is_named_and_the_others_are_done(images, tmp_path, lock):
+    (images / "private").mkdir()
+    lock(images / "private")
+    found = find_images([str(images)], recursive=True)
+    assert found.files == [images / f"{seed}.png" for seed in range(7)]
+    [(place, reason)] = found.missing.items()
+    assert place == str(images / "private")
+    assert "private': Permission denied. Its images are left out" in reason
+    assert "Permission denied" in predict(images, "--recursive", "-o", tmp_path / "out", status=1)
+    rows = table(tmp_path / "out")
+    assert [bool(row["error"]) for row in rows.values()] == [False] * 7 + [True]
+    assert find_images([str(images / "private")], recursive=True).missing.keys() == {place}
+
+
 # --- URLs ----------------------------------------------------------------------------------------
 
 
@@ -163,6 +185,44 @@ def test_urls_are_found_as_paths_are(images, memory):
     nothing = find_images(["memory://photos/*.jpg", "memory://none"])
     assert not nothing.files
     assert nothing.missing.keys() == {"memory://photos/*.jpg", "memory://none"}
+
+
+@pytest.mark.parametrize("protocol", ["file", "local"])
+def test_urls_of_this_machine_keep_the_root(images, tmp_path, protocol):
+    (images / "deep").mkdir()
+    (images / "0.png").rename(images / "deep" / "0.png")
+    url = f"{protocol}://{images}"
+    top = [f"{url}/{seed}.png" for seed in range(1, 7)]
+    assert find_images([url]).files == find_images([f"{url}/"]).files == top
+    assert find_images([f"{url}/*.png"]).files == top
+    below = [*top, f"{url}/deep/0.png"]
+    assert find_images([url], recursive=True).files == below
+    assert find_images([f"{url}/**/*.png"]).files == below
+    np.testing.assert_array_equal(read_image(below[-1]), read_image(images / "deep" / "0.png"))
+    predict(url, "-o", tmp_path / "out")
+    assert list(table(tmp_path / "out")) == top
+    archive = shutil.make_archive(str(tmp_path / "photos"), "zip", images, "deep")
+    chained = f"zip://deep/0.png::{protocol}://{archive}"
+    assert find_images([f"zip://*/*.png::{protocol}://{archive}"]).files == [chained]
+
+
+def test_a_relative_url_of_this_machine(images, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert find_images(["file://images/*.png"]).files[0] == f"file://{images}/0.png"
+
+
+def test_urls_of_a_bucket_have_no_root():
+    """As s3fs and hf do, but for the network."""
+
+    class Buckets(fsspec.AbstractFileSystem):
+        protocol = "buckets"
+
+        def ls(self, path, detail=True, **kwargs):
+            return [{"name": "bucket/x.png", "size": 1, "type": "file"}]
+
+    fsspec.register_implementation("buckets", Buckets, clobber=True)
+    for url in ("buckets://bucket", "buckets://bucket/*.png"):
+        assert files_at(url, recursive=False) == ["buckets://bucket/x.png"]
 
 
 def test_images_of_an_archive_by_url(images, tmp_path):

@@ -397,6 +397,60 @@ def test_labels_mean_what_is_said(tmp_path, mode):
     assert finding.kind == "unknown_values"
 
 
+def saved_label(folder: Path, kind: str) -> np.ndarray:
+    """Save an image and a mask in which the label 1 (255 with transparency); return where it is."""
+    where = np.zeros(SIZE, bool)
+    where[2:5, 3:9] = True
+    put_image(folder / "x.jpg")
+    white, alpha = np.full(SIZE, 255, np.uint8), where * np.uint8(255)
+    options = {}
+    if kind.startswith("palette"):
+        picture = Image.fromarray(where.astype(np.uint8)).convert("P")
+        # The background is white, the lesion black.
+        picture.putpalette([255, 255, 255, 0, 0, 0])
+        if kind == "palette, its lesion transparent":
+            options["transparency"] = 1
+    elif kind == "gray, a level transparent":
+        picture = Image.fromarray(np.where(where, white, np.uint8(9)))
+        options["transparency"] = 9
+    elif kind == "half transparent":
+        alpha = np.where(where, np.uint8(100), np.uint8(0))
+        picture = Image.fromarray(np.dstack([white, white, white, alpha]))
+    else:
+        channels = {"LA": [white, alpha], "RGBA": [white, white, white, alpha]}[kind]
+        picture = Image.merge(kind, [Image.fromarray(channel) for channel in channels])
+    picture.save(folder / "x_mask.png", **options)
+    return where
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        "palette",
+        "palette, its lesion transparent",
+        "gray, a level transparent",
+        "half transparent",
+        "LA",
+        "RGBA",
+    ],
+)
+def test_labels_of_palettes_and_under_transparency(tmp_path, kind):
+    where = saved_label(tmp_path, kind)
+    value = 1 if kind.startswith("palette") else 255
+    labels = {0: "background", value: "lesion"}
+    for dataset in (open_dataset(tmp_path, labels=labels), open_dataset(tmp_path, any_label=True)):
+        np.testing.assert_array_equal(dataset[0].mask, where)
+
+
+def test_a_palette_with_an_alpha_channel_has_its_indices_for_labels(tmp_path):
+    mask = Image.new("PA", (4, 1))
+    mask.putpalette([255, 255, 255, 0, 0, 0, 9, 9, 9])
+    for x, pixel in enumerate([(0, 255), (1, 255), (2, 9), (2, 0)]):
+        mask.putpixel((x, 0), pixel)
+    mask.save(tmp_path / "m.tif")
+    assert read_labels(tmp_path / "m.tif").tolist() == [[0, 1, 2, 0]]
+
+
 @pytest.mark.parametrize("text", ["", "2", "0=skin,2=lesion", "a=lesion", "1=lesion,1=lesion"])
 def test_labels_that_are_written_otherwise(text):
     with pytest.raises(DatasetError, match="as 0=background,2=lesion"):
@@ -673,6 +727,55 @@ def test_a_mask_is_not_given_to_one_of_two_images_of_its_name(tmp_path):
     dataset = FolderDataset(tmp_path)
     assert [dataset.mask_path(i) is None for i in range(3)] == [True, False, True]
     assert dataset.stray_masks == [tmp_path / "masks/a.png"]
+
+
+def test_a_mask_in_one_folder_is_not_that_of_an_image_in_another(tmp_path):
+    put(tmp_path, ["images/anna/1.png", "images/anna/2.png", "images/bert/2.png"],
+        ["masks/anna/2.png", "masks/bert/1.png", "masks/bert/2.png"])  # fmt: skip
+    dataset = FolderDataset(tmp_path)
+    found = {name: dataset.mask_path(index) for index, name in enumerate(dataset.ids)}
+    assert found == {
+        "anna/1": None,
+        "anna/2": tmp_path / "masks/anna/2.png",
+        "bert/2": tmp_path / "masks/bert/2.png",
+    }
+    assert dataset.stray_masks == [tmp_path / "masks/bert/1.png"]
+    [missing] = check_dataset(dataset, progress=False).of_kind("image_without_mask")
+    assert missing.ids == ("anna/1",)
+
+
+@pytest.mark.parametrize(
+    ("image", "masks"),
+    [
+        ("images/1.png", ["masks/annotator1/1.png", "masks/annotator2/1_mask.png"]),
+        ("images/1.png", ["masks/1.png", "masks/old/1.png"]),
+        ("images/anna/1.png", ["masks/anna/1.png", "masks/1.png"]),
+    ],
+)
+def test_two_masks_in_different_folders_for_one_image(tmp_path, image, masks):
+    first, second = (Path(mask).name for mask in masks)
+    with pytest.raises(DatasetError, match=rf"Two masks for '(anna/)?1': .*{first}.*{second}"):
+        FolderDataset(put(tmp_path, [image], masks))
+
+
+def test_a_mask_may_be_in_a_folder_where_its_image_is_not(tmp_path):
+    put(tmp_path, ["images/1.png", "images/2.png", "images/bert/2.png"],
+        ["masks/anna/1.png", "masks/anna/2.png"])  # fmt: skip
+    dataset = FolderDataset(tmp_path)
+    assert dataset.mask_path(dataset.ids.index("1")) == tmp_path / "masks/anna/1.png"
+    # Two images are called 2, and either may be meant.
+    assert dataset.stray_masks == [tmp_path / "masks/anna/2.png"]
+
+
+@pytest.mark.parametrize("layout", ["images/anna/a.png masks/anna/a.png images/private/b.png",
+                                    "anna/a.png anna/a_mask.png private/b.png"])  # fmt: skip
+def test_a_folder_that_cannot_be_listed_is_left_out(tmp_path, lock, layout):
+    image, mask, private = layout.split()
+    put(tmp_path, [image, private], [mask])
+    lock((tmp_path / private).parent)
+    with pytest.warns(UserWarning, match=r"private': Permission denied"):
+        dataset = FolderDataset(tmp_path)
+    assert dataset.ids == ["anna/a"]
 
 
 def test_what_a_data_set_says_of_itself(tmp_path, monkeypatch):

@@ -3,6 +3,7 @@
 import csv
 import json
 import shutil
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,13 @@ from typer.testing import CliRunner, Result
 
 import skinseg
 from skinseg.cli import app
-from skinseg.data import DatasetError, SyntheticDermoscopy, read_groups
+from skinseg.data import (
+    DatasetError,
+    FolderDataset,
+    SyntheticDermoscopy,
+    read_groups,
+    write_png,
+)
 from skinseg.evaluation import evaluate
 from skinseg.models import Ensemble
 from skinseg.models.ensemble import mean_logits
@@ -42,6 +49,9 @@ def run(*arguments: object) -> Result:
         ("\ufeffimage;patient\r\nx.JPG;Frau Ä\r\n\r\ny.png;7\r\n", {"x": "Frau Ä", "y": "7"}),
         ("x\tp 1\ny\tp 1\n", {"x": "p 1", "y": "p 1"}),
         ('"a, left.jpg",p,ignored\n', {"a, left": "p", "a, left.jpg": "p"}),
+        ("anna/x.png,1\nbert/x.PNG,2\n", {"anna/x": "1", "bert/x": "2"}),
+        ("anna\\x.v2.png,1\nbert\\x,2\n", {"anna/x.v2": "1", "bert/x": "2"}),
+        ("image,patient\nphotos/x.png,1\nphotos/y.png,2\n", {"x": "1", "y": "2"}),
     ],
 )
 def test_groups_of_a_file(tmp_path, content, expected):
@@ -66,6 +76,26 @@ def test_groups_that_cannot_be_read(tmp_path, content, message):
         file.write_bytes(content)
     with pytest.raises(DatasetError, match=message):
         read_groups(file)
+
+
+def test_a_bare_name_in_two_groups_is_in_none(tmp_path):
+    (tmp_path / "patients.csv").write_text("anna/x.png,1\nbert/x.png,2\nbert/y.png,2\n")
+    groups = read_groups(tmp_path / "patients.csv")
+    assert "x" not in groups
+    assert groups["y"] == "2"
+
+
+def test_groups_of_images_in_folders(tmp_path):
+    for kind, patient in product(("images", "masks"), ("anna", "bert")):
+        (tmp_path / kind / patient).mkdir(parents=True)
+        for name in "xy":
+            write_png(tmp_path / kind / patient / f"{name}.png", np.eye(4, dtype=bool))
+    dataset = FolderDataset(tmp_path)
+    lines = [f"{name}.png,{name.partition('/')[0]}" for name in dataset.ids]
+    (tmp_path / "patients.csv").write_text("\n".join(lines))
+    for train, val in dataset.folds(2, groups=read_groups(tmp_path / "patients.csv")):
+        assert len({name.partition("/")[0] for name in train.ids}) == 1
+        assert len({name.partition("/")[0] for name in val.ids}) == 1
 
 
 # --- folds ---------------------------------------------------------------------------------------

@@ -568,6 +568,21 @@ def test_list_images(tmp_path):
     assert list_images(tmp_path / "folder.png") == []
 
 
+def test_a_folder_below_that_cannot_be_listed_is_named_and_left_out(tmp_path, lock):
+    for name in ("a.png", "deep/b.png", "private/c.png", "private/deep/d.png"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    lock(tmp_path / "private")
+    with pytest.warns(UserWarning, match=r"private': Permission denied\. Its images are left out"):
+        found = list_images(tmp_path, recursive=True)
+    assert found == [tmp_path / "a.png", tmp_path / "deep" / "b.png"]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert list_images(tmp_path) == [tmp_path / "a.png"]
+    with pytest.raises(ImageError, match=r"Cannot list .*private': Permission denied"):
+        list_images(tmp_path / "private", recursive=True)
+
+
 def test_list_images_of_no_folder(tmp_path):
     (tmp_path / "file").touch()
     for name in ("file", "missing"):

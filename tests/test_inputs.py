@@ -12,6 +12,7 @@ from PIL import Image
 
 from skinseg import Predictor, create_model
 from skinseg.data import (
+    FolderDataset,
     ImageError,
     image_size,
     list_images,
@@ -154,6 +155,47 @@ def test_a_changed_archive_is_read_again(archive):
     with zipfile.ZipFile(archive, "w") as file:
         file.writestr("lesions/images/a.png", encoded(PICTURE[::-1].copy()))
     assert np.array_equal(read_image(archive / "lesions/images/a.png"), PICTURE[::-1])
+
+
+@pytest.mark.parametrize(
+    ("member", "place"),
+    [("./x.png", "x.png"), ("a//x.png", "a/x.png"), ("a/./x.png", "a/x.png"), ("//x.png", "x.png")],
+)
+def test_a_name_in_an_archive_may_be_written_otherwise(tmp_path, member, place):
+    with zipfile.ZipFile(tmp_path / "x.zip", "w") as file:
+        file.writestr(member, encoded())
+    assert list_images(tmp_path / "x.zip", recursive=True) == [tmp_path / "x.zip" / place]
+    assert np.array_equal(read_image(tmp_path / "x.zip" / place), PICTURE)
+
+
+def test_a_data_set_in_an_archive_with_dots_before_its_names(tmp_path):
+    with zipfile.ZipFile(tmp_path / "x.zip", "w") as file:
+        file.writestr("./images/a.png", encoded())
+        file.writestr("./masks/a.png", encoded(LESION))
+    [sample] = FolderDataset(tmp_path / "x.zip")
+    assert np.array_equal(sample.image, PICTURE) and np.array_equal(sample.mask, LESION)
+
+
+def test_an_absolute_name_in_an_archive_is_no_file_of_this_machine(tmp_path):
+    local = tmp_path / "abs.png"
+    local.write_bytes(encoded(PICTURE[::-1].copy()))
+    with zipfile.ZipFile(tmp_path / "x.zip", "w") as file:
+        file.writestr(local.as_posix(), encoded())
+    [found] = list_images(tmp_path / "x.zip", recursive=True)
+    assert found == tmp_path / "x.zip" / local.relative_to(local.anchor)
+    assert np.array_equal(read_image(found), PICTURE)
+
+
+@pytest.mark.parametrize("member", ["../up.png", "a/../../up.png"])
+def test_a_name_that_leads_out_of_an_archive_is_refused(tmp_path, member):
+    with zipfile.ZipFile(tmp_path / "x.zip", "w") as file:
+        file.writestr("x.png", encoded())
+        file.writestr(member, encoded())
+    says = rf"x\.zip' cannot be read: the name of its file '{member}' has '\.\.' in it"
+    with pytest.raises(ImageError, match=says):
+        list_images(tmp_path / "x.zip")
+    with pytest.raises(ImageError, match=says):
+        read_image(tmp_path / "x.zip/x.png")
 
 
 # --- DICOM ---------------------------------------------------------------------------------------

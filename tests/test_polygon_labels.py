@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 from typer.testing import CliRunner
 
 from skinseg.cli import app
@@ -150,3 +151,42 @@ def test_files_that_are_no_annotations(tmp_path, lesions, change, message):
         open_dataset(tmp_path / "annotations.json")
     with pytest.raises(DatasetError, match="No folder"):
         YoloDataset(tmp_path / "images", tmp_path / "none")
+
+
+@pytest.mark.parametrize("kind", ["polygons", "string"])
+def test_annotations_of_another_size_are_refused(tmp_path, lesions, kind):
+    file = tmp_path / "annotations.json"
+    data = coco(lesions, kind)
+    file.write_text(json.dumps(data))
+    for index, size in [(0, (120, 80)), (2, (10, 10))]:
+        Image.open(tmp_path / f"images/x{index}.png").resize(size).save(
+            tmp_path / f"images/x{index}.png"
+        )
+    dataset = open_dataset(file)
+    with pytest.raises(DatasetError, match=r"annotates .*x0\.png' at 60 x 40 .* it is 120 x 80\."):
+        dataset[0]
+    [finding] = check_dataset(dataset, progress=False).of_kind("unknown_values")
+    assert finding.ids == ("x0",)
+    # Without an annotation there is nothing that might be at the wrong place.
+    assert not dataset[2].mask.any()
+
+
+def test_annotations_of_a_photograph_as_it_is_stored_are_refused(tmp_path, lesions):
+    file = tmp_path / "annotations.json"
+    data = coco(lesions, "polygons")
+    file.write_text(json.dumps(data))
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    Image.open(tmp_path / "images/x0.png").save(tmp_path / "images/x0.png", exif=exif)
+    with pytest.raises(DatasetError, match=r"at 60 x 40 pixels, but read upright it is 40 x 60"):
+        open_dataset(file)[0]
+
+
+@pytest.mark.parametrize("stated", [{}, {"width": 0, "height": 0}, {"width": None, "height": None}])
+def test_annotations_that_state_no_size_are_used(tmp_path, lesions, stated):
+    data = coco(lesions, "polygons")
+    for entry in data["images"]:
+        del entry["width"], entry["height"]
+        entry.update(stated)
+    (tmp_path / "annotations.json").write_text(json.dumps(data))
+    np.testing.assert_array_equal(open_dataset(tmp_path / "annotations.json")[0].mask, lesions[0])

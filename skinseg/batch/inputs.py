@@ -11,6 +11,7 @@ from pathlib import Path
 import skinseg
 from skinseg.csv_files import unguarded
 from skinseg.data.archives import exists, is_folder
+from skinseg.data.listing import look_into
 from skinseg.errors import MissingPackageError
 from skinseg.locations import (
     Location,
@@ -89,7 +90,11 @@ def _files_of(
     if is_url(argument):
         yield from _listed_or_found(argument, recursive, leave_out, inputs)
         return
-    paths = [Path(argument)] if exists(argument) else _expanded(argument)
+    try:
+        paths = [Path(argument)] if exists(argument) else _expanded(argument)
+    except OSError as error:
+        inputs.missing[argument] = _unreadable(argument, error)
+        return
     if not paths:
         inputs.missing[argument] = f"{_nothing(argument)} '{argument}'. Check the path."
     if len(paths) > 1:
@@ -123,7 +128,7 @@ def _images_of(
         return [path]
     archived = not path.is_dir()
     try:
-        files = skinseg.data.list_images(path, recursive or archived)
+        files, unreadable = look_into(path, recursive or archived)
     except skinseg.data.ImageError as error:
         inputs.missing[str(path)] = str(error)
         return []
@@ -131,7 +136,8 @@ def _images_of(
         excluded = Path(leave_out).resolve()
         if path.resolve() in excluded.parents:
             files = [file for file in files if excluded not in file.resolve().parents]
-    if not files:
+    inputs.missing.update({str(folder): reason for folder, reason in unreadable.items()})
+    if not files and not unreadable:
         remedy = "" if recursive or archived else "; recursive=True looks into the folders below"
         inputs.missing[str(path)] = f"'{path}' holds no image{remedy}."
     return files

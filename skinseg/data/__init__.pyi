@@ -14,14 +14,14 @@ from .decoding import ImageError as ImageError
 from .folder import FolderDataset as FolderDataset
 from .groups import read_groups as read_groups
 from .images import image_size as image_size
-from .images import is_image_path as is_image_path
-from .images import list_images as list_images
 from .images import read_image as read_image
 from .images import read_mask as read_mask
 from .images import write_png as write_png
 from .isic import ISIC2016 as ISIC2016
 from .isic import ISIC2017 as ISIC2017
 from .isic import ISIC2018 as ISIC2018
+from .listing import is_image_path as is_image_path
+from .listing import list_images as list_images
 from .mapped_labels import MappedLabels as MappedLabels
 from .mapped_labels import parse_labels as parse_labels
 from .mask_values import MaskValuesError as MaskValuesError

@@ -4,12 +4,14 @@ import numpy as np
 
 from skinseg.data.datasets import PairDataset
 from skinseg.data.decoding import MAX_PIXELS, decoded
-from skinseg.data.images import BLACK_NOISE
+from skinseg.data.images import BLACK_NOISE, stored_values
 from skinseg.data.pairs import Pair
 
 
 class AnyLabel(PairDataset):
     """The pairs of a data set with all labels but 0 (in color: but black) taken for lesion.
+
+    The label of a palette mask is its index. Fully transparent pixels are background.
 
     Args:
         dataset: Where the files come from.
@@ -33,8 +35,8 @@ class AnyLabel(PairDataset):
     def mask_levels(self, index: int) -> np.ndarray:
         """The mask of a sample as `uint8` `(H, W)`: 255 where there is a label, else 0."""
         with decoded(self._existing_mask(index), MAX_PIXELS) as (image, *_):
-            gray = image.mode in ("1", "L", "I", "F") or image.mode.startswith("I;16")
-            values = np.asarray(image if gray else image.convert("RGB"))
+            wide = image.mode in ("I", "F") or image.mode.startswith("I;16")
+            values = np.asarray(image) if wide else stored_values(image)
             lossy = image.format in ("JPEG", "MPO")
-        values = values if gray else values.max(axis=2)
+        values = values if values.ndim == 2 else values.max(axis=2)
         return (values >= (BLACK_NOISE if lossy else 1)) * np.uint8(255)

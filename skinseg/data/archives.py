@@ -6,6 +6,7 @@ import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
+from typing import NamedTuple
 
 MAX_BYTES = 2**30
 """Size above which a file of an archive is not unpacked."""
@@ -71,20 +72,18 @@ def read_member(archive: Path, name: str) -> bytes:
     """
     with _errors_as_os_errors(archive):
         opened = _opened(archive)
-        try:
-            info = opened.getinfo(name)
-        except KeyError:
-            raise FileNotFoundError(f"'{archive}' has no file '{name}'") from None
+        info = opened.members.get(name)
+        if info is None:
+            raise FileNotFoundError(f"'{archive}' has no file '{name}'")
         if info.file_size > MAX_BYTES:
             raise OSError(f"it unpacks to {info.file_size:,} bytes, more than {MAX_BYTES:,}")
-        return opened.read(info)
+        return opened.file.read(info)
 
 
 def _names(archive: Path) -> list[str]:
     """Names of files; what macOS adds for itself, and other hidden files, are left out."""
     with _errors_as_os_errors(archive):
-        infos = _opened(archive).infolist()
-    return [info.filename for info in infos if not info.is_dir() and not _is_hidden(info.filename)]
+        return [name for name in _opened(archive).members if not _is_hidden(name)]
 
 
 def _is_hidden(name: str) -> bool:
@@ -92,15 +91,46 @@ def _is_hidden(name: str) -> bool:
     return any(part.startswith(".") or part == "__MACOSX" for part in parts)
 
 
-def _opened(archive: Path) -> zipfile.ZipFile:
+class _Archive(NamedTuple):
+    """An open archive.
+
+    Attributes:
+        file: What reads it.
+        members: Its files by their names as :func:`_plain` writes them.
+    """
+
+    file: zipfile.ZipFile
+    members: dict[str, zipfile.ZipInfo]
+
+
+def _opened(archive: Path) -> _Archive:
     """The archive, opened once for many files; threads may share it, processes may not."""
     status = archive.stat()
     return _cached(archive, status.st_mtime_ns, status.st_size, os.getpid())
 
 
 @functools.lru_cache(maxsize=4)
-def _cached(archive: Path, _modified: int, _size: int, _process: int) -> zipfile.ZipFile:
-    return zipfile.ZipFile(archive)
+def _cached(archive: Path, _modified: int, _size: int, _process: int) -> _Archive:
+    file = zipfile.ZipFile(archive)
+    members = {_plain(info.filename): info for info in file.infolist() if not info.is_dir()}
+    return _Archive(file, members)
+
+
+def _plain(name: str) -> str:
+    """A member's name as a path below the archive: of ``./x.png`` and ``/x.png`` it is ``x.png``.
+
+    A path that begins at the root would be that of a file on this machine.
+
+    Raises:
+        zipfile.BadZipFile: The name leads out of the archive.
+    """
+    parts = [part for part in os.path.splitdrive(name)[1].split("/") if part not in ("", ".")]
+    if ".." in parts:
+        raise zipfile.BadZipFile(
+            f"the name of its file '{name}' has '..' in it, which leads out of a folder; pack the "
+            "files again, without '..'"
+        )
+    return "/".join(parts)
 
 
 @contextmanager

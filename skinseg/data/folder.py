@@ -4,8 +4,8 @@ import os
 from pathlib import Path
 
 from skinseg.data.datasets import PairDataset
-from skinseg.data.images import list_images
 from skinseg.data.layout import expected, find_folders, require_folder
+from skinseg.data.listing import list_images
 from skinseg.data.pairs import DatasetError, name_of, pair_by_name, without_mask_suffix
 from skinseg.formatting import counted
 
@@ -22,7 +22,8 @@ class FolderDataset(PairDataset):
     of the name must agree to the letter; an accented letter may be one character or two.
 
     Folders below the images and the masks are searched, too. A sample of `images/anna/x.jpg` is
-    called `anna/x`, and its mask is `masks/anna/x.png`, or `masks/x.png` if there is only one `x`.
+    called `anna/x`, and its mask is `masks/anna/x.png`, or `masks/x.png` if there is only one `x`;
+    that of `images/x.jpg` may be in any folder of the masks.
     In one folder, those below are searched only where it holds no image itself, and a mask lies
     beside its image. A folder may be in a zip archive, as `data.zip/lesions`, or be the archive.
 

@@ -2,18 +2,20 @@
 
 import csv
 import os
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
-from skinseg.data.images import is_image_path
+from skinseg.data.listing import is_image_path
 from skinseg.data.pairs import DatasetError
 
 
 def read_groups(path: str | os.PathLike[str]) -> dict[str, str]:
     r"""Read the group of each image from a CSV file.
 
-    A line has the image's id or file name, then its group (a patient, a lesion); further columns do
-    not count. Columns are divided by commas, semicolons or tabs. A line of headings may come first,
-    and images may be named that a data set does not have.
+    A line has the image's id or file name, then its group (a patient, a lesion); further columns
+    do not count. Folders belong to the name as they do to the id: `anna/x.jpg` is `anna/x`. A
+    data set without folders may have a list of paths: `x` is found, too, unless it is in two groups.
+    Columns are divided by commas, semicolons or tabs. A line of headings may come first, and
+    images may be named that a data set does not have.
 
     Args:
         path: The file, in UTF-8.
@@ -39,13 +41,27 @@ def read_groups(path: str | os.PathLike[str]) -> dict[str, str]:
                 "its group into each line, as x.jpg,patient 7."
             )
         name, group = cells[:2]
-        for id in {name, Path(name).stem if is_image_path(name) else name}:
+        for id in {name, _id_of(name)}:
             if groups.setdefault(id, group) != group:
                 raise DatasetError(
                     f"'{os.fspath(path)}' puts {id!r} into two groups, {groups[id]!r} and "
                     f"{group!r}. Leave one of them."
                 )
-    return groups
+    return {**_without_folders(groups), **groups}
+
+
+def _without_folders(groups: dict[str, str]) -> dict[str, str]:
+    """Groups by bare names, each of which is in one group alone: a list of paths will do."""
+    found: dict[str, set[str]] = {}
+    for id, group in groups.items():
+        found.setdefault(_id_of(id).rpartition("/")[2], set()).add(group)
+    return {name: min(several) for name, several in found.items() if len(several) == 1}
+
+
+def _id_of(name: str) -> str:
+    # Lists that were made on Windows divide folders by backslashes.
+    place = PurePosixPath(name.replace("\\", "/"))
+    return str(place.with_suffix("") if is_image_path(name) else place)
 
 
 def _rows(path: str | os.PathLike[str]) -> list[list[str]]:

@@ -2,13 +2,11 @@
 
 import io
 import os
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 from PIL import Image, TiffImagePlugin
 
-from skinseg.data.archives import files_below, split_archive
 from skinseg.data.decoding import (
     MAX_PIXELS,
     ImageError,
@@ -23,12 +21,6 @@ from skinseg.data.mask_values import MaskValuesError
 from skinseg.data.run_lengths import RunLengths
 from skinseg.files import write_atomically
 from skinseg.locations import Location, as_location, path_of
-
-IMAGE_SUFFIXES = frozenset(
-    {".bmp", ".dcm", ".dicom", ".gif", ".heic", ".heif", ".hif", ".jp2", ".jpe", ".jpeg", ".jpg"}
-    | {".pgm", ".png", ".pnm", ".ppm", ".tif", ".tiff", ".webp"}
-)
-"""File name endings taken for images, in lower case."""
 
 _CONVERTIBLE_TO_RGB = frozenset({"1", "L", "P", "RGB", "RGBX", "CMYK", "YCbCr", "HSV"})
 
@@ -248,58 +240,6 @@ def write_png(path: str | os.PathLike[str], array: np.ndarray | RunLengths) -> N
         ) from error
 
 
-def is_image_path(path: str | os.PathLike[str]) -> bool:
-    """Whether a file name ends like an image (`.jpg`, `.PNG`, `.tif`, ...); files are not opened.
-
-    Example:
-        >>> is_image_path("a/lesion.JPG"), is_image_path("notes.txt")
-        (True, False)
-    """
-    return Path(path).suffix.lower() in IMAGE_SUFFIXES
-
-
-def list_images(folder: str | os.PathLike[str], recursive: bool = False) -> list[Path]:
-    """The image files of a folder, sorted by path; hidden files and folders are left out.
-
-    Args:
-        folder: The folder to look into; a zip archive, or a folder in one, will do.
-        recursive: Also look into the folders below it (links to folders are not followed).
-
-    Returns:
-        Paths that begin with `folder`; empty if it holds no image.
-
-    Raises:
-        ImageError: `folder` is missing, is a file, or cannot be listed.
-
-    Example:
-        >>> import tempfile
-        >>> with tempfile.TemporaryDirectory() as folder:
-        ...     write_png(f"{folder}/b.png", np.zeros((1, 1), np.uint8))
-        ...     write_png(f"{folder}/a.png", np.zeros((1, 1), np.uint8))
-        ...     [path.name for path in list_images(folder)]
-        ['a.png', 'b.png']
-    """
-    folder = Path(folder)
-    found = []
-    try:
-        if split_archive(folder) is not None:
-            inside = [path for path in files_below(folder) if is_image_path(path)]
-            return sorted(path for path in inside if recursive or path.parent == folder)
-        for entry in os.scandir(folder):
-            if entry.name.startswith("."):
-                continue
-            if recursive and entry.is_dir(follow_symlinks=False):
-                found += list_images(folder / entry.name, recursive=True)
-            elif is_image_path(entry.name) and entry.is_file():
-                found.append(folder / entry.name)
-    except OSError as error:
-        raise ImageError(
-            f"Cannot list the images of '{folder}': {error.strerror or error}. "
-            "Give an existing folder."
-        ) from error
-    return sorted(found)
-
-
 def _to_rgb(image: Image.Image, name: str) -> Image.Image:
     if image.mode in ("I", "F") or image.mode.startswith("I;16"):
         return Image.fromarray(_scale_16bit(_wide_values(image, name))).convert("RGB")
@@ -360,7 +300,7 @@ def read_labels(source: ImageSource) -> np.ndarray:
 
     Args:
         source: As `read_image` takes it, of gray values, of a palette (whose indices are
-            the labels), or of three equal channels.
+            the labels), or of three equal channels. A fully transparent pixel has the label 0.
 
     Returns:
         A new integer array of shape `(H, W)`.
@@ -374,17 +314,32 @@ def read_labels(source: ImageSource) -> np.ndarray:
         [[3, 3]]
     """
     with decoded(source, MAX_PIXELS) as (image, name, *_):
-        if image.mode in ("1", "L", "P"):
-            return np.array(image).astype(np.uint8)
         if image.mode == "I" or image.mode.startswith("I;16"):
             return _wide_values(image, name)
-        rgb = np.asarray(image.convert("RGB"))
-    if (rgb != rgb[:, :, :1]).any():
+        values = stored_values(image)
+    if values.ndim == 2:
+        return values.astype(np.uint8)
+    if (values != values[:, :, :1]).any():
         raise ImageError(
             f"Cannot read labels from {name}: it is a color picture. Save the labels as one "
             "channel of a PNG file, or let every color but black be lesion."
         )
-    return rgb[:, :, 0].copy()
+    return values[:, :, 0].copy()
+
+
+def stored_values(image: Image.Image) -> np.ndarray:
+    """The values of an 8-bit mask: `(H, W)` of gray or a palette's indices, else `(H, W, 3)`.
+
+    A fully transparent pixel is 0. Of a palette the index counts, whatever it looks like.
+    """
+    if image.mode in ("1", "P") or (image.mode == "L" and not image.has_transparency_data):
+        return np.array(image)
+    if not image.has_transparency_data:
+        return np.asarray(image.convert("RGB"))
+    layers = np.asarray(image if image.mode in ("LA", "PA") else _to_rgba(image))
+    # Laid over black, a half-transparent label would become another label.
+    values: np.ndarray = layers[:, :, :-1] * (layers[:, :, -1:] > 0)
+    return values if values.shape[2] == 3 else values[:, :, 0]
 
 
 def _color_mask_levels(image: Image.Image, name: str) -> np.ndarray:

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Literal
 
 from skinseg.data.datasets import PairDataset
-from skinseg.data.images import list_images
+from skinseg.data.listing import list_images
 from skinseg.data.pairs import DatasetError, Pair, pair_by_stem
 
 # For each split the folder of the images and the folder of the masks.

@@ -4,7 +4,7 @@ from collections import Counter
 from pathlib import Path
 
 from skinseg.data.archives import files_below, is_folder, split_archive
-from skinseg.data.images import list_images
+from skinseg.data.listing import list_images
 from skinseg.data.pairs import MASK_SUFFIXES, DatasetError
 
 IMAGE_FOLDERS = ("images", "image")
@@ -62,7 +62,10 @@ def _only(folders: list[Path], root: Path) -> Path | None:
 
 
 def _is_data_set(folder: Path) -> bool:
-    names = {inner.name.lower() for inner in subfolders(folder)}
+    try:
+        names = {inner.name.lower() for inner in subfolders(folder)}
+    except DatasetError:  # Without permission it is left out, as among the images.
+        return False
     return bool(names & set(IMAGE_FOLDERS) and names & set(MASK_FOLDERS))
 
 

@@ -62,7 +62,9 @@ def pair_by_name(
 ) -> tuple[list[Pair], list[Path]]:
     """Find the mask of each image, by the names below their folders, or else by the file's alone.
 
-    Of one folder with both, a mask is beside its image: folders in it may be parts of a split.
+    The file's name alone counts where one of the two is in no folder: `anna/x` is never the mask of
+    `bert/x`. Of one folder with both, a mask is beside its image: folders in it may be parts of a
+    split.
 
     Args:
         images: Image files.
@@ -101,8 +103,8 @@ def pair_by_name(
     for path in left:
         stem = _image_name(name_of(path, None), by_stem)
         names = [] if stem is None else by_stem[stem]
-        if len(names) == 1 and names[0] not in mask_of:
-            mask_of[names[0]] = path
+        if len(names) == 1 and not ("/" in names[0] and "/" in name_of(path, mask_folder)):
+            _add(mask_of, names[0], path, "masks")
         else:
             stray.append(path)
     return [Pair(name, path, mask_of.get(name)) for name, path in image_of.items()], stray

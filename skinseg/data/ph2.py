@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 
 from skinseg.data.datasets import PairDataset
-from skinseg.data.images import is_image_path
+from skinseg.data.listing import is_image_path
 from skinseg.data.pairs import DatasetError, pair_by_stem
 
 _LAYOUT = "PH2Dataset/PH2 Dataset images"

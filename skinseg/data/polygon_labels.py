@@ -12,7 +12,8 @@ import numpy as np
 
 from skinseg.data.coco_rle import decode_rle
 from skinseg.data.datasets import PairDataset
-from skinseg.data.images import image_size, list_images
+from skinseg.data.images import image_size
+from skinseg.data.listing import list_images
 from skinseg.data.mapped_labels import checked_labels
 from skinseg.data.pairs import DatasetError, Pair
 from skinseg.data.polygons import polygon_runs
@@ -172,7 +173,8 @@ class YoloDataset(OutlineDataset):
 class CocoDataset(OutlineDataset):
     """Images with COCO's annotations: polygons, or run lengths.
 
-    Images without an annotation have no lesion. Classes are COCO's `category_id`.
+    Images without an annotation have no lesion. Classes are COCO's `category_id`. Where the file
+    states the width and height of an image, annotations are refused for a file of another size.
 
     Args:
         annotations: The JSON file.
@@ -198,6 +200,7 @@ class CocoDataset(OutlineDataset):
             places = {
                 number: _place(path, images, entry["file_name"]) for number, entry in listed.items()
             }
+            sizes = {place: _stated_size(listed[number]) for number, place in places.items()}
             for place in places.values():
                 found[place] = []
             for entry in data["annotations"]:
@@ -212,7 +215,7 @@ class CocoDataset(OutlineDataset):
             ) from error
         if not found:
             raise DatasetError(f"'{path}' names no images.")
-        self._annotations = found
+        self._annotations, self._sizes = found, sizes
         super().__init__([Pair(place.stem, place, path) for place in found], labels)
 
     def classes(self, index: int) -> set[int]:
@@ -220,13 +223,37 @@ class CocoDataset(OutlineDataset):
         return {entry["class"] for entry in self._annotations[self.image_path(index)]}
 
     def class_mask(self, index: int, lesion: set[int] | None) -> np.ndarray:
-        """Where an annotation of one of the categories is (of any, if None), bool (H, W)."""
+        """Where an annotation of one of the categories is (of any, if None), bool (H, W).
+
+        Raises:
+            DatasetError: The image has annotations and another size than the file states, or one
+                of them cannot be read.
+        """
         place = self.image_path(index)
         mask = np.zeros(image_size(place), bool)
+        if self._annotations[place]:
+            self._require_size(index, mask.shape)
         for entry in self._annotations[place]:
             if lesion is None or entry["class"] in lesion:
                 mask |= _coco_mask(entry["shape"], place, mask.shape)
         return mask
+
+    def _require_size(self, index: int, size: tuple[int, int]) -> None:
+        place = self.image_path(index)
+        stated = self._sizes[place]
+        if stated is not None and stated != size:
+            raise DatasetError(
+                f"'{self.mask_path(index)}' annotates '{place}' at {stated[1]} x {stated[0]} "
+                f"pixels, but read upright it is {size[1]} x {size[0]}. Give the image that was "
+                "annotated, or scale the annotations (or turn them, if the image has an EXIF "
+                "orientation)."
+            )
+
+
+def _stated_size(entry: dict[str, Any]) -> tuple[int, int] | None:
+    """The height and width of an image; some programs write 0 or null for what they do not know."""
+    width, height = entry.get("width"), entry.get("height")
+    return (int(height), int(width)) if width and height else None
 
 
 def _place(path: Path, images: str | os.PathLike[str] | None, name: str) -> Path:

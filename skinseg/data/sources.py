@@ -9,8 +9,8 @@ from pathlib import Path
 from skinseg.data.any_label import AnyLabel
 from skinseg.data.datasets import PairDataset
 from skinseg.data.folder import FolderDataset
-from skinseg.data.images import list_images
 from skinseg.data.isic import ISIC2016, ISIC2017, ISIC2018
+from skinseg.data.listing import list_images
 from skinseg.data.mapped_labels import MappedLabels
 from skinseg.data.pairs import DatasetError
 from skinseg.data.ph2 import PH2
