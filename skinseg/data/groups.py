@@ -12,8 +12,9 @@ def read_groups(path: str | os.PathLike[str]) -> dict[str, str]:
     r"""Read the group of each image from a CSV file.
 
     A line has the image's id or file name, then its group (a patient, a lesion); further columns
-    do not count. Folders belong to the name as they do to the id: `anna/x.jpg` is `anna/x`. A
-    data set without folders may have a list of paths: `x` is found, too, unless it is in two groups.
+    do not count. Folders belong to the name as they do to the id: `anna/x.jpg` is `anna/x`.
+    A list of paths will do for images that are in one folder: `x` is found, too, unless two groups
+    have it.
     Columns are divided by commas, semicolons or tabs. A line of headings may come first, and
     images may be named that a data set does not have.
 
