@@ -26,14 +26,28 @@ def as_begun(plan: "TrainingPlan", opening: Mapping[str, Any]) -> dict[str, Any]
     return {name: value or plan.options.get(name) for name, value in opening.items()}
 
 
-def refuse_changes(run: Path, plan: "TrainingPlan", asked: Mapping[str, Any]) -> None:
+def refuse_changes(
+    run: Path,
+    plan: "TrainingPlan",
+    asked: Mapping[str, Any],
+    pretrained: bool | None,
+    groups: Mapping[str, str],
+) -> None:
     """End where something is asked for that the run was not begun with.
 
     Args:
         run: Its folder.
         plan: As it was planned.
         asked: What is asked for now, by the options' names; None asks for nothing.
+        pretrained: Whether it is asked to begin with trained weights.
+        groups: The patient or lesion of each image, by id.
     """
+    _refuse_other_settings(run, plan, asked)
+    _refuse_other_beginning(run, plan, pretrained)
+    _refuse_groups(run, plan, groups)
+
+
+def _refuse_other_settings(run: Path, plan: "TrainingPlan", asked: Mapping[str, Any]) -> None:
     begun = {**plan.recipe.to_dict(), "optimizer": plan.recipe.optimizer, **plan.options}
     begun |= {"model": plan.model, "recipe": plan.recipe_name}
     for name, value in asked.items():
@@ -46,16 +60,14 @@ def refuse_changes(run: Path, plan: "TrainingPlan", asked: Mapping[str, Any]) ->
         stop(f"'{run}' was begun {way}; leave {option} out, or choose another --output.")
 
 
-def refuse_other_beginning(run: Path, plan: "TrainingPlan", pretrained: bool | None) -> None:
-    """End where other first weights are asked for than those that the run was begun with."""
+def _refuse_other_beginning(run: Path, plan: "TrainingPlan", pretrained: bool | None) -> None:
     if pretrained is not None and pretrained != (plan.weights is not None):
         began = "random weights" if plan.weights is None else f"the weights {plan.weights}"
         option = "--pretrained" if pretrained else "--from-scratch"
         stop(f"'{run}' began with {began}; leave {option} out, or choose another --output.")
 
 
-def refuse_groups(run: Path, plan: "TrainingPlan", groups: Mapping[str, str]) -> None:
-    """End where images of one group are on both sides of the split of a run."""
+def _refuse_groups(run: Path, plan: "TrainingPlan", groups: Mapping[str, str]) -> None:
     train, validation = (
         {groups[name] for name in part if name in groups} for part in (plan.train, plan.validation)
     )

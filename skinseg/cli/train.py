@@ -19,14 +19,8 @@ from skinseg.cli.console import (
     stop,
 )
 from skinseg.cli.folds import planned_folds, train_folds
-from skinseg.cli.options import NETWORKS, AnyLabel, Labels, Masks, parsed_labels
-from skinseg.cli.resuming import (
-    as_begun,
-    begun_plans,
-    refuse_changes,
-    refuse_groups,
-    refuse_other_beginning,
-)
+from skinseg.cli.options import NETWORKS, AnyLabel, Labels, Masks
+from skinseg.cli.resuming import as_begun, begun_plans, refuse_changes
 from skinseg.cli.training import (
     callbacks_of,
     open_parts,
@@ -170,30 +164,19 @@ def train(
             stop("--dry-run is for one process; leave torchrun out.")
         begun_as = begun_plans(run, begun) if resume else []
         meaning = {"labels": labels, "any_label": any_label or None}
-        options: dict[str, Any] = {
-            "val": val,
-            "masks": _text(masks),
-            "val_masks": _text(val_masks),
-            **meaning,
-        }
         asked = {"model": model, "recipe": recipe, "val_fraction": val_fraction, **meaning}
+        opening: dict[str, Any] = {"masks": _text(masks), "val": val, **meaning}
+        opening["val_masks"] = _text(val_masks)
         for one in begun_as:
-            refuse_changes(run, one, {**asked, **settings})
-            refuse_other_beginning(run, one, pretrained)
-            refuse_groups(run, one, together or {})
-            options = as_begun(one, options)
-        dataset, val_set = open_parts(
-            (data, options["masks"]),
-            (options["val"], options["val_masks"]),
-            labels=parsed_labels(options["labels"]),
-            any_label=bool(options["any_label"]),
-        )
+            refuse_changes(run, one, {**asked, **settings}, pretrained, together or {})
+            opening = as_begun(one, opening)
+        dataset, val_set = open_parts(data, **opening)
         network = model or RECIPE_NETWORKS.get(recipe or "") or _MODEL
         how: dict[str, Any] = {"recipe": recipe or "skinseg", "pretrained": pretrained}
         how |= {"groups": together, "strict": strict, "progress": not quiet, **settings}
         if folds or begun:
             plans = begun_as or [
-                dataclasses.replace(plan, options=options)
+                dataclasses.replace(plan, options=opening)
                 for plan in skinseg.planning.plan_folds(dataset, network, folds or 0, **how)
             ]
             train_folds(
@@ -213,7 +196,7 @@ def train(
             plan = skinseg.planning.plan_training(
                 dataset, network, val_set=val_set, val_fraction=val_fraction, **how
             )
-            plan = dataclasses.replace(plan, options={**options, "val_fraction": val_fraction})
+            plan = dataclasses.replace(plan, options={**opening, "val_fraction": val_fraction})
         resumed = bool(begun_as)
         if is_main:
             show_left_out(plan)

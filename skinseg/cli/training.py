@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import skinseg
 from skinseg.cli.console import say, stderr, stop
+from skinseg.cli.options import parsed_labels
 from skinseg.formatting import counted, printable
 
 if TYPE_CHECKING:
@@ -23,25 +24,29 @@ _LINES = 20  # Epochs that get a line; a run has hundreds.
 
 
 def open_parts(
-    data: tuple[str, str | None],
-    val: tuple[str | None, str | None],
+    data: str,
     *,
-    labels: dict[int, str] | None,
-    any_label: bool,
+    masks: str | None,
+    val: str | None,
+    val_masks: str | None,
+    labels: str | None,
+    any_label: bool | None,
 ) -> tuple["PairDataset", "PairDataset | None"]:
     """Open the images to learn from, and those that choose the epoch where they are apart.
 
     Args:
-        data: Source of the images, and the folder of their masks where that is elsewhere.
-        val: The same for those that choose the epoch; no source where they are among the others.
-        labels: As `open_dataset` takes it.
-        any_label: As `open_dataset` takes it.
+        data: Source of the images.
+        masks: Folder of their masks where that is elsewhere.
+        val: Source of those that choose the epoch; None where they are among the others.
+        val_masks: As ``masks``.
+        labels: What the values of all masks mean, as ``--labels`` has it.
+        any_label: Whether every value but 0 is lesion.
     """
-    meaning: dict[str, Any] = {"labels": labels, "any_label": any_label}
-    dataset = skinseg.data.open_dataset(data[0], masks=data[1], **meaning)
-    if val[0] is None and val[1] is not None:
+    meaning: dict[str, Any] = {"labels": parsed_labels(labels), "any_label": bool(any_label)}
+    dataset = skinseg.data.open_dataset(data, masks=masks, **meaning)
+    if val is None and val_masks is not None:
         stop("--val-masks are the masks of --val; name that, too.")
-    val_set = None if val[0] is None else skinseg.data.open_dataset(val[0], masks=val[1], **meaning)
+    val_set = None if val is None else skinseg.data.open_dataset(val, masks=val_masks, **meaning)
     if val_set is not None and set(dataset.ids) & set(val_set.ids):
         # Cameras count from 1 in every folder: equal names are no equal images.
         val_set = val_set.renamed([f"val/{name}" for name in val_set.ids])
