@@ -26,6 +26,7 @@ from skinseg.training import (
     train,
     validate,
 )
+from skinseg.training.batches import part_lengths, piece_lengths
 from skinseg.training.distributed import Distributed
 from skinseg.training.step import MicroBatch, Step
 from skinseg.training.validate import Validation
@@ -529,3 +530,47 @@ def test_only_whole_batches_of_a_gpu_are_captured(monkeypatch):
         recipe = Recipe(accumulate=accumulate)
         step = Step(skinseg.create_model("malunet"), recipe, Distributed(torch.device("cpu")))
         assert (step._loss_of(batch) == "captured") is captured
+
+
+@pytest.mark.parametrize(
+    ("images", "settings", "learned"),
+    [
+        (9, {}, {4, 5}),
+        (7, {"accumulate": 2}, {2, 3}),
+        # A whole batch is handled in parts of two; one of two images is not divided.
+        (6, {"accumulate": 2}, {2}),
+        (6, {"batch_size": 3, "accumulate": 2}, {3}),
+    ],
+)
+def test_no_network_learns_from_a_single_image(lesions, tmp_path, images, settings, learned):
+    """BiSeNet pools maps to one position, of which BatchNorm needs two images."""
+    model = skinseg.create_model("bisenet")
+    seen = []
+
+    def note(net, inputs):
+        if net.training:
+            seen.append(len(inputs[0]))
+
+    model.register_forward_pre_hook(note)
+    few = lesions[0].subset(lesions[0].ids[:images])
+    recipe = Recipe(**{**SMALL, "epochs": 1, **settings})
+    rates = []
+
+    def make(net):
+        optimizer = torch.optim.SGD(net.parameters(), lr=1.0)
+        optimizer.register_step_pre_hook(lambda *_: rates.append(optimizer.param_groups[0]["lr"]))
+        return optimizer
+
+    train(model, few, lesions[1], tmp_path, recipe, optimizer=make, progress=False)
+    assert set(seen) == learned and sum(seen) == images
+    expected = [recipe.learning_rate_at(step / len(rates)) for step in range(len(rates))]
+    assert rates == pytest.approx(expected)
+
+
+def test_other_batches_are_divided_as_they_were():
+    for images in range(1, 30):
+        for most in range(1, 9):
+            if images % most != 1 or most == 1 or images == 1:
+                halves = torch.split(torch.arange(images), most)
+                assert piece_lengths(images, most) == [len(half) for half in halves]
+    assert part_lengths(3, 4, 4) == [1, 1, 1], "parts of one image, as the recipe asks for"

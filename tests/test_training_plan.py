@@ -189,6 +189,8 @@ def test_validation_fraction(images, chosen):
         (lambda recipe: choices.epochs(375, 8, False), "150"),
         (lambda recipe: choices.epochs(1500, 16, False), "75"),
         (lambda recipe: choices.epochs(1500, 8, True), "19"),
+        # Of nine images the last one joins the second batch of four.
+        (lambda recipe: choices.epochs(9, 4, False), "1000"),
         (lambda recipe: choices.learning_rate(recipe, 2, False), "0.0015"),
         (lambda recipe: choices.learning_rate(recipe, 8, True), "0.0003"),
         (lambda recipe: choices.begins_with("egeunet.mine", 999, None)[1], "egeunet.mine"),

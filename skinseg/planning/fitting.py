@@ -9,6 +9,7 @@ from skinseg.planning import choices
 from skinseg.planning.choices import Choice
 from skinseg.planning.survey import Survey
 from skinseg.pretrained import PretrainedCfg
+from skinseg.training.batches import piece_lengths
 from skinseg.training.recipe import Recipe
 
 
@@ -35,7 +36,7 @@ def fit(
     changes: dict[str, Any] = {"size": size, "batch_size": batch, "epochs": epochs}
     changes["learning_rate"] = rate
     changes["final_learning_rate"] = min(base.final_learning_rate, rate)
-    changes["ema_decay"] = choices.ema_decay(base, epochs * -(-images // batch))
+    changes["ema_decay"] = choices.ema_decay(base, epochs * len(piece_lengths(images, batch)))
     if record is not None:
         changes["normalization"] = Normalization.from_dict(record.normalization)
     return dataclasses.replace(base, **{**changes, **settings}), chosen

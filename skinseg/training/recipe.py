@@ -22,7 +22,8 @@ class Recipe:
     Attributes:
         epochs: Passes over the training images.
         size: Side of the square that images are resized to.
-        batch_size: Images per step, over all processes.
+        batch_size: Images per step, over all processes. Where one image is left at the end of an
+            epoch, the last step has one more.
         accumulate: Parts that a batch is handled in, one after the other, to save memory. The
             step is that of the whole batch, save that a Dice loss of the batch and BatchNorm see
             a part.

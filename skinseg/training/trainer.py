@@ -2,7 +2,7 @@ import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from itertools import islice
+from itertools import accumulate, islice
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from skinseg.pretrained import PretrainedCfg
 from skinseg.progress import progress_bar
 from skinseg.surgery import recipe_of
 from skinseg.surgery.recipe import steps_of
+from skinseg.training.batches import part_lengths, piece_lengths
 from skinseg.training.callbacks import Callback
 from skinseg.training.distributed import Distributed
 from skinseg.training.layout import memory_format
@@ -193,7 +194,7 @@ class Trainer:
         return log
 
     def _steps_per_epoch(self, data: MemoryDataset) -> int:
-        return -(-len(data) // self.recipe.batch_size)
+        return len(piece_lengths(len(data), self.recipe.batch_size))
 
     def _ends_early(self, log: list[dict[str, Any]]) -> bool:
         return self.recipe.early_stop is not None and (
@@ -235,7 +236,7 @@ class Trainer:
     def _batches(self, data: MemoryDataset, epoch: int) -> Iterator[Iterator[MicroBatch]]:
         generator = torch.Generator().manual_seed(self.recipe.seed * 1_000_003 + epoch)
         order = torch.randperm(len(data), generator=generator)
-        for rows in torch.split(order, self.recipe.batch_size):
+        for rows in torch.split(order, piece_lengths(len(order), self.recipe.batch_size)):
             yield self._parts(data, rows, epoch, generator)
 
     def _parts(
@@ -248,16 +249,16 @@ class Trainer:
         )
         size = (self.recipe.size_at(epoch),) * 2
         soft = self.recipe.soft_weight > 0
-        length = -(-len(rows) // self.recipe.accumulate)
-        for start in range(0, len(rows), length):
-            part = slice(start, min(start + length, len(rows)))
+        lengths = part_lengths(len(rows), self.recipe.batch_size, self.recipe.accumulate)
+        for length, stop in zip(lengths, accumulate(lengths), strict=True):
+            part = slice(stop - length, stop)
             own = self.processes.shard(part)
             chosen = rows[own].to(data.device, non_blocking=True)
             images, target = changes.part(own).apply(
                 data.images[chosen], data.masks[chosen], size, soft=soft
             )
             x = self.recipe.normalization(images).contiguous(memory_format=self.layout)
-            yield MicroBatch(x, target, (part.stop - part.start) / len(rows))
+            yield MicroBatch(x, target, length / len(rows))
 
     def _save(self, folder: RunFolder, log: list[dict[str, Any]]) -> None:
         if _best(log, self.recipe.keep) == len(log):

@@ -153,7 +153,7 @@ MUTANTS = [
     Mutant(
         "average_counted_in_epochs",
         "skinseg/planning/fitting.py",
-        "epochs * -(-images // batch)",
+        "epochs * len(piece_lengths(images, batch))",
         "epochs",
         "The span of the average is computed from epochs, not from steps.",
         tests=("training_plan", "train_cli"),
