@@ -189,6 +189,39 @@ def test_a_resumed_run_is_the_uninterrupted_run(lesions, tmp_path, monkeypatch):
         assert torch.equal(value, resumed.state_dict()[key]), key
 
 
+@pytest.mark.parametrize("ema_decay", [None, 0.9])
+def test_a_resumed_run_drops_what_the_uninterrupted_run_drops(lesions, tmp_path, ema_decay):
+    def network_with_dropout():
+        net = network()
+        # With averaged weights, BatchNorm's statistics are those of what Dropout left.
+        net.head = nn.Sequential(nn.Dropout(), nn.BatchNorm2d(net.head.in_channels), net.head)
+        return net
+
+    class Stop(Exception, Callback):
+        def on_epoch(self, entry):
+            raise self
+
+    recipe = Recipe(**SMALL, epochs=3, keep="last", ema_decay=ema_decay)
+    whole, half, resumed = (network_with_dropout() for _ in range(3))
+    train(whole, *lesions, tmp_path / "whole", recipe, progress=False)
+    before = torch.get_rng_state()
+    with pytest.raises(Stop):
+        train(half, *lesions, tmp_path / "cut", recipe, progress=False, callbacks=[Stop()])
+    assert torch.equal(torch.get_rng_state(), before), "training changes what the caller draws"
+    torch.manual_seed(7)
+    train(resumed, *lesions, tmp_path / "cut", recipe, resume=True, progress=False)
+    for key, value in whole.state_dict().items():
+        assert torch.equal(value, resumed.state_dict()[key]), key
+
+
+def test_each_epoch_drops_something_else(lesions, tmp_path):
+    drawn = []
+    model = network()
+    model.register_forward_pre_hook(lambda *_: drawn.append(float(torch.rand(()))))
+    train(model, lesions[0], None, tmp_path, Recipe(**SMALL, epochs=2, keep="last"), progress=False)
+    assert len(drawn) == len(set(drawn)) == 6
+
+
 def test_a_run_of_an_earlier_version_goes_on(lesions, tmp_path):
     settings = {"small_scale": 0.7, "small_fraction": 0.4}
     run(lesions, tmp_path, epochs=1, **settings)

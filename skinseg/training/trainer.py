@@ -1,7 +1,7 @@
 import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from itertools import accumulate, islice
 from pathlib import Path
 from typing import Any
@@ -26,6 +26,7 @@ from skinseg.training.layout import memory_format
 from skinseg.training.memory_dataset import MemoryDataset
 from skinseg.training.recipe import Recipe
 from skinseg.training.run_folder import RunFolder
+from skinseg.training.seeding import seeded
 from skinseg.training.step import MakeOptimizer, MicroBatch, Step
 from skinseg.training.validate import validate
 
@@ -173,8 +174,10 @@ class Trainer:
             total, done = steps * self.recipe.epochs, steps * len(log)
             task = bar.add_task("training", total=total, completed=done)
             while len(log) < self.recipe.epochs and not self._ends_early(log):
-                entry = self._epoch(data, len(log), lambda: bar.advance(task))
-                self.step.recalibrate_batchnorm(self._inputs(data, len(log)))
+                with self._seeded(len(log)):
+                    entry = self._epoch(data, len(log), lambda: bar.advance(task))
+                with self._seeded(len(log)):
+                    self.step.recalibrate_batchnorm(self._inputs(data, len(log)))
                 note = f"epoch {len(log) + 1}, loss {entry['loss']:.4f}"
                 if val_data is not None:
                     found = validate(
@@ -228,13 +231,20 @@ class Trainer:
             "images_per_second": round(len(data) / seconds, 1),
         }
 
+    def _seed(self, epoch: int) -> int:
+        return self.recipe.seed * 1_000_003 + epoch
+
+    def _seeded(self, epoch: int) -> AbstractContextManager[None]:
+        """What layers draw is that of the epoch, and of this process's part of the batches."""
+        return seeded(self._seed(epoch) + self.processes.rank, self.device)
+
     def _inputs(self, data: MemoryDataset, epoch: int) -> Iterator[torch.Tensor]:
         """The first inputs of an epoch, as it learned from them."""
         for parts in islice(self._batches(data, epoch), STATISTICS_BATCHES):
             yield from (part.x for part in parts if len(part.x))
 
     def _batches(self, data: MemoryDataset, epoch: int) -> Iterator[Iterator[MicroBatch]]:
-        generator = torch.Generator().manual_seed(self.recipe.seed * 1_000_003 + epoch)
+        generator = torch.Generator().manual_seed(self._seed(epoch))
         order = torch.randperm(len(data), generator=generator)
         for rows in torch.split(order, piece_lengths(len(order), self.recipe.batch_size)):
             yield self._parts(data, rows, epoch, generator)
