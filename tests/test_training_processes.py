@@ -67,6 +67,14 @@ def test_three_processes_do_what_one_does(tmp_path, setting):
 
 
 @pytest.mark.slow
+def test_processes_begin_with_the_network_of_the_first(tmp_path):
+    settings = ['network="cmunext_s"', "ema_decay=0.5", 'keep="last"']
+    finish(start(tmp_path / "alike", 1, *settings, processes=2))
+    finish(start(tmp_path / "apart", 1, *settings, "networks_apart=true", processes=2))
+    same_bits(tmp_path / "alike", tmp_path / "apart")
+
+
+@pytest.mark.slow
 def test_two_processes_go_on_where_they_were(tmp_path):
     finish(start(tmp_path / "whole", 3, processes=2))
     process = start(tmp_path / "cut", 3, processes=2)

@@ -249,3 +249,14 @@ def test_a_checkpoint_is_written_after_the_weights_that_it_speaks_of(
         "log.csv",
         "checkpoint.pt",
     ]
+
+
+def test_weights_are_those_of_the_first_process_before_they_are_averaged(monkeypatch):
+    def receive(self, module):
+        for tensor in module.parameters():
+            torch.nn.init.constant_(tensor, 0.25)
+
+    monkeypatch.setattr(Distributed, "broadcast_module", receive)
+    trainer = Trainer(network(), Recipe(**SMALL, ema_decay=0.9), "cpu")
+    for model in (trainer.model, trainer.step.kept):
+        assert all((weight == 0.25).all() for weight in model.parameters())

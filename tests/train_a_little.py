@@ -1,6 +1,7 @@
 """A short run in a process of its own: `python train_a_little.py FOLDER EPOCHS KEY=JSON ...`."""
 
 import json
+import os
 import sys
 
 import torch
@@ -14,8 +15,10 @@ def main(folder: str, epochs: str, *settings: str) -> None:
     torch.set_num_threads(1)
     lesions = SyntheticDermoscopy(13, size=32, seed=5)
     train_set, val_set = lesions.subset(lesions.ids[:10]), lesions.subset(lesions.ids[10:])
-    torch.manual_seed(0)
     changes = {key: json.loads(value) for key, value in (text.split("=") for text in settings)}
+    # Where each process makes a network of its own, that of the first one has the seed 0.
+    apart = changes.pop("networks_apart", False)
+    torch.manual_seed(int(os.environ["RANK"]) if apart else 0)
     network = skinseg.create_model(changes.pop("network", "egeunet"))
     recipe = get_recipe(
         "skinseg",

@@ -40,6 +40,16 @@ class Distributed:
         start = rows.start + self.rank * length + min(self.rank, rest)
         return slice(start, start + length + (self.rank < rest))
 
+    def broadcast_module(self, module: nn.Module) -> None:
+        """Give the weights and buffers of the first process to every other."""
+        if self.world_size == 1:
+            return
+        for tensor in (*module.parameters(), *module.buffers()):
+            # Backends send memory as it lies, and channels-last weights lie in another order.
+            sent = tensor.detach().clone(memory_format=torch.contiguous_format)
+            dist.broadcast(sent, src=0)
+            tensor.detach().copy_(sent)
+
     def all_reduce(self, values: torch.Tensor) -> torch.Tensor:
         """Add a tensor up over all processes, keeping the gradient of the own part."""
         if self.world_size == 1:

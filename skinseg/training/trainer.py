@@ -55,7 +55,8 @@ def train(
 
     Everything random comes from the recipe's seed and the number of the epoch, so that a run that
     was killed and resumed gives the weights of one that was not. Started by ``torchrun``, all
-    processes train one network together, each on its part of every batch; the first one writes.
+    processes train the network of the first one together, each on its part of every batch; the
+    first one writes.
 
     Args:
         model: Network with one output (lesion) or two (skin and lesion); at the end it holds the
@@ -134,6 +135,8 @@ class Trainer:
         self.model: nn.Module = model.to(  # type: ignore[call-overload]  # torch's types lack memory_format
             self.device, memory_format=self.layout
         ).train()
+        # Whoever made the network may have made another one in each process.
+        self.processes.broadcast_module(self.model)
         self.loadable = _loadable(model)
         # Before anything is learned: no later look at the network could tell.
         self.begins_with = hub.weights_held(self.loadable) if self.loadable else None
