@@ -29,7 +29,8 @@ def main(folder: str, epochs: str, *settings: str) -> None:
         augmentation=Augmentation(rotate=1.0, zoom=(0.7, 1.5), gamma=(0.8, 1.2)),
         **changes,
     )
-    train(network, train_set, val_set, folder, recipe, resume=True, progress=False)
+    log = train(network, train_set, val_set, folder, recipe, resume=True, progress=False)
+    print("validation:", json.dumps([entry["validation"] for entry in log]), flush=True)
 
 
 if __name__ == "__main__":

@@ -183,14 +183,8 @@ class Trainer:
                     self.step.recalibrate_batchnorm(self._inputs(data, len(log)))
                 note = f"epoch {len(log) + 1}, loss {entry['loss']:.4f}"
                 if val_data is not None:
-                    found = validate(
-                        self.step.kept,
-                        val_data,
-                        self.recipe.normalization,
-                        batch_size=VALIDATION_BATCH.get(self.device.type, 8),
-                    )
-                    entry["validation"] = found.to_dict()
-                    note += f", IoU {found.scores.pooled_iou:.4f}"
+                    entry["validation"] = self._validation(val_data)
+                    note += f", IoU {entry['validation']['pooled_iou']:.4f}"
                 bar.update(task, description=note)
                 log.append(entry)
                 if self.processes.is_main:
@@ -233,6 +227,18 @@ class Trainer:
             "seconds": round(seconds, 2),
             "images_per_second": round(len(data) / seconds, 1),
         }
+
+    def _validation(self, data: MemoryDataset) -> dict[str, Any]:
+        """Scores and loss of the weights that are kept: those of the first process, in all."""
+        found = validate(
+            self.step.kept,
+            data,
+            self.recipe.normalization,
+            batch_size=VALIDATION_BATCH.get(self.device.type, 8),
+        )
+        # Each process has statistics of BatchNorm of its own, hence scores of its own; all have to
+        # end with the same epoch.
+        return self.processes.from_main(found.to_dict())
 
     def _seed(self, epoch: int) -> int:
         return self.recipe.seed * 1_000_003 + epoch
