@@ -344,6 +344,27 @@ def test_it_stops_early(lesions, tmp_path):
     assert len(again) == 3
 
 
+@pytest.mark.parametrize(("keep", "epochs"), [("best", 4), ("lowest_loss", 5), ("last", 4)])
+def test_it_stops_early_whichever_epoch_is_kept(lesions, tmp_path, monkeypatch, keep, epochs):
+    found = iter(zip((0.2, 0.6, 0.4, 0.3, 0.5), (0.5, 0.4, 0.1, 0.3, 0.2), strict=True))
+
+    def scripted(model, *args, **kwargs):
+        iou, loss = next(found)
+        scores = validate(model, *args, **kwargs).scores
+        return Validation(dataclasses.replace(scores, pooled_iou=iou), loss)
+
+    monkeypatch.setattr("skinseg.training.trainer.validate", scripted)
+    _, log = run(lesions, tmp_path, epochs=20, early_stop=2, keep=keep)
+    assert len(log) == epochs
+    record = skinseg.create_model(f"local-dir:{tmp_path}").pretrained_cfg
+    assert record.recipe["epoch"] == {"best": 2, "lowest_loss": 3, "last": 4}[keep]
+    if keep == "last":
+        facts = "nothing; the last one is kept, and 4 validation images could end the run early"
+        assert record.training_data["epoch_chosen_by"] == facts
+        data = "validation images of the run, which could end the run early"
+        assert record.metrics[0]["data"] == data
+
+
 @pytest.mark.parametrize(("keep", "epoch"), [("best", 2), ("lowest_loss", 3), ("last", 4)])
 def test_the_recipe_says_which_epoch_is_kept(lesions, tmp_path, monkeypatch, keep, epoch):
     found = iter(zip((0.2, 0.6, 0.4, 0.3), (0.5, 0.4, 0.1, 0.3), strict=True))
@@ -386,6 +407,9 @@ def test_the_last_epoch_needs_no_validation_images(lesions, tmp_path):
     assert skinseg.create_model(f"local-dir:{tmp_path}").pretrained_cfg.metrics == []
     with pytest.raises(ValueError, match='"best" on val_set, and there is none'):
         train(network(), train_set, None, tmp_path / "other", Recipe(**SMALL))
+    early = Recipe(**SMALL, keep="last", early_stop=2)
+    with pytest.raises(ValueError, match="early_stop is 2, and there is no val_set to tell"):
+        train(network(), train_set, None, tmp_path / "other", early)
 
 
 def test_the_authors_slip_lets_the_test_images_choose(lesions, tmp_path):

@@ -309,6 +309,6 @@ def _run(
             report = skinseg.reports.write_training_report(
                 run, val_set, device=device, progress=progress
             )
-            show_result(log, run, report)
+            show_result(log, plan.recipe, run, report)
     except KeyboardInterrupt:
         stop("stopped; the same command with --resume goes on.", INTERRUPTED)

@@ -22,6 +22,7 @@ from skinseg.reports.evaluation import evaluation_tables
 from skinseg.reports.gallery import draw_gallery
 from skinseg.reports.page import dice_histogram, document, gallery_sections, html_table
 from skinseg.reports.tables import Table
+from skinseg.training.epoch_choice import decided_by_validation
 
 REPORT_NAME = "report.html"
 _CASES = 4
@@ -101,6 +102,9 @@ def write_training_report(
     kept = record.recipe["epoch"]
     body = [
         *_head(record.architecture, run, plan, log, scores, kept),
+        _caution(settings["recipe"]),
+        *(f'<p class="warning">{escape(note)}</p>' for note in (plan.notes if plan else ())),
+        _left_out(plan.left_out if plan else {}),
         *_curves(log, kept),
         gallery_sections(draw_gallery(predictor, val_set, scores, _CASES)),
         dice_histogram([case.scores["dice"] for case in scores.cases["own"]]),
@@ -140,13 +144,24 @@ def _head(
         f"<h1>{escape(architecture)}, trained on your images</h1>",
         f'<p class="faint">{escape(subtitle)}</p>',
         score_cards(scores.summaries["own"]),
-        '<p class="warning">These are scores of the validation images at their own size, and '
-        "<b>the validation images chose the epoch</b>: new images will show lower ones, and lower "
-        "still where patients of the training images are among the validation images. Report "
-        "scores of images that took no part in training, with <code>skinseg evaluate</code>.</p>",
-        *(f'<p class="warning">{escape(note)}</p>' for note in (plan.notes if plan else ())),
-        _left_out(plan.left_out if plan else {}),
     ]
+
+
+def _caution(recipe: dict[str, Any]) -> str:
+    """Say how far the scores are to be trusted, as HTML."""
+    decided = decided_by_validation(recipe)
+    part = "which did not choose the epoch: the last one was kept. New images will show lower ones"
+    if decided is not None:
+        kind = "test" if recipe["select_on_test"] else "validation"
+        part = (
+            f"and <b>the {kind} images {decided}</b>: new images will show lower ones, and lower "
+            "still"
+        )
+    return (
+        f'<p class="warning">These are scores of the validation images at their own size, {part} '
+        "where patients of the training images are among the validation images. Report scores of "
+        "images that took no part in training, with <code>skinseg evaluate</code>.</p>"
+    )
 
 
 def score_cards(summary: Summary) -> str:

@@ -52,8 +52,8 @@ class Recipe:
             ``"lowest_loss"`` on the validation images, or of the ``"last"`` epoch.
         select_on_test: The test images choose the epoch, as in the authors' code. Scores on them
             are then too good; it is here to measure by how much.
-        early_stop: Epochs without a better validation score after which the run ends; None never
-            ends it early.
+        early_stop: Epochs without a better validation score after which the run ends: a lower loss
+            with ``"lowest_loss"``, otherwise a higher pooled IoU. None never ends it early.
         precision: ``"float32"`` or ``"bfloat16"``, of the network's arithmetic.
         channels_last: Memory layout of maps and weights. None is channels last on a CPU, where it
             is faster, and on a CUDA GPU for networks of two million parameters or more.

@@ -22,6 +22,7 @@ from skinseg.surgery.recipe import steps_of
 from skinseg.training.batches import part_lengths, piece_lengths
 from skinseg.training.callbacks import Callback
 from skinseg.training.distributed import Distributed
+from skinseg.training.epoch_choice import best_epoch, decided_by_validation, kept_epoch
 from skinseg.training.layout import memory_format
 from skinseg.training.memory_dataset import MemoryDataset
 from skinseg.training.recipe import Recipe
@@ -198,7 +199,7 @@ class Trainer:
 
     def _ends_early(self, log: list[dict[str, Any]]) -> bool:
         return self.recipe.early_stop is not None and (
-            len(log) - _best(log, self.recipe.keep) >= self.recipe.early_stop
+            len(log) - best_epoch(log, self.recipe.keep) >= self.recipe.early_stop
         )
 
     def _epoch(
@@ -280,15 +281,15 @@ class Trainer:
             yield MicroBatch(x, target, length / len(rows))
 
     def _save(self, folder: RunFolder, log: list[dict[str, Any]]) -> None:
-        if _best(log, self.recipe.keep) == len(log):
+        if kept_epoch(log, self.recipe.keep) == len(log):
             folder.save_kept(self.step.kept.state_dict(), self._record(log[-1]))
         state = {"settings": self.settings, "step": self.step.state_dict(), "log": log}
         folder.save({**state, "begins_with": self.begins_with})
 
     def _scored_images(self) -> str:
         kind = "test" if self.recipe.select_on_test else "validation"
-        chose = "" if self.recipe.keep == "last" else ", which chose the epoch"
-        return f"{kind} images of the run{chose}"
+        decided = decided_by_validation(self.recipe.to_dict())
+        return f"{kind} images of the run" + (f", which {decided}" if decided else "")
 
     def _record(self, entry: dict[str, Any]) -> PretrainedCfg | None:
         """Return the record of the weights after an epoch, if it can build the network again."""
@@ -330,22 +331,12 @@ def _told(
 
 def _chosen_by(recipe: Recipe, chooses: MemoryDataset | None) -> str:
     """Say in words what chose the epoch whose weights are kept."""
-    if recipe.keep == "last" or chooses is None:
-        return "nothing; the last one is kept"
     kind = "test" if recipe.select_on_test else "validation"
-    return counted(len(chooses), f"{kind} image")
-
-
-def _best(log: list[dict[str, Any]], keep: str) -> int:
-    """Number of the epoch, from 1, whose weights are kept; the first one of equals."""
-    if keep == "last" or not log:
-        return len(log)
-    if keep == "lowest_loss":
-        best = min(log, key=lambda entry: entry["validation"]["loss"])
-    else:
-        best = max(log, key=lambda entry: entry["validation"]["pooled_iou"])
-    number: int = best["epoch"]
-    return number
+    images = "no image" if chooses is None else counted(len(chooses), f"{kind} image")
+    if recipe.keep != "last":
+        return images
+    decided = decided_by_validation(recipe.to_dict())
+    return "nothing; the last one is kept" + (f", and {images} {decided}" if decided else "")
 
 
 def _loadable(model: nn.Module) -> nn.Module | None:
@@ -382,6 +373,11 @@ def _refuse_unusable(
             raise ValueError(
                 f'the recipe keeps the epoch that is "{recipe.keep}" on {name}, and there is '
                 f'none; give {name}, or keep="last"'
+            )
+        if recipe.early_stop is not None:
+            raise ValueError(
+                f"early_stop is {recipe.early_stop}, and there is no {name} to tell when no epoch "
+                f"gets better; give {name}, or early_stop=None"
             )
         return
     shared = set(train_set.ids) & set(chooses.ids)
