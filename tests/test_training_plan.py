@@ -233,6 +233,22 @@ def test_what_is_asked_for_wins_over_what_is_chosen():
     assert {name: getattr(plan.recipe, name) for name in asked} == asked
 
 
+@pytest.mark.parametrize(
+    ("batch_size", "rate", "reason"),
+    [
+        (2, 1.5e-3, "lower, for batches of 2"),
+        (4, 2.1e-3, "lower, for batches of 4"),
+        (32, 3e-3, "that of the recipe"),
+    ],
+)
+def test_the_learning_rate_follows_the_batch_size_that_is_asked_for(batch_size, rate, reason):
+    asked = {"batch_size": batch_size, "pretrained": False}
+    plan = plan_training(SyntheticDermoscopy(8, 48), "basic_unet", progress=False, **asked)
+    assert plan.recipe.learning_rate == rate
+    [choice] = [choice for choice in plan.choices if choice.name == "learning rate"]
+    assert choice.reason == reason
+
+
 def test_a_low_learning_rate_does_not_rise():
     images = SyntheticDermoscopy(8, 48)
     plan = plan_training(images, "malunet", learning_rate=1e-6, progress=False)

@@ -124,8 +124,9 @@ def epochs(images: int, batch: int, trained: bool) -> Choice:
 
 def learning_rate(recipe: Recipe, batch: int, trained: bool) -> Choice:
     """Choose the learning rate: lower for smaller batches, and where weights are trained."""
-    rate = recipe.learning_rate * math.sqrt(batch / recipe.batch_size)
-    causes = [f"batches of {batch}"] if batch != recipe.batch_size else []
+    fraction = min(1.0, batch / recipe.batch_size)
+    rate = recipe.learning_rate * math.sqrt(fraction)
+    causes = [f"batches of {batch}"] if fraction < 1 else []
     if trained:
         rate *= _SHARE_OF_RATE
         causes.append("trained weights")

@@ -20,7 +20,15 @@ def fit(
     images: int,
     record: PretrainedCfg | None,
 ) -> tuple[Recipe, list[Choice]]:
-    """Fit a recipe to the data, but for the settings that the user gave."""
+    """Fit a recipe to the data, but for the settings that the user gave.
+
+    Args:
+        base: The recipe as it is named, without these settings.
+        settings: What the user gave.
+        found: What the data are like.
+        images: Number of training images.
+        record: Of the weights that training begins with, if any.
+    """
     trained = record is not None
     usual = choices.usual_size(base, record.input_size[1] if record is not None else None)
     chosen = [

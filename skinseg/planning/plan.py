@@ -258,7 +258,8 @@ class _Asked:
         trained, begins = choices.begins_with(weights, len(train), self.pretrained)
         record = self.network.pretrained_cfg if trained else None
         if self.recipe == CHOSEN_RECIPE:
-            fitted, chosen = fit(self.base, self.settings, found, len(train), record)
+            # The recipe as it is named: its learning rate is for its own batch size.
+            fitted, chosen = fit(get_recipe(self.recipe), self.settings, found, len(train), record)
         else:
             fitted, chosen = self.base, as_it_is(self.base, self.recipe, self.settings)
         sets = {"Images used": found}

@@ -86,8 +86,8 @@ MUTANTS = [
     Mutant(
         "learning_rate_of_small_batches",
         "skinseg/planning/choices.py",
-        "math.sqrt(batch / recipe.batch_size)",
-        "math.sqrt(recipe.batch_size / batch)",
+        "* math.sqrt(fraction)",
+        "/ math.sqrt(fraction)",
         "Small batches get a higher learning rate instead of a lower one.",
         tests=("training_plan", "train_cli"),
     ),
