@@ -253,6 +253,11 @@ def test_learning_rate_falls_along_a_cosine():
     )
 
 
+def test_a_low_learning_rate_does_not_rise():
+    recipe = Recipe(learning_rate=1e-6)
+    assert {recipe.learning_rate_at(progress) for progress in (0, 0.5, 1)} == {1e-6}
+
+
 def test_learning_rate_warms_up_first():
     recipe = Recipe(warmup=0.25)
     rates = [recipe.learning_rate_at(progress) for progress in (0, 0.125, 0.25, 1)]

@@ -30,7 +30,7 @@ class Recipe:
         optimizer: ``"adamw"``, or ``"muon"``: Muon for kernels and other matrices, and AdamW for
             the rest, with the same learning rate and weight decay.
         learning_rate: Highest learning rate.
-        final_learning_rate: Where the cosine ends.
+        final_learning_rate: Where the cosine ends; no higher than the learning rate.
         weight_decay: Weight decay.
         warmup: Fraction of all steps in which the learning rate rises from 0.
         cosine_epochs: Epochs in which the cosine falls; after as many it has risen again, and so
@@ -126,7 +126,8 @@ class Recipe:
         else:
             turn = (progress - self.warmup) * self.epochs / self.cosine_epochs
         cosine = (1 + math.cos(math.pi * turn)) / 2
-        return self.final_learning_rate + cosine * (self.learning_rate - self.final_learning_rate)
+        final = min(self.final_learning_rate, self.learning_rate)
+        return final + cosine * (self.learning_rate - final)
 
     def size_at(self, epoch: int) -> int:
         """Return the side of the images in an epoch, counted from 0."""
