@@ -478,6 +478,20 @@ def test_the_report_of_a_run_that_keeps_the_last_epoch(folder):
     assert "chose the epoch" not in page
 
 
+def test_the_report_of_a_run_without_validation_images(folder):
+    images = skinseg.data.FolderDataset(folder)
+    recipe = Recipe(epochs=2, size=32, batch_size=4, keep="last")
+    network = skinseg.create_model("basic_unet_sab")
+    skinseg.training.train(
+        network, images.subset(images.ids[:6]), None, "run", recipe, progress=False
+    )
+    others = images.subset(images.ids[6:])
+    page = skinseg.reports.write_training_report("run", others, progress=False).read_text("utf-8")
+    assert page.count("<svg") == 3  # Loss, learning rate, histogram.
+    assert page.count("<polyline") == 2
+    assert ">training</span>" not in page, "a single line needs no key"
+
+
 def test_what_a_run_began_with_is_told_where_its_network_is(folder):
     options = ["--model", "malunet", "--size", 32, "--epochs", 1, "-q"]
     assert run("train", "--data", folder, "-o", "run", *options).exit_code == 0

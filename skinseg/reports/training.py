@@ -1,6 +1,7 @@
 """The report of a training run: one HTML file with everything in it."""
 
 import json
+import math
 import os
 import shlex
 from collections.abc import Sequence
@@ -22,6 +23,7 @@ from skinseg.reports.evaluation import evaluation_tables
 from skinseg.reports.gallery import draw_gallery
 from skinseg.reports.page import dice_histogram, document, gallery_sections, html_table
 from skinseg.reports.tables import Table
+from skinseg.training.callbacks import figures
 from skinseg.training.epoch_choice import decided_by_validation
 
 REPORT_NAME = "report.html"
@@ -36,6 +38,12 @@ _FIGURES = {
     "width": "Width, pixels",
     "height": "Height, pixels",
     "lesion_fraction": "Lesion, fraction of the image",
+}
+# Figures of the log, by the name that a line has in each chart.
+_CURVES = {
+    "Loss": {"training": "loss", "validation": "validation/loss"},
+    "Validation": {"pooled IoU": "validation/pooled_iou", "mean Dice": "validation/mean_dice"},
+    "Learning rate": {"learning rate": "learning_rate"},
 }
 
 REPORT_STYLE = """
@@ -79,7 +87,8 @@ def write_training_report(
 
     Args:
         run: Folder of the run.
-        val_set: The validation images of the run.
+        val_set: The validation images of the run; others that it did not learn from if it had
+            none.
         device: Where to predict them.
         progress: Show a progress bar on standard error.
         scores: What :func:`skinseg.evaluation.evaluate` returned for the run's weights and
@@ -182,21 +191,17 @@ def _left_out(reasons: dict[str, str]) -> str:
 
 
 def _curves(log: Sequence[dict[str, Any]], kept: int) -> list[str]:
-    validation = [entry["validation"] for entry in log]
-    losses = {
-        "training": [entry["loss"] for entry in log],
-        "validation": [entry["loss"] for entry in validation],
-    }
-    overlap = {
-        "pooled IoU": [entry["pooled_iou"] for entry in validation],
-        "mean Dice": [entry["mean_dice"] for entry in validation],
-    }
-    rates = {"learning rate": [entry["learning_rate"] for entry in log]}
-    charts = [
-        chart("Loss", losses, marked=kept),
-        chart("Validation", overlap, marked=kept),
-        chart("Learning rate", rates, marked=kept),
-    ]
+    found = [figures(entry) for entry in log]
+    charts = []
+    for title, names in _CURVES.items():
+        # A run that keeps the last epoch needs no validation images.
+        lines = {
+            label: [entry.get(name, math.nan) for entry in found]
+            for label, name in names.items()
+            if any(name in entry for entry in found)
+        }
+        if lines:
+            charts.append(chart(title, lines, marked=kept))
     return [
         "<h2>Curves</h2>",
         '<p class="faint">By epoch; the dashed line is the epoch that was kept. Training loss is '
