@@ -19,6 +19,7 @@ from skinseg.cli.training import EpochLines, show_result
 from skinseg.data import read_mask, synthetic_lesion
 from skinseg.planning.plan import TrainingPlan
 from skinseg.planning.rehearsal import Rehearsal
+from skinseg.reports.training import _images
 from skinseg.training import Recipe
 
 ODD_NAMES = [
@@ -490,6 +491,15 @@ def test_the_report_of_a_run_without_validation_images(folder):
     assert page.count("<svg") == 3  # Loss, learning rate, histogram.
     assert page.count("<polyline") == 2
     assert ">training</span>" not in page, "a single line needs no key"
+
+
+def test_fractions_of_lesion_are_percentages():
+    sizes = {"least": 64.0, "most": 1024.4}
+    facts = {"usable": 2, "width": sizes, "height": sizes}
+    facts["lesion_fraction"] = {"least": 0.004, "most": 1.0}
+    *_, lesions = rows = _images("Images used", facts).rows
+    assert rows[0][1:] == ["64", "1024"]
+    assert lesions[1:] == ["0.4%", "100.0%"]
 
 
 def test_what_a_run_began_with_is_told_where_its_network_is(folder):

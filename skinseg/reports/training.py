@@ -232,7 +232,8 @@ def _images(name: str, facts: dict[str, Any]) -> Table:
     rows = []
     for figure in ("width", "height", "lesion_fraction"):
         spread = facts[figure]
-        texts = (f"{value:.1%}" if value < 1 else f"{value:.0f}" for value in spread.values())
+        form = ".1%" if figure == "lesion_fraction" else ".0f"
+        texts = (format(value, form) for value in spread.values())
         rows.append([_FIGURES[figure], *texts])
     header = ["", "Least", "10%", "Median", "90%", "Most"]
     return Table(f"{name}: {facts['usable']:,}", header, rows)
