@@ -10,7 +10,13 @@ from PIL import Image
 from safetensors.torch import save_file
 
 import skinseg
-from skinseg.data import FolderDataset, SyntheticDermoscopy, synthetic_lesion, write_png
+from skinseg.data import (
+    BrokenDatasetError,
+    FolderDataset,
+    SyntheticDermoscopy,
+    synthetic_lesion,
+    write_png,
+)
 from skinseg.data.any_label import AnyLabel
 from skinseg.data.near_duplicates import fingerprint, near_duplicate_groups
 from skinseg.data.normalization import Normalization
@@ -124,6 +130,25 @@ def test_validation_images_of_their_own_must_be_named_again():
     assert plan.parts(train, val)[1].ids == val.ids
     with pytest.raises(ValueError, match="validation images of its own"):
         plan.parts(train)
+
+
+def test_training_images_with_a_lesion_must_be_left(tmp_path):
+    for part in ("train", "val"):
+        for kind in ("images", "masks"):
+            (tmp_path / part / kind).mkdir(parents=True)
+    for seed in range(8):
+        image, mask = synthetic_lesion(seed, 64)
+        mask = mask if seed < 2 else np.zeros_like(mask)
+        for part in ("train", "val") if seed < 2 else ("train",):
+            write_png(tmp_path / part / "images" / f"{part}{seed}.png", image)
+            write_png(tmp_path / part / "masks" / f"{part}{seed}.png", mask)
+    train, val = (FolderDataset(tmp_path / part) for part in ("train", "val"))
+    with pytest.raises(
+        BrokenDatasetError, match="None of the 6 training images that are left"
+    ) as e:
+        plan_training(train, "basic_unet", val_set=val, progress=False)
+    assert "Take these out of the validation images" in str(e.value)
+    assert "same picture as the validation image 'val0'" in str(e.value)
 
 
 # --- the rules -----------------------------------------------------------------------------------
