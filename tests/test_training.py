@@ -108,6 +108,28 @@ def test_muon_makes_the_momentum_of_kernels_orthogonal():
     torch.testing.assert_close(decayed, torch.full((2, 3), 0.95))
 
 
+@pytest.mark.parametrize("make", [Muon, MuonWithAdamW])
+def test_muon_evaluates_a_closure_once_and_returns_its_loss(make):
+    torch.manual_seed(0)
+    with_closure = nn.Linear(4, 4, bias=make is MuonWithAdamW)
+    by_hand = copy.deepcopy(with_closure)
+    losses = []
+
+    def loss_of(net):
+        loss = net(torch.ones(2, 4)).square().sum()
+        loss.backward()
+        losses.append(loss)
+        return loss
+
+    with torch.no_grad():  # A closure has gradients wherever the step is taken.
+        found = make(with_closure.parameters()).step(lambda: loss_of(with_closure))
+    assert losses == [found]
+    loss_of(by_hand)
+    assert make(by_hand.parameters()).step() is None
+    for one, other in zip(with_closure.parameters(), by_hand.parameters(), strict=True):
+        assert torch.equal(one, other)
+
+
 @pytest.mark.parametrize(
     "make", [nadam, lion, lambda net: MuonWithAdamW(net.parameters(), weight_decay=0.01)]
 )
