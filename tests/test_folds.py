@@ -346,6 +346,7 @@ def test_a_dry_run_of_folds_writes_nothing(made, tmp_path):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
+        (("--folds", 0), "--folds must be 2 or more, not 0"),
         (("--folds", 1), "--folds must be 2 or more, not 1"),
         (("--folds", 5), "--folds must be 2 or more, and no more than the groups"),
         (("--val-fraction", 0.3), "--val-fraction does not go with --folds"),

@@ -226,7 +226,7 @@ def _refuse_folds(
     several: bool,
 ) -> None:
     """End where folds were asked for, or are gone on with, and cannot be."""
-    if not (folds or begun):
+    if folds is None and not begun:
         return
     if folds is not None and folds < 2:
         stop(f"--folds must be 2 or more, not {folds}.")
