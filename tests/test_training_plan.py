@@ -132,6 +132,19 @@ def test_validation_images_of_their_own_must_be_named_again():
         plan.parts(train)
 
 
+def test_accents_of_groups_may_be_those_of_macos(tmp_path):
+    for part in ("images", "masks"):
+        (tmp_path / part).mkdir(parents=True)
+    for seed in range(8):
+        image, mask = synthetic_lesion(seed, 64)
+        write_png(tmp_path / "images" / f"e\u0301{seed}.png", image)
+        write_png(tmp_path / "masks" / f"e\u0301{seed}.png", mask)
+    groups = {f"e\u0301{seed}": f"patient {seed // 2}" for seed in range(8)}
+    plan = plan_training(FolderDataset(tmp_path), "basic_unet", groups=groups, progress=False)
+    sides = [{int(name[-1]) // 2 for name in ids} for ids in (plan.train, plan.validation)]
+    assert sides[0] and sides[1] and not sides[0] & sides[1]
+
+
 def test_training_images_with_a_lesion_must_be_left(tmp_path):
     for part in ("train", "val"):
         for kind in ("images", "masks"):
