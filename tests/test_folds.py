@@ -309,6 +309,22 @@ def test_what_a_cross_validation_leaves(made, tmp_path):
         assert text in page
 
 
+def test_folds_that_keep_the_last_epoch_say_so(made, tmp_path):
+    out = tmp_path / "run"
+    recipe = skinseg.training.get_recipe("skinseg", keep="last", early_stop=1)
+    (tmp_path / "last.json").write_text(json.dumps(recipe.to_dict()))
+    others = ("--recipe", tmp_path / "last.json", "--epochs", 1, "--from-scratch", "-q")
+    assert run(*command(made, out, *others)).exit_code == 0
+    record = skinseg.hub.read_local_dir(out)
+    assert record.training_data["epoch_chosen_by"] == (
+        "nothing; the last one of each fold is kept, and its validation images could end the run "
+        "early"
+    )
+    assert record.metrics[0]["data"].endswith("did not learn from and that could end the run early")
+    page = (out / "report.html").read_text(encoding="utf-8")
+    assert "<b>the validation images could end the run early</b>" in page
+
+
 def test_the_ensemble_is_one_model_for_the_command_line(made, tmp_path):
     source = f"local-dir:{made / 'run'}"
     picture = made / "data/images/synthetic_0.png"
@@ -360,6 +376,7 @@ def test_a_dry_run_of_folds_writes_nothing(made, tmp_path):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
+        (("--folds", 0), "--folds must be 2 or more, not 0"),
         (("--folds", 1), "--folds must be 2 or more, not 1"),
         (("--folds", 5), "--folds must be 2 or more, and no more than the groups"),
         (("--val-fraction", 0.3), "--val-fraction does not go with --folds"),

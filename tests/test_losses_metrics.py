@@ -50,6 +50,17 @@ def test_the_loss_is_entropy_and_region(kind, shares, per_image):
     torch.testing.assert_close(found, expected)
 
 
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+@pytest.mark.parametrize("kind", ["bce_dice", "ce_iou"])
+def test_half_precision_is_computed_with_in_float32(kind, dtype):
+    logits, target = torch.full((1, 1, 512, 512), 5.0), torch.ones(1, 1, 512, 512)
+    expected = deep_supervision_loss(logits, [logits], target, [0.5], kind=kind)
+    half = logits.to(dtype)
+    for given in (target, target.to(dtype)):
+        found = deep_supervision_loss(half, [half], given, [0.5], kind=kind)
+        torch.testing.assert_close(found, expected)
+
+
 def test_an_unknown_loss():
     with pytest.raises(ValueError, match="kind must be one of bce_dice, ce_iou, not 'focal'"):
         segmentation_loss(torch.zeros(1, 1, 2, 2), torch.zeros(1, 1, 2, 2), kind="focal")

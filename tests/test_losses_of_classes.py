@@ -91,6 +91,31 @@ def test_focal_loss_without_focus_is_the_cross_entropy():
     torch.testing.assert_close(focal_loss(logits, masks, gamma=0), entropy)
 
 
+@pytest.mark.parametrize("gamma", [0.0, 0.5, 1.0, 2.0])
+def test_pixels_that_are_surely_right_have_a_gradient(gamma):
+    sure = torch.full((1, 1, 2, 2), 20.0, requires_grad=True)
+    classes = torch.tensor([[[[40.0]], [[-40.0]]]], requires_grad=True)
+    for logits, target in (
+        (sure, torch.ones(1, 1, 2, 2)),
+        (classes, torch.zeros(1, 1, 1, dtype=torch.int64)),
+    ):
+        focal_loss(logits, target, gamma=gamma).backward()
+        assert logits.grad.abs().max() < 1e-6  # Not of NaN.
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+@pytest.mark.parametrize("loss", ALL)
+def test_half_precision_is_computed_with_in_float32(loss, dtype):
+    # More pixels of a class than float16 has numbers for.
+    logits = torch.full((1, 2, 512, 512), 5.0).to(dtype)
+    logits[:, 0] = -5
+    logits[..., :8] *= -1
+    masks = torch.ones(1, 2, 512, 512)
+    for target in (masks, masks[:, 0].long()):
+        torch.testing.assert_close(loss(logits, target), loss(logits.float(), target))
+    torch.testing.assert_close(loss(logits, masks.to(dtype)), loss(logits.float(), masks))
+
+
 def test_focal_loss_by_hand():
     logits = torch.tensor([1.0, 2.0]).log().view(1, 2, 1, 1)  # Probabilities 1/3 and 2/3.
     target = torch.tensor([[[1]]])

@@ -18,10 +18,12 @@ from typer.testing import CliRunner, Result
 
 import skinseg
 from skinseg.cli import app
-from skinseg.cli.training import EpochLines
+from skinseg.cli.training import EpochLines, show_result
 from skinseg.data import read_mask, synthetic_lesion
 from skinseg.planning.plan import TrainingPlan
 from skinseg.planning.rehearsal import Rehearsal
+from skinseg.reports.training import _images
+from skinseg.training import Recipe
 
 ODD_NAMES = [
     ("Läsion 1.JPG", "Läsion 1_segmentation.png"),
@@ -435,6 +437,72 @@ def test_the_best_epoch_before_an_interruption_is_still_the_best(tmp_path, capsy
     assert "validation IoU 0.7500, best 0.8000" in capsys.readouterr().err
     EpochLines(3, tmp_path / "new").on_epoch(entry(1, 0.6))
     assert "validation IoU 0.6000, best 0.6000" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"keep": "best"}, "Best epoch: 2 of 3, lesion IoU 0.6000,"),
+        (
+            {"keep": "lowest_loss"},
+            "Epoch of the lowest validation loss: 1 of 3, lesion IoU 0.5000,",
+        ),
+        ({"keep": "last"}, "Last epoch, which was kept: 3 of 3, lesion IoU 0.4000,"),
+        ({"keep": "last", "early_stop": 1}, "Last epoch, which was kept: 3 of 3,"),
+    ],
+)
+def test_the_result_is_that_of_the_epoch_that_was_kept(settings, said, capsys):
+    log = [
+        {"epoch": epoch, "validation": {**scores, "images": 4, "pooled_dice": 0.7}}
+        for epoch, scores in enumerate(
+            (
+                {"pooled_iou": 0.5, "loss": 0.2},
+                {"pooled_iou": 0.6, "loss": 0.3},
+                {"pooled_iou": 0.4, "loss": 0.4},
+            ),
+            start=1,
+        )
+    ]
+    show_result(log, Recipe(**settings), Path("run"), Path("report.html"))
+    told = capsys.readouterr().out
+    role = "chose it" if settings["keep"] != "last" else "did not choose it"
+    role = "could end the run early" if "early_stop" in settings else role
+    assert said in told
+    assert f"on 4 validation images, which {role}." in told
+
+
+def test_the_report_of_a_run_that_keeps_the_last_epoch(folder):
+    recipe = skinseg.training.get_recipe("skinseg", keep="last", epochs=1, size=32, batch_size=4)
+    Path("last.json").write_text(json.dumps(recipe.to_dict()))
+    options = ["--recipe", "last.json", "-m", "basic_unet_sab", "-q"]
+    result = run("train", "--data", folder, "--output", "run", *options)
+    assert "validation images, which did not choose it." in result.stdout
+    page = Path("run/report.html").read_text(encoding="utf-8")
+    assert "which did not choose the epoch: the last one was kept" in page
+    assert "chose the epoch" not in page
+
+
+def test_the_report_of_a_run_without_validation_images(folder):
+    images = skinseg.data.FolderDataset(folder)
+    recipe = Recipe(epochs=2, size=32, batch_size=4, keep="last")
+    network = skinseg.create_model("basic_unet_sab")
+    skinseg.training.train(
+        network, images.subset(images.ids[:6]), None, "run", recipe, progress=False
+    )
+    others = images.subset(images.ids[6:])
+    page = skinseg.reports.write_training_report("run", others, progress=False).read_text("utf-8")
+    assert page.count("<svg") == 3  # Loss, learning rate, histogram.
+    assert page.count("<polyline") == 2
+    assert ">training</span>" not in page, "a single line needs no key"
+
+
+def test_fractions_of_lesion_are_percentages():
+    sizes = {"least": 64.0, "most": 1024.4}
+    facts = {"usable": 2, "width": sizes, "height": sizes}
+    facts["lesion_fraction"] = {"least": 0.004, "most": 1.0}
+    *_, lesions = rows = _images("Images used", facts).rows
+    assert rows[0][1:] == ["64", "1024"]
+    assert lesions[1:] == ["0.4%", "100.0%"]
 
 
 def test_what_a_run_began_with_is_told_where_its_network_is(folder):

@@ -26,6 +26,7 @@ from skinseg.training import (
     train,
     validate,
 )
+from skinseg.training.batches import part_lengths, piece_lengths
 from skinseg.training.distributed import Distributed
 from skinseg.training.step import MicroBatch, Step
 from skinseg.training.validate import Validation
@@ -105,6 +106,28 @@ def test_muon_makes_the_momentum_of_kernels_orthogonal():
     decayed.grad = torch.zeros(2, 3)
     Muon([decayed], lr=0.1, weight_decay=0.5).step()
     torch.testing.assert_close(decayed, torch.full((2, 3), 0.95))
+
+
+@pytest.mark.parametrize("make", [Muon, MuonWithAdamW])
+def test_muon_evaluates_a_closure_once_and_returns_its_loss(make):
+    torch.manual_seed(0)
+    with_closure = nn.Linear(4, 4, bias=make is MuonWithAdamW)
+    by_hand = copy.deepcopy(with_closure)
+    losses = []
+
+    def loss_of(net):
+        loss = net(torch.ones(2, 4)).square().sum()
+        loss.backward()
+        losses.append(loss)
+        return loss
+
+    with torch.no_grad():  # A closure has gradients wherever the step is taken.
+        found = make(with_closure.parameters()).step(lambda: loss_of(with_closure))
+    assert losses == [found]
+    loss_of(by_hand)
+    assert make(by_hand.parameters()).step() is None
+    for one, other in zip(with_closure.parameters(), by_hand.parameters(), strict=True):
+        assert torch.equal(one, other)
 
 
 @pytest.mark.parametrize(
@@ -188,6 +211,39 @@ def test_a_resumed_run_is_the_uninterrupted_run(lesions, tmp_path, monkeypatch):
         assert torch.equal(value, resumed.state_dict()[key]), key
 
 
+@pytest.mark.parametrize("ema_decay", [None, 0.9])
+def test_a_resumed_run_drops_what_the_uninterrupted_run_drops(lesions, tmp_path, ema_decay):
+    def network_with_dropout():
+        net = network()
+        # With averaged weights, BatchNorm's statistics are those of what Dropout left.
+        net.head = nn.Sequential(nn.Dropout(), nn.BatchNorm2d(net.head.in_channels), net.head)
+        return net
+
+    class Stop(Exception, Callback):
+        def on_epoch(self, entry):
+            raise self
+
+    recipe = Recipe(**SMALL, epochs=3, keep="last", ema_decay=ema_decay)
+    whole, half, resumed = (network_with_dropout() for _ in range(3))
+    train(whole, *lesions, tmp_path / "whole", recipe, progress=False)
+    before = torch.get_rng_state()
+    with pytest.raises(Stop):
+        train(half, *lesions, tmp_path / "cut", recipe, progress=False, callbacks=[Stop()])
+    assert torch.equal(torch.get_rng_state(), before), "training changes what the caller draws"
+    torch.manual_seed(7)
+    train(resumed, *lesions, tmp_path / "cut", recipe, resume=True, progress=False)
+    for key, value in whole.state_dict().items():
+        assert torch.equal(value, resumed.state_dict()[key]), key
+
+
+def test_each_epoch_drops_something_else(lesions, tmp_path):
+    drawn = []
+    model = network()
+    model.register_forward_pre_hook(lambda *_: drawn.append(float(torch.rand(()))))
+    train(model, lesions[0], None, tmp_path, Recipe(**SMALL, epochs=2, keep="last"), progress=False)
+    assert len(drawn) == len(set(drawn)) == 6
+
+
 def test_a_run_of_an_earlier_version_goes_on(lesions, tmp_path):
     settings = {"small_scale": 0.7, "small_fraction": 0.4}
     run(lesions, tmp_path, epochs=1, **settings)
@@ -217,6 +273,11 @@ def test_learning_rate_falls_along_a_cosine():
     assert recipe.learning_rate_at(0.5) == pytest.approx(
         (recipe.learning_rate + recipe.final_learning_rate) / 2
     )
+
+
+def test_a_low_learning_rate_does_not_rise():
+    recipe = Recipe(learning_rate=1e-6)
+    assert {recipe.learning_rate_at(progress) for progress in (0, 0.5, 1)} == {1e-6}
 
 
 def test_learning_rate_warms_up_first():
@@ -310,6 +371,27 @@ def test_it_stops_early(lesions, tmp_path):
     assert len(again) == 3
 
 
+@pytest.mark.parametrize(("keep", "epochs"), [("best", 4), ("lowest_loss", 5), ("last", 4)])
+def test_it_stops_early_whichever_epoch_is_kept(lesions, tmp_path, monkeypatch, keep, epochs):
+    found = iter(zip((0.2, 0.6, 0.4, 0.3, 0.5), (0.5, 0.4, 0.1, 0.3, 0.2), strict=True))
+
+    def scripted(model, *args, **kwargs):
+        iou, loss = next(found)
+        scores = validate(model, *args, **kwargs).scores
+        return Validation(dataclasses.replace(scores, pooled_iou=iou), loss)
+
+    monkeypatch.setattr("skinseg.training.trainer.validate", scripted)
+    _, log = run(lesions, tmp_path, epochs=20, early_stop=2, keep=keep)
+    assert len(log) == epochs
+    record = skinseg.create_model(f"local-dir:{tmp_path}").pretrained_cfg
+    assert record.recipe["epoch"] == {"best": 2, "lowest_loss": 3, "last": 4}[keep]
+    if keep == "last":
+        facts = "nothing; the last one is kept, and 4 validation images could end the run early"
+        assert record.training_data["epoch_chosen_by"] == facts
+        data = "validation images of the run, which could end the run early"
+        assert record.metrics[0]["data"] == data
+
+
 @pytest.mark.parametrize(("keep", "epoch"), [("best", 2), ("lowest_loss", 3), ("last", 4)])
 def test_the_recipe_says_which_epoch_is_kept(lesions, tmp_path, monkeypatch, keep, epoch):
     found = iter(zip((0.2, 0.6, 0.4, 0.3), (0.5, 0.4, 0.1, 0.3), strict=True))
@@ -352,6 +434,9 @@ def test_the_last_epoch_needs_no_validation_images(lesions, tmp_path):
     assert skinseg.create_model(f"local-dir:{tmp_path}").pretrained_cfg.metrics == []
     with pytest.raises(ValueError, match='"best" on val_set, and there is none'):
         train(network(), train_set, None, tmp_path / "other", Recipe(**SMALL))
+    early = Recipe(**SMALL, keep="last", early_stop=2)
+    with pytest.raises(ValueError, match="early_stop is 2, and there is no val_set to tell"):
+        train(network(), train_set, None, tmp_path / "other", early)
 
 
 def test_the_authors_slip_lets_the_test_images_choose(lesions, tmp_path):
@@ -529,3 +614,47 @@ def test_only_whole_batches_of_a_gpu_are_captured(monkeypatch):
         recipe = Recipe(accumulate=accumulate)
         step = Step(skinseg.create_model("malunet"), recipe, Distributed(torch.device("cpu")))
         assert (step._loss_of(batch) == "captured") is captured
+
+
+@pytest.mark.parametrize(
+    ("images", "settings", "learned"),
+    [
+        (9, {}, {4, 5}),
+        (7, {"accumulate": 2}, {2, 3}),
+        # A whole batch is handled in parts of two; one of two images is not divided.
+        (6, {"accumulate": 2}, {2}),
+        (6, {"batch_size": 3, "accumulate": 2}, {3}),
+    ],
+)
+def test_no_network_learns_from_a_single_image(lesions, tmp_path, images, settings, learned):
+    """BiSeNet pools maps to one position, of which BatchNorm needs two images."""
+    model = skinseg.create_model("bisenet")
+    seen = []
+
+    def note(net, inputs):
+        if net.training:
+            seen.append(len(inputs[0]))
+
+    model.register_forward_pre_hook(note)
+    few = lesions[0].subset(lesions[0].ids[:images])
+    recipe = Recipe(**{**SMALL, "epochs": 1, **settings})
+    rates = []
+
+    def make(net):
+        optimizer = torch.optim.SGD(net.parameters(), lr=1.0)
+        optimizer.register_step_pre_hook(lambda *_: rates.append(optimizer.param_groups[0]["lr"]))
+        return optimizer
+
+    train(model, few, lesions[1], tmp_path, recipe, optimizer=make, progress=False)
+    assert set(seen) == learned and sum(seen) == images
+    expected = [recipe.learning_rate_at(step / len(rates)) for step in range(len(rates))]
+    assert rates == pytest.approx(expected)
+
+
+def test_other_batches_are_divided_as_they_were():
+    for images in range(1, 30):
+        for most in range(1, 9):
+            if images % most != 1 or most == 1 or images == 1:
+                halves = torch.split(torch.arange(images), most)
+                assert piece_lengths(images, most) == [len(half) for half in halves]
+    assert part_lengths(3, 4, 4) == [1, 1, 1], "parts of one image, as the recipe asks for"

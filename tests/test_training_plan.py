@@ -10,7 +10,13 @@ from PIL import Image
 from safetensors.torch import save_file
 
 import skinseg
-from skinseg.data import FolderDataset, SyntheticDermoscopy, synthetic_lesion, write_png
+from skinseg.data import (
+    BrokenDatasetError,
+    FolderDataset,
+    SyntheticDermoscopy,
+    synthetic_lesion,
+    write_png,
+)
 from skinseg.data.any_label import AnyLabel
 from skinseg.data.near_duplicates import fingerprint, near_duplicate_groups
 from skinseg.data.normalization import Normalization
@@ -126,6 +132,38 @@ def test_validation_images_of_their_own_must_be_named_again():
         plan.parts(train)
 
 
+def test_accents_of_groups_may_be_those_of_macos(tmp_path):
+    for part in ("images", "masks"):
+        (tmp_path / part).mkdir(parents=True)
+    for seed in range(8):
+        image, mask = synthetic_lesion(seed, 64)
+        write_png(tmp_path / "images" / f"e\u0301{seed}.png", image)
+        write_png(tmp_path / "masks" / f"e\u0301{seed}.png", mask)
+    groups = {f"e\u0301{seed}": f"patient {seed // 2}" for seed in range(8)}
+    plan = plan_training(FolderDataset(tmp_path), "basic_unet", groups=groups, progress=False)
+    sides = [{int(name[-1]) // 2 for name in ids} for ids in (plan.train, plan.validation)]
+    assert sides[0] and sides[1] and not sides[0] & sides[1]
+
+
+def test_training_images_with_a_lesion_must_be_left(tmp_path):
+    for part in ("train", "val"):
+        for kind in ("images", "masks"):
+            (tmp_path / part / kind).mkdir(parents=True)
+    for seed in range(8):
+        image, mask = synthetic_lesion(seed, 64)
+        mask = mask if seed < 2 else np.zeros_like(mask)
+        for part in ("train", "val") if seed < 2 else ("train",):
+            write_png(tmp_path / part / "images" / f"{part}{seed}.png", image)
+            write_png(tmp_path / part / "masks" / f"{part}{seed}.png", mask)
+    train, val = (FolderDataset(tmp_path / part) for part in ("train", "val"))
+    with pytest.raises(
+        BrokenDatasetError, match="None of the 6 training images that are left"
+    ) as e:
+        plan_training(train, "basic_unet", val_set=val, progress=False)
+    assert "Take these out of the validation images" in str(e.value)
+    assert "same picture as the validation image 'val0'" in str(e.value)
+
+
 # --- the rules -----------------------------------------------------------------------------------
 
 
@@ -189,6 +227,8 @@ def test_validation_fraction(images, chosen):
         (lambda recipe: choices.epochs(375, 8, False), "150"),
         (lambda recipe: choices.epochs(1500, 16, False), "75"),
         (lambda recipe: choices.epochs(1500, 8, True), "19"),
+        # Of nine images the last one joins the second batch of four.
+        (lambda recipe: choices.epochs(9, 4, False), "1000"),
         (lambda recipe: choices.learning_rate(recipe, 2, False), "0.0015"),
         (lambda recipe: choices.learning_rate(recipe, 8, True), "0.0003"),
         (lambda recipe: choices.begins_with("egeunet.mine", 999, None)[1], "egeunet.mine"),
@@ -229,6 +269,22 @@ def test_what_is_asked_for_wins_over_what_is_chosen():
     asked |= {"final_learning_rate": 0.4, "normalization": Normalization(scale=1.0), "seed": 7}
     plan = plan_training(SyntheticDermoscopy(8, 48), "egeunet.isic2017", progress=False, **asked)
     assert {name: getattr(plan.recipe, name) for name in asked} == asked
+
+
+@pytest.mark.parametrize(
+    ("batch_size", "rate", "reason"),
+    [
+        (2, 1.5e-3, "lower, for batches of 2"),
+        (4, 2.1e-3, "lower, for batches of 4"),
+        (32, 3e-3, "that of the recipe"),
+    ],
+)
+def test_the_learning_rate_follows_the_batch_size_that_is_asked_for(batch_size, rate, reason):
+    asked = {"batch_size": batch_size, "pretrained": False}
+    plan = plan_training(SyntheticDermoscopy(8, 48), "basic_unet", progress=False, **asked)
+    assert plan.recipe.learning_rate == rate
+    [choice] = [choice for choice in plan.choices if choice.name == "learning rate"]
+    assert choice.reason == reason
 
 
 def test_a_low_learning_rate_does_not_rise():

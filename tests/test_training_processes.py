@@ -33,6 +33,7 @@ def start(folder, epochs, *settings, processes=1):
 def finish(process):
     said, _ = process.communicate(timeout=300)
     assert process.returncode == 0, said
+    return said
 
 
 def outcome(folder):
@@ -64,6 +65,24 @@ def test_three_processes_do_what_one_does(tmp_path, setting):
     torch.manual_seed(0)
     start_of_both = skinseg.create_model("malunet").state_dict()
     assert apart(together, alone, start_of_both) < 0.05
+
+
+@pytest.mark.slow
+def test_processes_begin_with_the_network_of_the_first(tmp_path):
+    settings = ['network="cmunext_s"', "ema_decay=0.5", 'keep="last"']
+    finish(start(tmp_path / "alike", 1, *settings, processes=2))
+    finish(start(tmp_path / "apart", 1, *settings, "networks_apart=true", processes=2))
+    same_bits(tmp_path / "alike", tmp_path / "apart")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("ema_decay", ["0.5", "null"])
+def test_processes_with_batchnorm_agree_about_validation(tmp_path, ema_decay):
+    # Otherwise each of them would decide by itself when to end early, and wait for the other.
+    settings = ['network="cmunext_s"', f"ema_decay={ema_decay}", "early_stop=1"]
+    said = finish(start(tmp_path, 2, *settings, processes=2))
+    logs = [line for line in said.splitlines() if line.startswith("validation:")]
+    assert len(logs) == 2 and logs[0] == logs[1]
 
 
 @pytest.mark.slow

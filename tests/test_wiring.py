@@ -249,3 +249,26 @@ def test_a_checkpoint_is_written_after_the_weights_that_it_speaks_of(
         "log.csv",
         "checkpoint.pt",
     ]
+
+
+def test_weights_are_those_of_the_first_process_before_they_are_averaged(monkeypatch):
+    def receive(self, module):
+        for tensor in module.parameters():
+            torch.nn.init.constant_(tensor, 0.25)
+
+    monkeypatch.setattr(Distributed, "broadcast_module", receive)
+    trainer = Trainer(network(), Recipe(**SMALL, ema_decay=0.9), "cpu")
+    for model in (trainer.model, trainer.step.kept):
+        assert all((weight == 0.25).all() for weight in model.parameters())
+
+
+def test_the_scores_of_the_first_process_end_the_run(lesions, tmp_path, monkeypatch):
+    first = iter((0.1, 0.5, 0.4, 0.3, 0.6))
+
+    def receive(self, own):
+        return {**own, "pooled_iou": next(first)}
+
+    monkeypatch.setattr(Distributed, "from_main", receive)
+    run(lesions, tmp_path, epochs=5, early_stop=2)
+    log = json.loads((tmp_path / "log.json").read_text())
+    assert [entry["validation"]["pooled_iou"] for entry in log] == [0.1, 0.5, 0.4, 0.3]

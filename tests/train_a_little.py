@@ -1,6 +1,7 @@
 """A short run in a process of its own: `python train_a_little.py FOLDER EPOCHS KEY=JSON ...`."""
 
 import json
+import os
 import sys
 
 import torch
@@ -14,8 +15,10 @@ def main(folder: str, epochs: str, *settings: str) -> None:
     torch.set_num_threads(1)
     lesions = SyntheticDermoscopy(13, size=32, seed=5)
     train_set, val_set = lesions.subset(lesions.ids[:10]), lesions.subset(lesions.ids[10:])
-    torch.manual_seed(0)
     changes = {key: json.loads(value) for key, value in (text.split("=") for text in settings)}
+    # Where each process makes a network of its own, that of the first one has the seed 0.
+    apart = changes.pop("networks_apart", False)
+    torch.manual_seed(int(os.environ["RANK"]) if apart else 0)
     network = skinseg.create_model(changes.pop("network", "egeunet"))
     recipe = get_recipe(
         "skinseg",
@@ -26,7 +29,8 @@ def main(folder: str, epochs: str, *settings: str) -> None:
         augmentation=Augmentation(rotate=1.0, zoom=(0.7, 1.5), gamma=(0.8, 1.2)),
         **changes,
     )
-    train(network, train_set, val_set, folder, recipe, resume=True, progress=False)
+    log = train(network, train_set, val_set, folder, recipe, resume=True, progress=False)
+    print("validation:", json.dumps([entry["validation"] for entry in log]), flush=True)
 
 
 if __name__ == "__main__":

@@ -73,7 +73,7 @@ def train_folds(
                 _train(plan, dataset, run, number, len(plans), device, loggers, quiet=quiet)
                 for number, plan in enumerate(plans, start=1)
             ]
-            _finish(run, results, sum(len(plan.validation) for plan in plans))
+            _finish(run, results, plans)
     except KeyboardInterrupt:
         stop("stopped; the same command with --resume goes on.", INTERRUPTED)
 
@@ -134,24 +134,32 @@ def _train(
     return scores
 
 
-def _finish(run: Path, results: Sequence["EvaluationResult"], images: int) -> None:
+def _finish(
+    run: Path, results: Sequence["EvaluationResult"], plans: Sequence["TrainingPlan"]
+) -> None:
     """Write the ensemble and the summary, and say what came out."""
     folders = [fold_folder(run, number) for number in range(1, len(results) + 1)]
     summary = skinseg.reports.summarize_folds(folders, results)
     scores = {name: score.value for name, score in summary.out_of_fold.scores.items()}
     folds = counted(len(folders), "fold")
+    images = sum(len(plan.validation) for plan in plans)
+    decided = skinseg.training.decided_by_validation(plans[0].recipe.to_dict())
+    chosen_by = "the validation images of each fold"
+    if plans[0].recipe.keep == "last":
+        ended = f", and its validation images {decided}" if decided else ""
+        chosen_by = f"nothing; the last one of each fold is kept{ended}"
     skinseg.training.save_ensemble(
         folders,
         run,
         training_data={
             "images": images,
             "members": f"one for each of {folds}, each learned from the images of the others",
-            "epoch_chosen_by": "the validation images of each fold",
+            "epoch_chosen_by": chosen_by,
         },
         metrics=[
             {
-                "data": "members of the ensemble, each on the images that it did not learn from "
-                "and that chose its epoch",
+                "data": "members of the ensemble, each on the images that it did not learn from"
+                + (f" and that {decided}" if decided else ""),
                 **{name: scores[name] for name in _RECORDED},
                 "images": images,
             }

@@ -237,7 +237,7 @@ def _refuse_folds(
     several: bool,
 ) -> None:
     """End where folds were asked for, or are gone on with, and cannot be."""
-    if not (folds or begun):
+    if folds is None and not begun:
         return
     if folds is not None and folds < 2:
         stop(f"--folds must be 2 or more, not {folds}.")
@@ -309,6 +309,6 @@ def _run(
                 report = skinseg.reports.write_training_report(
                     run, val_set, device=device, progress=progress
                 )
-                show_result(log, run, report)
+                show_result(log, plan.recipe, run, report)
     except KeyboardInterrupt:
         stop("stopped; the same command with --resume goes on.", INTERRUPTED)

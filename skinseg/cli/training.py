@@ -17,10 +17,15 @@ if TYPE_CHECKING:
 
     from skinseg.data import PairDataset
     from skinseg.planning.plan import TrainingPlan
-    from skinseg.training import Callback
+    from skinseg.training import Callback, Recipe
 
 _LISTED = 10
 _LINES = 20  # Epochs that get a line; a run has hundreds.
+_KEPT = {
+    "best": "Best epoch",
+    "lowest_loss": "Epoch of the lowest validation loss",
+    "last": "Last epoch, which was kept",
+}
 
 
 def open_parts(
@@ -122,13 +127,15 @@ def callbacks_of(
     return [*lines, *map(skinseg.training.get_logger, loggers)]
 
 
-def show_result(log: list[dict[str, Any]], run: Path, report: Path) -> None:
-    """Print the best epoch, and what to do with the result."""
-    best = max(log, key=lambda entry: entry["validation"]["pooled_iou"])
-    scores = best["validation"]
+def show_result(log: list[dict[str, Any]], recipe: "Recipe", run: Path, report: Path) -> None:
+    """Print the epoch that was kept, and what to do with the result."""
+    kept = skinseg.training.kept_epoch(log, recipe.keep)
+    scores = log[kept - 1]["validation"]
+    decided = skinseg.training.decided_by_validation(recipe.to_dict())
+    role = "chose it" if recipe.keep != "last" else decided or "did not choose it"
     say(
-        f"Best epoch: {best['epoch']} of {len(log)}, lesion IoU {scores['pooled_iou']:.4f}, "
-        f"Dice {scores['pooled_dice']:.4f} on {scores['images']} validation images, which chose it."
+        f"{_KEPT[recipe.keep]}: {kept} of {len(log)}, lesion IoU {scores['pooled_iou']:.4f}, "
+        f"Dice {scores['pooled_dice']:.4f} on {scores['images']} validation images, which {role}."
     )
     say(f"Report: {printable(str(report))}")
     source = shlex.quote(f"local-dir:{run}")

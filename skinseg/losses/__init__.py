@@ -7,6 +7,8 @@ Two forms of output and target, told apart by the target's type:
 - classes of which each pixel has one: logits (B, C, H, W) with C of 2 or more, and a target
   (B, H, W) of their indices, int64; a softmax makes the channels probabilities, as in
   :func:`torch.nn.functional.cross_entropy`.
+
+Logits of half precision are computed with in float32: their sums over pixels would overflow.
 """
 
 from skinseg.losses.boundary import boundary_loss

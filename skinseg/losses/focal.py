@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import torch
 from torch.nn import functional as F
 
-from skinseg.losses.targets import check_target
+from skinseg.losses.targets import at_least_float32, check_target
 
 
 def focal_loss(
@@ -45,7 +45,9 @@ def focal_loss(
     check_target(logits, target)
     if gamma < 0:
         raise ValueError(f"gamma must be 0 or more, not {gamma}")
+    logits = at_least_float32(logits)
     if target.is_floating_point():
+        target = at_least_float32(target)
         entropy = F.binary_cross_entropy_with_logits(logits, target, reduction="none")
         probability = logits.sigmoid()
         right = probability * target + (1 - probability) * (1 - target)
@@ -54,7 +56,9 @@ def focal_loss(
         entropy = F.cross_entropy(logits, target, reduction="none")
         right = torch.exp(-entropy)
         weights = _class_weights(alpha, logits, target)
-    return (weights * (1 - right) ** gamma * entropy).mean()
+    # A power below 1 has no derivative at 0, where float32 rounds sure pixels to.
+    wrong = (1 - right).clamp_min(torch.finfo(right.dtype).tiny)
+    return (weights * wrong**gamma * entropy).mean()
 
 
 def _two_weights(

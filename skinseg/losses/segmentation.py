@@ -11,6 +11,8 @@ from collections.abc import Callable, Sequence
 import torch
 from torch.nn import functional as F
 
+from skinseg.losses.targets import at_least_float32
+
 # EGE-UNet's weights of the auxiliary outputs, coarsest first (arXiv 2307.08473, Section 2).
 AUX_WEIGHTS = (0.1, 0.2, 0.3, 0.4, 0.5)
 
@@ -89,7 +91,8 @@ def deep_supervision_loss(
         raise ValueError(f"{len(aux)} auxiliary outputs, but {len(aux_weights)} weights for them")
     if kind not in LOSSES:
         raise ValueError(f"kind must be one of {', '.join(LOSSES)}, not {kind!r}")
-    outputs = [logits, *aux]
+    target = at_least_float32(target)
+    outputs = [at_least_float32(output) for output in (logits, *aux)]
     sums = torch.stack([_sums(output, target, kind, per_image) for output in outputs])
     if across is not None:
         sums = across(sums)

@@ -14,7 +14,7 @@ def probabilities_and_masks(
         target: (B, C, H, W), 0..1, floating point; or (B, H, W), indices of classes, int64.
 
     Returns:
-        Probabilities and masks, (B, C, H, W) each, floating point, 0..1.
+        Probabilities and masks, (B, C, H, W) each, 0..1, float32 or float64.
 
     Raises:
         ValueError: As :func:`check_target`.
@@ -26,10 +26,24 @@ def probabilities_and_masks(
         ([0.5, 0.5, 0.5, 0.5], [1.0, 0.0, 0.0, 1.0])
     """
     check_target(logits, target)
+    logits = at_least_float32(logits)
     if target.is_floating_point():
-        return logits.sigmoid(), target
+        return logits.sigmoid(), at_least_float32(target)
     masks = F.one_hot(target, logits.shape[1]).movedim(-1, 1)
     return logits.softmax(1), masks.to(logits.dtype)
+
+
+def at_least_float32(values: torch.Tensor) -> torch.Tensor:
+    """Return half-precision values as float32, others as they are.
+
+    The pixels of a mask are too many for half precision: float16 ends at 65,504, a quarter of
+    512 x 512, and bfloat16 counts to 256.
+
+    Example:
+        >>> at_least_float32(torch.ones(1, dtype=torch.float16)).dtype
+        torch.float32
+    """
+    return values.to(torch.promote_types(values.dtype, torch.float32))
 
 
 def check_target(logits: torch.Tensor, target: torch.Tensor) -> None:

@@ -6,6 +6,7 @@ import math
 import numpy as np
 
 from skinseg.formatting import counted
+from skinseg.training.batches import piece_lengths
 from skinseg.training.recipe import Recipe
 
 
@@ -116,15 +117,16 @@ def epochs(images: int, batch: int, trained: bool) -> Choice:
     """
     budget = _REFERENCE_STEPS * math.sqrt(images / _REFERENCE_IMAGES) * min(1, 8 / batch)
     budget = min(_MOST_STEPS, max(_LEAST_STEPS, budget)) * (_SHARE_OF_STEPS if trained else 1)
-    steps = -(-images // batch)
+    steps = len(piece_lengths(images, batch))
     chosen = max(10, round(budget / steps))
     return Choice("epochs", str(chosen), f"{counted(chosen * steps, 'step')}, {steps} per epoch")
 
 
 def learning_rate(recipe: Recipe, batch: int, trained: bool) -> Choice:
     """Choose the learning rate: lower for smaller batches, and where weights are trained."""
-    rate = recipe.learning_rate * math.sqrt(batch / recipe.batch_size)
-    causes = [f"batches of {batch}"] if batch != recipe.batch_size else []
+    fraction = min(1.0, batch / recipe.batch_size)
+    rate = recipe.learning_rate * math.sqrt(fraction)
+    causes = [f"batches of {batch}"] if fraction < 1 else []
     if trained:
         rate *= _SHARE_OF_RATE
         causes.append("trained weights")

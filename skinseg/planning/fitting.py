@@ -9,6 +9,7 @@ from skinseg.planning import choices
 from skinseg.planning.choices import Choice
 from skinseg.planning.survey import Survey
 from skinseg.pretrained import PretrainedCfg
+from skinseg.training.batches import piece_lengths
 from skinseg.training.recipe import Recipe
 
 
@@ -19,7 +20,15 @@ def fit(
     images: int,
     record: PretrainedCfg | None,
 ) -> tuple[Recipe, list[Choice]]:
-    """Fit a recipe to the data, but for the settings that the user gave."""
+    """Fit a recipe to the data, but for the settings that the user gave.
+
+    Args:
+        base: The recipe as it is named, without these settings.
+        settings: What the user gave.
+        found: What the data are like.
+        images: Number of training images.
+        record: Of the weights that training begins with, if any.
+    """
     trained = record is not None
     usual = choices.usual_size(base, record.input_size[1] if record is not None else None)
     chosen = [
@@ -35,7 +44,7 @@ def fit(
     changes: dict[str, Any] = {"size": size, "batch_size": batch, "epochs": epochs}
     changes["learning_rate"] = rate
     changes["final_learning_rate"] = min(base.final_learning_rate, rate)
-    changes["ema_decay"] = choices.ema_decay(base, epochs * -(-images // batch))
+    changes["ema_decay"] = choices.ema_decay(base, epochs * len(piece_lengths(images, batch)))
     if record is not None:
         changes["normalization"] = Normalization.from_dict(record.normalization)
     return dataclasses.replace(base, **{**changes, **settings}), chosen

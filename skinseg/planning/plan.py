@@ -145,8 +145,8 @@ def plan_training(
         **settings: Settings of :class:`Recipe`, used as they are.
 
     Raises:
-        BrokenDatasetError: If there are too few images, masks hold values that mean nothing, or
-            something is broken and ``strict`` is set.
+        BrokenDatasetError: If there are too few images, none with a lesion is left to learn from,
+            masks hold values that mean nothing, or something is broken and ``strict`` is set.
         ValueError: If network, recipe or a setting is wrong.
 
     Example:
@@ -165,8 +165,7 @@ def plan_training(
     if val_set is not None:
         validation = survey(val_set, strict=strict, progress=progress)
         found = found.without(seen_elsewhere(found, validation))
-    if found.too_few:
-        raise BrokenDatasetError(found.too_few + _reasons(found.left_out))
+    _refuse_unusable(found)
     return asked.plan(found, validation, *_split(found, validation, val_fraction, asked, groups))
 
 
@@ -211,8 +210,7 @@ def plan_folds(
     """
     asked = _Asked.of(model, recipe, pretrained, settings)
     found = survey(dataset, strict=strict, progress=progress)
-    if found.too_few:
-        raise BrokenDatasetError(found.too_few + _reasons(found.left_out))
+    _refuse_unusable(found)
     together = found.group_of(groups)
     parts = found.dataset.folds(folds, asked.base.seed, together)
     reason = f"{counted(len(set(together.values())), 'group')}, each on one side of every fold"
@@ -261,7 +259,8 @@ class _Asked:
         trained, begins = choices.begins_with(weights, len(train), self.pretrained)
         record = self.network.pretrained_cfg if trained else None
         if self.recipe == CHOSEN_RECIPE:
-            fitted, chosen = fit(self.base, self.settings, found, len(train), record)
+            # The recipe as it is named: its learning rate is for its own batch size.
+            fitted, chosen = fit(get_recipe(self.recipe), self.settings, found, len(train), record)
         else:
             fitted, chosen = self.base, as_it_is(self.base, self.recipe, self.settings)
         sets = {"Images used": found}
@@ -310,6 +309,19 @@ def _split(
     train, chooses = parts
     value = f"{len(chooses)} of {counted(len(found), 'image')}"
     return train, chooses, Choice("validation", value, reason)
+
+
+def _refuse_unusable(found: Survey) -> None:
+    """Refuse images that are too few, or of which none with a lesion is left."""
+    refusal = found.too_few
+    if refusal is None and not found.lesion_fractions.any():
+        refusal = (
+            f"None of the {counted(len(found), 'training image')} that are left has a lesion: all "
+            "with one show the same pictures as validation images. Take these out of the "
+            "validation images, or add training images with lesions."
+        )
+    if refusal is not None:
+        raise BrokenDatasetError(refusal + _reasons(found.left_out))
 
 
 def _reasons(left_out: dict[str, str]) -> str:

@@ -15,6 +15,7 @@ from skinseg.data import (
 )
 from skinseg.data.levels import is_lesion
 from skinseg.data.near_duplicates import fingerprint, near_duplicate_groups
+from skinseg.data.pairs import composed
 from skinseg.formatting import counted
 
 _LEAST_PICTURES = 4
@@ -61,13 +62,16 @@ class Survey:
 
         Args:
             given: Patients or lesions by id, which may be those of others, too. Samples that share
-                one are in one group, and so are samples that show one picture.
+                one are in one group, and so are samples that show one picture. Accents may be
+                written in either of Unicode's forms.
 
         Raises:
             DatasetError: If a sample has none.
         """
         ids = self.dataset.ids
-        missing = [name for name in ids if given is not None and name not in given]
+        if given is not None:
+            given = {composed(name): group for name, group in given.items()}
+        missing = [name for name in ids if given is not None and composed(name) not in given]
         if missing:
             raise DatasetError(
                 f"groups lacks {len(missing)} of {counted(len(ids), 'image')}, {missing[0]!r} the "
@@ -76,7 +80,7 @@ class Survey:
         label = np.arange(len(ids))
         keys = [np.unique(self.groups, return_inverse=True)[1]]
         if given is not None:
-            keys.append(np.unique([given[name] for name in ids], return_inverse=True)[1])
+            keys.append(np.unique([given[composed(name)] for name in ids], return_inverse=True)[1])
         before = None
         while before is None or (label != before).any():
             before = label

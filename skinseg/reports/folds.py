@@ -19,6 +19,7 @@ from skinseg.reports.curves import CHART_STYLE
 from skinseg.reports.page import dice_histogram, document, html_table
 from skinseg.reports.tables import Table, score_table
 from skinseg.reports.training import REPORT_NAME, REPORT_STYLE, score_cards, use_lines
+from skinseg.training.epoch_choice import decided_by_validation
 
 FOLDS_NAME = "folds.json"
 PER_IMAGE_NAME = "per_image.csv"
@@ -129,9 +130,7 @@ def _page(run: Path, summary: FoldsSummary) -> str:
         f"<h1>{escape(title)}</h1>",
         f'<p class="faint">{escape(subtitle)}</p>',
         score_cards(all_images),
-        '<p class="warning">In each fold <b>the validation images chose the epoch</b>, so that '
-        "these scores are a little too good. The ensemble of all folds has learned from every "
-        "image: none of them can tell how good it is.</p>",
+        _caution(run / summary.folds[0]["folder"]),
         html_table(_folds_table(summary)),
         f'<p class="faint">The report of each: {links}.</p>',
         html_table(_spread_table(summary)),
@@ -141,6 +140,21 @@ def _page(run: Path, summary: FoldsSummary) -> str:
         '<p class="note">For research. Not a medical device.</p>',
     ]
     return document(title, body, CHART_STYLE + REPORT_STYLE)
+
+
+def _caution(fold: Path) -> str:
+    """Say how far the scores are to be trusted, as HTML."""
+    decided = decided_by_validation(read_local_dir(fold).recipe)
+    part = "The last epoch of each fold was kept, whatever its scores were."
+    if decided is not None:
+        part = (
+            f"In each fold <b>the validation images {decided}</b>, so that these scores are a "
+            "little too good."
+        )
+    return (
+        f'<p class="warning">{part} The ensemble of all folds has learned from every image: none '
+        "of them can tell how good it is.</p>"
+    )
 
 
 def _folds_table(summary: FoldsSummary) -> Table:

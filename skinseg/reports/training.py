@@ -1,6 +1,7 @@
 """The report of a training run: one HTML file with everything in it."""
 
 import json
+import math
 import os
 import shlex
 from collections.abc import Sequence
@@ -22,6 +23,8 @@ from skinseg.reports.evaluation import evaluation_tables
 from skinseg.reports.gallery import draw_gallery
 from skinseg.reports.page import dice_histogram, document, gallery_sections, html_table
 from skinseg.reports.tables import Table
+from skinseg.training.callbacks import figures
+from skinseg.training.epoch_choice import decided_by_validation
 
 REPORT_NAME = "report.html"
 _CASES = 4
@@ -35,6 +38,12 @@ _FIGURES = {
     "width": "Width, pixels",
     "height": "Height, pixels",
     "lesion_fraction": "Lesion, fraction of the image",
+}
+# Figures of the log, by the name that a line has in each chart.
+_CURVES = {
+    "Loss": {"training": "loss", "validation": "validation/loss"},
+    "Validation": {"pooled IoU": "validation/pooled_iou", "mean Dice": "validation/mean_dice"},
+    "Learning rate": {"learning rate": "learning_rate"},
 }
 
 REPORT_STYLE = """
@@ -78,7 +87,8 @@ def write_training_report(
 
     Args:
         run: Folder of the run.
-        val_set: The validation images of the run.
+        val_set: The validation images of the run; others that it did not learn from if it had
+            none.
         device: Where to predict them.
         progress: Show a progress bar on standard error.
         scores: What :func:`skinseg.evaluation.evaluate` returned for the run's weights and
@@ -101,6 +111,9 @@ def write_training_report(
     kept = record.recipe["epoch"]
     body = [
         *_head(record.architecture, run, plan, log, scores, kept),
+        _caution(settings["recipe"]),
+        *(f'<p class="warning">{escape(note)}</p>' for note in (plan.notes if plan else ())),
+        _left_out(plan.left_out if plan else {}),
         *_curves(log, kept),
         gallery_sections(draw_gallery(predictor, val_set, scores, _CASES)),
         dice_histogram([case.scores["dice"] for case in scores.cases["own"]]),
@@ -140,13 +153,24 @@ def _head(
         f"<h1>{escape(architecture)}, trained on your images</h1>",
         f'<p class="faint">{escape(subtitle)}</p>',
         score_cards(scores.summaries["own"]),
-        '<p class="warning">These are scores of the validation images at their own size, and '
-        "<b>the validation images chose the epoch</b>: new images will show lower ones, and lower "
-        "still where patients of the training images are among the validation images. Report "
-        "scores of images that took no part in training, with <code>skinseg evaluate</code>.</p>",
-        *(f'<p class="warning">{escape(note)}</p>' for note in (plan.notes if plan else ())),
-        _left_out(plan.left_out if plan else {}),
     ]
+
+
+def _caution(recipe: dict[str, Any]) -> str:
+    """Say how far the scores are to be trusted, as HTML."""
+    decided = decided_by_validation(recipe)
+    part = "which did not choose the epoch: the last one was kept. New images will show lower ones"
+    if decided is not None:
+        kind = "test" if recipe["select_on_test"] else "validation"
+        part = (
+            f"and <b>the {kind} images {decided}</b>: new images will show lower ones, and lower "
+            "still"
+        )
+    return (
+        f'<p class="warning">These are scores of the validation images at their own size, {part} '
+        "where patients of the training images are among the validation images. Report scores of "
+        "images that took no part in training, with <code>skinseg evaluate</code>.</p>"
+    )
 
 
 def score_cards(summary: Summary) -> str:
@@ -167,21 +191,17 @@ def _left_out(reasons: dict[str, str]) -> str:
 
 
 def _curves(log: Sequence[dict[str, Any]], kept: int) -> list[str]:
-    validation = [entry["validation"] for entry in log]
-    losses = {
-        "training": [entry["loss"] for entry in log],
-        "validation": [entry["loss"] for entry in validation],
-    }
-    overlap = {
-        "pooled IoU": [entry["pooled_iou"] for entry in validation],
-        "mean Dice": [entry["mean_dice"] for entry in validation],
-    }
-    rates = {"learning rate": [entry["learning_rate"] for entry in log]}
-    charts = [
-        chart("Loss", losses, marked=kept),
-        chart("Validation", overlap, marked=kept),
-        chart("Learning rate", rates, marked=kept),
-    ]
+    found = [figures(entry) for entry in log]
+    charts = []
+    for title, names in _CURVES.items():
+        # A run that keeps the last epoch needs no validation images.
+        lines = {
+            label: [entry.get(name, math.nan) for entry in found]
+            for label, name in names.items()
+            if any(name in entry for entry in found)
+        }
+        if lines:
+            charts.append(chart(title, lines, marked=kept))
     return [
         "<h2>Curves</h2>",
         '<p class="faint">By epoch; the dashed line is the epoch that was kept. Training loss is '
@@ -212,7 +232,8 @@ def _images(name: str, facts: dict[str, Any]) -> Table:
     rows = []
     for figure in ("width", "height", "lesion_fraction"):
         spread = facts[figure]
-        texts = (f"{value:.1%}" if value < 1 else f"{value:.0f}" for value in spread.values())
+        form = ".1%" if figure == "lesion_fraction" else ".0f"
+        texts = (format(value, form) for value in spread.values())
         rows.append([_FIGURES[figure], *texts])
     header = ["", "Least", "10%", "Median", "90%", "Most"]
     return Table(f"{name}: {facts['usable']:,}", header, rows)

@@ -8,6 +8,7 @@ from skinseg.training.callbacks import (
     get_logger,
 )
 from skinseg.training.ensemble import save_ensemble
+from skinseg.training.epoch_choice import decided_by_validation, kept_epoch
 from skinseg.training.memory_dataset import MemoryDataset
 from skinseg.training.muon import Muon, MuonWithAdamW
 from skinseg.training.recipe import Recipe
@@ -24,8 +25,10 @@ __all__ = [
     "Recipe",
     "TensorBoardLogger",
     "WandbLogger",
+    "decided_by_validation",
     "get_logger",
     "get_recipe",
+    "kept_epoch",
     "list_recipes",
     "save_ensemble",
     "train",

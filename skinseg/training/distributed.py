@@ -1,10 +1,13 @@
 """Several processes that train one network: each computes a part of every batch."""
 
 import os
+from typing import TypeVar
 
 import torch
 import torch.distributed as dist
 from torch import nn
+
+T = TypeVar("T")
 
 
 class Distributed:
@@ -25,6 +28,7 @@ class Distributed:
     def __init__(self, device: torch.device) -> None:
         if int(os.environ.get("WORLD_SIZE", "1")) > 1 and not dist.is_initialized():
             dist.init_process_group("nccl" if device.type == "cuda" else "gloo")
+        self.device = device
         self.joined = dist.is_initialized()
         self.rank = dist.get_rank() if self.joined else 0
         self.world_size = dist.get_world_size() if self.joined else 1
@@ -39,6 +43,24 @@ class Distributed:
         length, rest = divmod(rows.stop - rows.start, self.world_size)
         start = rows.start + self.rank * length + min(self.rank, rest)
         return slice(start, start + length + (self.rank < rest))
+
+    def broadcast_module(self, module: nn.Module) -> None:
+        """Give the weights and buffers of the first process to every other."""
+        if self.world_size == 1:
+            return
+        for tensor in (*module.parameters(), *module.buffers()):
+            # Backends send memory as it lies, and channels-last weights lie in another order.
+            sent = tensor.detach().clone(memory_format=torch.contiguous_format)
+            dist.broadcast(sent, src=0)
+            tensor.detach().copy_(sent)
+
+    def from_main(self, value: T) -> T:
+        """Return what the first process has for a value, in every process."""
+        if self.world_size == 1:
+            return value
+        values = [value]
+        dist.broadcast_object_list(values, src=0, device=self.device)
+        return values[0]
 
     def all_reduce(self, values: torch.Tensor) -> torch.Tensor:
         """Add a tensor up over all processes, keeping the gradient of the own part."""

@@ -1,10 +1,12 @@
 """Muon: steps whose matrices are orthogonal."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import torch
 from torch import nn
+
+Closure = Callable[[], float]
 
 # Of Newton and Schulz's iteration: those of Jordan et al. 2024, which bring every singular value
 # near 1 in few steps, and none exactly.
@@ -44,8 +46,16 @@ class Muon(torch.optim.Optimizer):
         super().__init__(params, {"lr": lr, "weight_decay": weight_decay, "momentum": momentum})
 
     @torch.no_grad()
-    def step(self, closure: None = None) -> None:  # type: ignore[override]
-        """Move every matrix; all of one shape together, since each of them is small."""
+    def step(self, closure: Closure | None = None) -> float | None:  # type: ignore[override]
+        """Move every matrix; all of one shape together, since each of them is small.
+
+        Args:
+            closure: Computes the loss and its gradients again, as for every optimizer of torch.
+
+        Returns:
+            What ``closure`` returned.
+        """
+        loss = _evaluated(closure)
         for group in self.param_groups:
             shapes: dict[torch.Size, list[nn.Parameter]] = {}
             for weight in group["params"]:
@@ -53,6 +63,7 @@ class Muon(torch.optim.Optimizer):
                     shapes.setdefault(weight.flatten(1).shape, []).append(weight)
             for weights in shapes.values():
                 self._move(weights, group)
+        return loss
 
     def _move(self, weights: list[nn.Parameter], group: dict[str, Any]) -> None:
         """Move weights of one shape, by matrices (weights, rows, columns)."""
@@ -126,10 +137,12 @@ class MuonWithAdamW(torch.optim.Optimizer):
         super().__init__(given, {"lr": lr, "weight_decay": weight_decay})
         self._share_groups()
 
-    def step(self, closure: None = None) -> None:  # type: ignore[override]
-        """Take a step of both."""
+    def step(self, closure: Closure | None = None) -> float | None:  # type: ignore[override]
+        """Take a step of both; argument and result as in :meth:`Muon.step`."""
+        loss = _evaluated(closure)
         for part in self.parts:
             part.step()
+        return loss
 
     def state_dict(self) -> dict[str, Any]:
         """State of both."""
@@ -144,6 +157,13 @@ class MuonWithAdamW(torch.optim.Optimizer):
     def _share_groups(self) -> None:
         """Let whoever sets a learning rate set that of the parts."""
         self.param_groups = [group for part in self.parts for group in part.param_groups]
+
+
+def _evaluated(closure: Closure | None) -> float | None:
+    if closure is None:
+        return None
+    with torch.enable_grad():
+        return closure()
 
 
 def _is_matrix(weight: torch.Tensor) -> bool:

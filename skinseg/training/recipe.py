@@ -22,14 +22,15 @@ class Recipe:
     Attributes:
         epochs: Passes over the training images.
         size: Side of the square that images are resized to.
-        batch_size: Images per step, over all processes.
+        batch_size: Images per step, over all processes. Where one image is left at the end of an
+            epoch, the last step has one more.
         accumulate: Parts that a batch is handled in, one after the other, to save memory. The
             step is that of the whole batch, save that a Dice loss of the batch and BatchNorm see
             a part.
         optimizer: ``"adamw"``, or ``"muon"``: Muon for kernels and other matrices, and AdamW for
             the rest, with the same learning rate and weight decay.
         learning_rate: Highest learning rate.
-        final_learning_rate: Where the cosine ends.
+        final_learning_rate: Where the cosine ends; no higher than the learning rate.
         weight_decay: Weight decay.
         warmup: Fraction of all steps in which the learning rate rises from 0.
         cosine_epochs: Epochs in which the cosine falls; after as many it has risen again, and so
@@ -51,8 +52,8 @@ class Recipe:
             ``"lowest_loss"`` on the validation images, or of the ``"last"`` epoch.
         select_on_test: The test images choose the epoch, as in the authors' code. Scores on them
             are then too good; it is here to measure by how much.
-        early_stop: Epochs without a better validation score after which the run ends; None never
-            ends it early.
+        early_stop: Epochs without a better validation score after which the run ends: a lower loss
+            with ``"lowest_loss"``, otherwise a higher pooled IoU. None never ends it early.
         precision: ``"float32"`` or ``"bfloat16"``, of the network's arithmetic.
         channels_last: Memory layout of maps and weights. None is channels last on a CPU, where it
             is faster, and on a CUDA GPU for networks of two million parameters or more.
@@ -125,7 +126,8 @@ class Recipe:
         else:
             turn = (progress - self.warmup) * self.epochs / self.cosine_epochs
         cosine = (1 + math.cos(math.pi * turn)) / 2
-        return self.final_learning_rate + cosine * (self.learning_rate - self.final_learning_rate)
+        final = min(self.final_learning_rate, self.learning_rate)
+        return final + cosine * (self.learning_rate - final)
 
     def size_at(self, epoch: int) -> int:
         """Return the side of the images in an epoch, counted from 0."""

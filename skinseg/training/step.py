@@ -209,8 +209,11 @@ class Step:
         loss = ModelWithLoss(self.model, self.recipe, self.processes)
         target = x.new_zeros(len(x), 1, *x.shape[2:])
         try:
-            # Of a module it makes a module, which its type does not say.
-            return cast(nn.Module, torch.cuda.make_graphed_callables(loss, (x.clone(), target)))
+            # A resumed run captures again: Dropout must not draw for it, or it would draw on from
+            # elsewhere than in a run that was not stopped.
+            with torch.random.fork_rng([x.device]):
+                # Of a module it makes a module, which its type does not say.
+                return cast(nn.Module, torch.cuda.make_graphed_callables(loss, (x.clone(), target)))
         except RuntimeError as error:
             warnings.warn(
                 f"the step cannot be captured as a CUDA graph and runs slower: {error}",

@@ -1,8 +1,8 @@
 import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager, nullcontext
-from itertools import islice
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
+from itertools import accumulate, islice
 from pathlib import Path
 from typing import Any
 
@@ -20,12 +20,15 @@ from skinseg.pretrained import PretrainedCfg
 from skinseg.progress import progress_bar
 from skinseg.surgery import recipe_of
 from skinseg.surgery.recipe import steps_of
+from skinseg.training.batches import part_lengths, piece_lengths
 from skinseg.training.callbacks import Callback
 from skinseg.training.distributed import Distributed
+from skinseg.training.epoch_choice import best_epoch, decided_by_validation, kept_epoch
 from skinseg.training.layout import memory_format
 from skinseg.training.memory_dataset import MemoryDataset
 from skinseg.training.recipe import Recipe
 from skinseg.training.run_folder import RunFolder
+from skinseg.training.seeding import seeded
 from skinseg.training.step import MakeOptimizer, MicroBatch, Step
 from skinseg.training.validate import validate
 
@@ -54,7 +57,8 @@ def train(
 
     Everything random comes from the recipe's seed and the number of the epoch, so that a run that
     was killed and resumed gives the weights of one that was not. Started by ``torchrun``, all
-    processes train one network together, each on its part of every batch; the first one writes.
+    processes train the network of the first one together, each on its part of every batch; the
+    first one writes.
 
     Args:
         model: Network with one output (lesion) or two (skin and lesion); at the end it holds the
@@ -136,6 +140,8 @@ class Trainer:
         self.model: nn.Module = model.to(  # type: ignore[call-overload]  # torch's types lack memory_format
             self.device, memory_format=self.layout
         ).train()
+        # Whoever made the network may have made another one in each process.
+        self.processes.broadcast_module(self.model)
         self.loadable = _loadable(model)
         # Before anything is learned: no later look at the network could tell.
         self.begins_with = hub.weights_held(self.loadable) if self.loadable else None
@@ -176,18 +182,14 @@ class Trainer:
             total, done = steps * self.recipe.epochs, steps * len(log)
             task = bar.add_task("training", total=total, completed=done)
             while len(log) < self.recipe.epochs and not self._ends_early(log):
-                entry = self._epoch(data, len(log), lambda: bar.advance(task))
-                self.step.recalibrate_batchnorm(self._inputs(data, len(log)))
+                with self._seeded(len(log)):
+                    entry = self._epoch(data, len(log), lambda: bar.advance(task))
+                with self._seeded(len(log)):
+                    self.step.recalibrate_batchnorm(self._inputs(data, len(log)))
                 note = f"epoch {len(log) + 1}, loss {entry['loss']:.4f}"
                 if val_data is not None:
-                    found = validate(
-                        self.step.kept,
-                        val_data,
-                        self.recipe.normalization,
-                        batch_size=VALIDATION_BATCH.get(self.device.type, 8),
-                    )
-                    entry["validation"] = found.to_dict()
-                    note += f", IoU {found.scores.pooled_iou:.4f}"
+                    entry["validation"] = self._validation(val_data)
+                    note += f", IoU {entry['validation']['pooled_iou']:.4f}"
                 bar.update(task, description=note)
                 log.append(entry)
                 if self.processes.is_main:
@@ -197,11 +199,11 @@ class Trainer:
         return log
 
     def _steps_per_epoch(self, data: MemoryDataset) -> int:
-        return -(-len(data) // self.recipe.batch_size)
+        return len(piece_lengths(len(data), self.recipe.batch_size))
 
     def _ends_early(self, log: list[dict[str, Any]]) -> bool:
         return self.recipe.early_stop is not None and (
-            len(log) - _best(log, self.recipe.keep) >= self.recipe.early_stop
+            len(log) - best_epoch(log, self.recipe.keep) >= self.recipe.early_stop
         )
 
     def _epoch(
@@ -231,15 +233,34 @@ class Trainer:
             "images_per_second": round(len(data) / seconds, 1),
         }
 
+    def _validation(self, data: MemoryDataset) -> dict[str, Any]:
+        """Scores and loss of the weights that are kept: those of the first process, in all."""
+        found = validate(
+            self.step.kept,
+            data,
+            self.recipe.normalization,
+            batch_size=VALIDATION_BATCH.get(self.device.type, 8),
+        )
+        # Each process has statistics of BatchNorm of its own, hence scores of its own; all have to
+        # end with the same epoch.
+        return self.processes.from_main(found.to_dict())
+
+    def _seed(self, epoch: int) -> int:
+        return self.recipe.seed * 1_000_003 + epoch
+
+    def _seeded(self, epoch: int) -> AbstractContextManager[None]:
+        """What layers draw is that of the epoch, and of this process's part of the batches."""
+        return seeded(self._seed(epoch) + self.processes.rank, self.device)
+
     def _inputs(self, data: MemoryDataset, epoch: int) -> Iterator[torch.Tensor]:
         """The first inputs of an epoch, as it learned from them."""
         for parts in islice(self._batches(data, epoch), STATISTICS_BATCHES):
             yield from (part.x for part in parts if len(part.x))
 
     def _batches(self, data: MemoryDataset, epoch: int) -> Iterator[Iterator[MicroBatch]]:
-        generator = torch.Generator().manual_seed(self.recipe.seed * 1_000_003 + epoch)
+        generator = torch.Generator().manual_seed(self._seed(epoch))
         order = torch.randperm(len(data), generator=generator)
-        for rows in torch.split(order, self.recipe.batch_size):
+        for rows in torch.split(order, piece_lengths(len(order), self.recipe.batch_size)):
             yield self._parts(data, rows, epoch, generator)
 
     def _parts(
@@ -252,27 +273,27 @@ class Trainer:
         )
         size = (self.recipe.size_at(epoch),) * 2
         soft = self.recipe.soft_weight > 0
-        length = -(-len(rows) // self.recipe.accumulate)
-        for start in range(0, len(rows), length):
-            part = slice(start, min(start + length, len(rows)))
+        lengths = part_lengths(len(rows), self.recipe.batch_size, self.recipe.accumulate)
+        for length, stop in zip(lengths, accumulate(lengths), strict=True):
+            part = slice(stop - length, stop)
             own = self.processes.shard(part)
             chosen = rows[own].to(data.device, non_blocking=True)
             images, target = changes.part(own).apply(
                 data.images[chosen], data.masks[chosen], size, soft=soft
             )
             x = self.recipe.normalization(images).contiguous(memory_format=self.layout)
-            yield MicroBatch(x, target, (part.stop - part.start) / len(rows))
+            yield MicroBatch(x, target, length / len(rows))
 
     def _save(self, folder: RunFolder, log: list[dict[str, Any]]) -> None:
-        if _best(log, self.recipe.keep) == len(log):
+        if kept_epoch(log, self.recipe.keep) == len(log):
             folder.save_kept(self.step.kept.state_dict(), self._record(log[-1]))
         state = {"settings": self.settings, "step": self.step.state_dict(), "log": log}
         folder.save({**state, "begins_with": self.begins_with})
 
     def _scored_images(self) -> str:
         kind = "test" if self.recipe.select_on_test else "validation"
-        chose = "" if self.recipe.keep == "last" else ", which chose the epoch"
-        return f"{kind} images of the run{chose}"
+        decided = decided_by_validation(self.recipe.to_dict())
+        return f"{kind} images of the run" + (f", which {decided}" if decided else "")
 
     def _record(self, entry: dict[str, Any]) -> PretrainedCfg | None:
         """Return the record of the weights after an epoch, if it can build the network again."""
@@ -314,22 +335,12 @@ def _told(
 
 def _chosen_by(recipe: Recipe, chooses: MemoryDataset | None) -> str:
     """Say in words what chose the epoch whose weights are kept."""
-    if recipe.keep == "last" or chooses is None:
-        return "nothing; the last one is kept"
     kind = "test" if recipe.select_on_test else "validation"
-    return counted(len(chooses), f"{kind} image")
-
-
-def _best(log: list[dict[str, Any]], keep: str) -> int:
-    """Number of the epoch, from 1, whose weights are kept; the first one of equals."""
-    if keep == "last" or not log:
-        return len(log)
-    if keep == "lowest_loss":
-        best = min(log, key=lambda entry: entry["validation"]["loss"])
-    else:
-        best = max(log, key=lambda entry: entry["validation"]["pooled_iou"])
-    number: int = best["epoch"]
-    return number
+    images = "no image" if chooses is None else counted(len(chooses), f"{kind} image")
+    if recipe.keep != "last":
+        return images
+    decided = decided_by_validation(recipe.to_dict())
+    return "nothing; the last one is kept" + (f", and {images} {decided}" if decided else "")
 
 
 def _loadable(model: nn.Module) -> nn.Module | None:
@@ -366,6 +377,11 @@ def _refuse_unusable(
             raise ValueError(
                 f'the recipe keeps the epoch that is "{recipe.keep}" on {name}, and there is '
                 f'none; give {name}, or keep="last"'
+            )
+        if recipe.early_stop is not None:
+            raise ValueError(
+                f"early_stop is {recipe.early_stop}, and there is no {name} to tell when no epoch "
+                f"gets better; give {name}, or early_stop=None"
             )
         return
     shared = set(train_set.ids) & set(chooses.ids)

@@ -86,8 +86,8 @@ MUTANTS = [
     Mutant(
         "learning_rate_of_small_batches",
         "skinseg/planning/choices.py",
-        "math.sqrt(batch / recipe.batch_size)",
-        "math.sqrt(recipe.batch_size / batch)",
+        "* math.sqrt(fraction)",
+        "/ math.sqrt(fraction)",
         "Small batches get a higher learning rate instead of a lower one.",
         tests=("training_plan", "train_cli"),
     ),
@@ -153,7 +153,7 @@ MUTANTS = [
     Mutant(
         "average_counted_in_epochs",
         "skinseg/planning/fitting.py",
-        "epochs * -(-images // batch)",
+        "epochs * len(piece_lengths(images, batch))",
         "epochs",
         "The span of the average is computed from epochs, not from steps.",
         tests=("training_plan", "train_cli"),

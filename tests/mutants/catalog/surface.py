@@ -97,9 +97,9 @@ MUTANTS = [
     Mutant(
         "learning_rate_curve_marks_nothing",
         "skinseg/reports/training.py",
-        'chart("Loss", losses, marked=kept)',
-        'chart("Loss", losses)',
-        "The curve of the loss does not show the epoch that was kept.",
+        "chart(title, lines, marked=kept)",
+        "chart(title, lines)",
+        "The curves do not show the epoch that was kept.",
         tests=("train_cli", "training_plan"),
         chosen_after=True,
     ),

@@ -95,7 +95,7 @@ MUTANTS = [
         "checkpoint_before_weights",
         "skinseg/training/trainer.py",
         """\
-        if _best(log, self.recipe.keep) == len(log):
+        if kept_epoch(log, self.recipe.keep) == len(log):
             folder.save_kept(self.step.kept.state_dict(), self._record(log[-1]))
         state = {"settings": self.settings, "step": self.step.state_dict(), "log": log}
         folder.save({**state, "begins_with": self.begins_with})
@@ -103,7 +103,7 @@ MUTANTS = [
         """\
         state = {"settings": self.settings, "step": self.step.state_dict(), "log": log}
         folder.save({**state, "begins_with": self.begins_with})
-        if _best(log, self.recipe.keep) == len(log):
+        if kept_epoch(log, self.recipe.keep) == len(log):
             folder.save_kept(self.step.kept.state_dict(), self._record(log[-1]))
 """,
         "A run stopped after its checkpoint has lost the epoch's weights for good.",
@@ -143,9 +143,9 @@ MUTANTS = [
     ),
     Mutant(
         "lowest_loss_is_highest",
-        "skinseg/training/trainer.py",
-        "min(log, key=",
-        "max(log, key=",
+        "skinseg/training/epoch_choice.py",
+        "min(validated, key=",
+        "max(validated, key=",
         "The epoch of the highest validation loss is kept.",
         tests=("training",),
     ),
