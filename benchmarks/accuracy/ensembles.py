@@ -35,6 +35,7 @@ from skinseg.training import save_ensemble
 RESULTS = FOLDER / "ensembles"
 ENSEMBLES = {
     "MALUNet, two seeds": ("paper73-malunet-300-0", "paper73-malunet-300-1"),
+    "MALUNet, two seeds, with Muon": ("paper73-malunet-muon-0", "paper73-malunet-muon-1"),
     "BasicUNet, two seeds": ("paper73-basic_unet-300-0", "paper73-basic_unet-300-1"),
     "EGE-UNet, two seeds": ("paper73-egeunet-300-0", "paper73-egeunet-300-1"),
     # The architectures of the ensemble that ships.
