@@ -144,6 +144,12 @@ def test_pretrained_and_a_checkpoint_exclude_each_other():
         skinseg.create_model("malunet", pretrained=True, checkpoint_path="x.pth")
 
 
+@pytest.mark.parametrize("name", ["best", "local-dir:a/folder", "hf-hub:org/name"])
+def test_a_name_of_weights_and_a_checkpoint_exclude_each_other(name):
+    with pytest.raises(ValueError, match=f"two sources of weights for '{name}'.*not both"):
+        skinseg.create_model(name, checkpoint_path="x.pth")
+
+
 @pytest.mark.parametrize("name", BUNDLED_NAMES)
 def test_bundled_weights(name):
     cfg = skinseg.get_pretrained_cfg(name)
