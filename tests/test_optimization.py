@@ -268,6 +268,16 @@ def test_a_copy_derives_its_forms_again(copied):
     assert torch.equal(fast(x), expected)
 
 
+def test_loaded_weights_are_those_that_it_computes_with():
+    one, other = (optimize(skinseg.create_model("basic_unet"), 32) for _ in range(2))
+    x = torch.randn(1, 3, 32, 32)
+    assert not torch.equal(other(x), one(x))
+    copy.deepcopy(other).load_state_dict(one.state_dict())
+    assert not torch.equal(other(x), one(x))
+    other.load_state_dict(one.state_dict())
+    assert torch.equal(other(x), one(x))
+
+
 def test_a_predictor_takes_it_and_makes_it():
     fast = optimize(skinseg.create_model("basic_unet", pretrained=True))
     image, _ = skinseg.data.synthetic_lesion(1, size=96)

@@ -49,6 +49,7 @@ class OptimizedModel(nn.Module):
         self.num_classes = model.num_classes
         self.training = False
         self._forget()
+        self.register_load_state_dict_post_hook(_forget_forms)
         keep_freed_memory()
 
     def _forget(self) -> None:
@@ -114,6 +115,11 @@ class OptimizedModel(nn.Module):
         if self.verify:
             check_equal(function, self.published, size)
         return function
+
+
+def _forget_forms(model: OptimizedModel, _: Any) -> None:
+    """Drop forms that were derived from earlier weights; a function that can be pickled."""
+    model._forget()
 
 
 def check_equal(function: Function, model: SegmentationModel, size: tuple[int, int]) -> float:
