@@ -278,6 +278,17 @@ def test_loaded_weights_are_those_that_it_computes_with():
     assert torch.equal(other(x), one(x))
 
 
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16, torch.float64])
+def test_networks_of_another_precision_compute_in_single_precision(dtype):
+    network = skinseg.create_model("basic_unet").to(dtype).eval()
+    fast = optimize(network, 32)
+    x = torch.randn(1, 3, 32, 32)
+    same(fast(x), copy.deepcopy(network).float()(x))
+    assert fast(x.to(dtype)).dtype == torch.float32
+    assert network.head.weight.dtype == dtype
+    same(copy.deepcopy(fast).to(dtype)(x), fast(x))
+
+
 def test_a_predictor_takes_it_and_makes_it():
     fast = optimize(skinseg.create_model("basic_unet", pretrained=True))
     image, _ = skinseg.data.synthetic_lesion(1, size=96)
