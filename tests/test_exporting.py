@@ -12,6 +12,7 @@ from torch import nn
 from typer.testing import CliRunner
 
 import skinseg
+from skinseg.blocks.ghpa import GroupedHadamardProductAttention
 from skinseg.cli import app
 from skinseg.data.normalization import Normalization
 from skinseg.data.transforms import resize_images
@@ -136,10 +137,46 @@ def test_a_constant_of_a_billionth_is_kept(tmp_path):
 @pytest.mark.skipif(not installed("onnx"), reason="needs the packages of ONNX")
 def test_dynamic_files_take_any_size(files, format):
     report = files(format, size="dynamic")
-    assert len({check.size for check in report.checks}) == 2
+    assert len({check.size for check in report.checks}) == 4
+    assert min(check.size for check in report.checks) == (32, 32)
     runtime = open_file(report.path)
     assert runtime.size is None
     assert runtime(np.zeros((2, 3, 50, 70), np.float32)).shape == (2, 1, 50, 70)
+
+
+class AxisByAxis(nn.Module):
+    """The deepest map of an image of 32 pixels has one position, and weights are resized to it."""
+
+    in_chans, num_classes = 3, 1
+
+    def __init__(self):
+        super().__init__()
+        self.attention = fill(GroupedHadamardProductAttention(8))
+        self.first, self.last = nn.Conv2d(3, 8, 32, stride=32), nn.Conv2d(8, 1, 1)
+
+    def forward(self, x):
+        logits = self.last(self.attention(self.first(x)))
+        return nn.functional.interpolate(logits, size=x.shape[2:], mode="bilinear")
+
+
+@pytest.mark.parametrize("format", ["onnx", "pt2"])
+@pytest.mark.skipif(not installed("onnx"), reason="needs the packages of ONNX")
+def test_dynamic_files_take_the_smallest_images(tmp_path, format):
+    network = AxisByAxis().eval()
+    path = tmp_path / f"net{FORMATS[format].suffix}"
+    skinseg.export(network, path, format=format, size="dynamic")
+    for size in ((32, 32), (32, 90), (100, 40)):
+        x = torch.randn(1, 3, *size)
+        expected = network(x).detach().numpy()
+        np.testing.assert_allclose(open_file(path)(x.numpy()), expected, atol=1e-4)
+    if format == "pt2":  # Also for those who open it without this package.
+        torch.export.load(path).module()(torch.zeros(1, 3, 32, 48))
+
+
+def test_a_network_that_small_images_are_too_small_for_is_not_of_any_size(tmp_path):
+    network = nn.Sequential(nn.ReflectionPad2d(40), nn.Conv2d(3, 1, 81)).eval()
+    with pytest.raises(ExportError, match=r"network itself cannot run for images of 32x32.*=256"):
+        skinseg.export(network, tmp_path / "x.torchscript", format="torchscript", size="dynamic")
 
 
 @pytest.mark.parametrize("format", ["onnx", "openvino", "torchscript", "pt2"])

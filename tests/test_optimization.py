@@ -15,6 +15,7 @@ from torch import nn
 import skinseg
 from skinseg.blocks.ecdf import ECDF
 from skinseg.blocks.gab import GroupAggregationBridge
+from skinseg.blocks.ghpa import AxisWeights
 from skinseg.blocks.instance_norm import InstanceNorm2d
 from skinseg.blocks.layer_norm import LayerNorm2d
 from skinseg.errors import OptimizationError
@@ -82,6 +83,13 @@ def test_a_form_is_the_block(block, inputs):
     fill(block.eval())
     maps = [torch.randn(shape) for shape in inputs]
     same(FORMS[type(block)](copy.deepcopy(block))(*maps), block(*maps))
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("length", [1, 2, 8, 21])
+def test_weights_along_an_axis_may_have_one_position(length):
+    weights = fill(AxisWeights(3, 8))
+    same(FORMS[AxisWeights](copy.deepcopy(weights))(length), weights(length))
 
 
 class Small(nn.Module):

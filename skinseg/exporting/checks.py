@@ -42,7 +42,8 @@ def check_file(
         One check per kind of images, size and batch.
 
     Raises:
-        ExportError: If one fails, and its message has the table; or if the runtime does.
+        ExportError: If one fails, and its message has the table; or if the runtime or the network
+            does.
     """
     metadata = runtime.metadata
     reference = _reference(network, metadata)
@@ -51,7 +52,9 @@ def check_file(
         for kind, images in _images(size, metadata):
             for batch in _BATCHES:
                 x = images[:batch]
-                checks.append(_check(kind, size, _output(runtime, x), reference(x), metadata))
+                expected = _output(reference, x, "the network itself cannot run")
+                found = _output(runtime, x, "its runtime cannot run the file")
+                checks.append(_check(kind, size, found, expected, metadata))
     if not all(check.passed for check in checks):
         raise ExportError(
             "the file computes something else than the network, and was removed:\n"
@@ -62,13 +65,15 @@ def check_file(
     return tuple(checks)
 
 
-def _output(runtime: FileRuntime, batch: np.ndarray) -> np.ndarray:
+def _output(run: Outputs, batch: np.ndarray, failed: str) -> np.ndarray:
     try:
-        return runtime(batch)
+        return run(batch)
     except Exception as error:  # Runtimes raise errors of many kinds.
+        height, width = batch.shape[1:3] if batch.dtype == np.uint8 else batch.shape[2:]
         reason = str(error).partition("\n")[0]
         raise ExportError(
-            f"its runtime cannot run the file, which was removed: {reason}. Choose another format"
+            f"{failed} for images of {height}x{width}, and the file was removed: {reason}. Choose "
+            "a size that it takes, such as size=256, or another format"
         ) from error
 
 

@@ -13,7 +13,7 @@ from torch import nn
 
 from skinseg.errors import MissingPackageError
 from skinseg.exporting.checks import check_file, tolerance
-from skinseg.exporting.graphs import Source, fast_graph, published
+from skinseg.exporting.graphs import MIN_SIDE, Source, fast_graph, published
 from skinseg.exporting.preprocessing import Preprocessed
 from skinseg.exporting.report import ExportError, ExportReport
 from skinseg.exporting.writers import FORMATS, Format
@@ -25,7 +25,6 @@ from skinseg.runtimes.base import FileRuntime
 from skinseg.runtimes.files import RUNTIMES_OF, open_file
 from skinseg.runtimes.metadata import ExportMetadata
 
-MIN_SIDE = 32
 OUTPUTS = ("probability", "mask")
 
 
@@ -43,7 +42,7 @@ def export(
 
     What is written is the network's fast form (see :func:`skinseg.optimize`). The file is opened
     and compared with the published network on random and on synthetic dermoscopy images, at two
-    batch sizes, and at two sizes where it takes any; a file that differs is not kept. Its metadata
+    batch sizes, and at four sizes where it takes any; a file that differs is not kept. Its metadata
     has name, hash and license of the weights, input size, normalization and threshold, so that
     ``skinseg.Predictor(file)`` and ``skinseg predict --model FILE`` need nothing else.
 
@@ -225,8 +224,9 @@ def _sizes(metadata: ExportMetadata) -> tuple[tuple[int, int], ...]:
         return (height, width), (height // 2 + 75, width + 93)
     if metadata.size is not None:
         return ((height, width),)
-    # Odd multiples of what networks divide by, and a size that nothing divides.
-    return (height, width), (height // 2 + 33, width + 17)
+    # A size that nothing divides, the smallest one, and one of which a single side is short: of
+    # the deepest maps, exporters and runtimes may take one position for a special case.
+    return (height, width), (height // 2 + 33, width + 17), (MIN_SIDE, MIN_SIDE), (95, MIN_SIDE + 3)
 
 
 def _moved(folder: Path, path: Path) -> tuple[Path, ...]:
