@@ -111,6 +111,9 @@ def test_a_broken_record(weights):
     file.with_suffix(".json").write_text("{")
     with pytest.raises(ValueError, match="not a readable weight record"):
         skinseg.list_pretrained()
+    file.with_suffix(".json").write_text("[1]")
+    with pytest.raises(ValueError, match=r"mine.json is no weight record, .* but list; move"):
+        skinseg.create_model("basic_unet")
 
 
 def test_the_users_folder_must_exist(monkeypatch):
