@@ -450,6 +450,29 @@ def test_wrong_arguments_are_explained(case):
         skinseg.export("basic_unet", **options)
 
 
+@pytest.mark.parametrize(
+    ("wrapped", "says"),
+    [
+        (lambda net: torch.compile(net, backend="eager"), r"OptimizedModule .* model\._orig_mod"),
+        (nn.DataParallel, r"DataParallel cannot be exported; .* model\.module"),
+        (skinseg.optimization.OptimizedModel, r"OptimizedModel .* model\.published"),
+    ],
+    ids=["compiled", "parallel", "optimized"],
+)
+def test_the_network_inside_of_a_wrapper_is_named(tmp_path, wrapped, says):
+    network = skinseg.create_model("basic_unet")
+    with pytest.raises(TypeError, match=says):
+        skinseg.export(wrapped(network), tmp_path / "x.pt2", format="pt2", size=64)
+
+
+@pytest.mark.parametrize("threshold", [0.0, 1.0])
+def test_a_threshold_that_no_logit_has_is_refused(tmp_path, threshold):
+    network = skinseg.create_model("basic_unet")
+    network.pretrained_cfg = PretrainedCfg(architecture="basic_unet", threshold=threshold)
+    with pytest.raises(ValueError, match=f"has the threshold {threshold}; it must be above 0"):
+        skinseg.export(network, tmp_path / "x.pt2", format="pt2", size=64)
+
+
 def test_networks_of_three_classes_have_no_mask(tmp_path):
     network = skinseg.create_model("basic_unet", num_classes=3)
     with pytest.raises(ValueError, match="3 classes"):

@@ -16,6 +16,7 @@ from skinseg.exporting.checks import check_file, tolerance
 from skinseg.exporting.graphs import MIN_SIDE, Source, fast_graph, published
 from skinseg.exporting.preprocessing import Preprocessed
 from skinseg.exporting.report import ExportError, ExportReport
+from skinseg.exporting.wrapped import refuse_wrapped
 from skinseg.exporting.writers import FORMATS, Format
 from skinseg.factory import create_model
 from skinseg.hub.save import record_of
@@ -68,6 +69,7 @@ def export(
     Raises:
         ValueError: If an argument is wrong, the format cannot do what is asked, or there are no
             weights of that name.
+        TypeError: If ``model`` is a network in a wrapper, as of ``torch.compile``.
         ModuleNotFoundError: If a package that the format needs is not installed.
         ExportError: If the network cannot be written in the format, or a check fails.
         OSError: If the file cannot be written.
@@ -82,7 +84,10 @@ def export(
     written = _format(format)
     _check_options(format, written, size, half, with_preprocessing, result)
     _check_installed(format, written)
-    network = published(create_model(model, pretrained=True) if isinstance(model, str) else model)
+    if isinstance(model, str):
+        model = create_model(model, pretrained=True)
+    refuse_wrapped(model)
+    network = published(model)
     metadata = _metadata(network, written, size, half, result if with_preprocessing else "logits")
     path = Path(output or f"{metadata.record.name}{written.suffix}").expanduser()
     if path.suffix != written.suffix:
@@ -157,6 +162,11 @@ def _metadata(
         raise ValueError(
             f"the network has {classes} classes; masks and probabilities of a lesion are those of "
             "networks with one output or two"
+        )
+    if not 0 < record.threshold < 1:
+        raise ValueError(
+            f"the network's record has the threshold {record.threshold}; it must be above 0 and "
+            "below 1: set network.pretrained_cfg to a record with another one"
         )
     if size is None:
         size = record.input_size[1:]
