@@ -3,6 +3,7 @@
 import importlib
 import json
 from importlib.util import find_spec
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -16,7 +17,7 @@ from skinseg.blocks.ghpa import GroupedHadamardProductAttention
 from skinseg.cli import app
 from skinseg.data.normalization import Normalization
 from skinseg.data.transforms import resize_images
-from skinseg.exporting import FORMATS, ExportError
+from skinseg.exporting import FORMATS, ExportError, checks
 from skinseg.exporting.checks import check_file
 from skinseg.exporting.graphs import fast_graph
 from skinseg.exporting.preprocessing import Preprocessed
@@ -336,6 +337,18 @@ def test_a_file_that_differs_is_refused(monkeypatch):
         check_file(Wrong(metadata, "a file"), network, ((64, 64),))
 
 
+@pytest.mark.parametrize(("flipped", "passes"), [(1, True), (2, False)])
+def test_one_pixel_of_a_small_lesion_may_flip(flipped, passes):
+    metadata = ExportMetadata(record=PretrainedCfg(architecture="x"), size=(32, 32))
+    expected = np.full((1, 1, 32, 32), -1.0, np.float32)
+    expected[..., :3, :4] = 1e-6
+    found = expected.copy()
+    found[0, 0, 0, :flipped] = -1e-6
+    check = checks._check("drawn", (32, 32), found, expected, metadata)
+    assert check.mask_iou == pytest.approx(1 - flipped / 12)
+    assert check.passed is passes
+
+
 def test_nothing_is_left_when_a_check_fails(tmp_path, monkeypatch):
     path = tmp_path / "x.pt2"
     path.write_bytes(b"the file of yesterday")
@@ -479,6 +492,20 @@ def test_networks_of_three_classes_have_no_mask(tmp_path):
         skinseg.export(network, tmp_path / "x.pt2", format="pt2", with_preprocessing=True)
     report = skinseg.export(network, tmp_path / "x.pt2", format="pt2", size=64)
     assert read_metadata(report.path).num_classes == 3
+
+
+def test_the_guide_says_what_may_differ():
+    guide = (Path(__file__).parents[1] / "docs/guides/export.md").read_text(encoding="utf-8")
+    options = {
+        "none": ("normalized", "float32"),
+        "`--half`": ("normalized", "float16"),
+        "`--with-preprocessing`": ("rgb", "float32"),
+        "`--with-preprocessing --half`": ("rgb", "float16"),
+    }
+    assert set(options.values()) == checks.TOLERANCES.keys()
+    for option, key in options.items():
+        difference, iou = checks.TOLERANCES[key]
+        assert f"\n| {option} | {difference:g} | {iou:g} |\n" in guide
 
 
 def test_missing_packages_are_named(monkeypatch, tmp_path):

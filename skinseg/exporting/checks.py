@@ -133,11 +133,16 @@ def _check(
     same_form = found.shape == expected.shape and found.dtype == expected.dtype
     difference = float(np.abs(found.astype(float) - expected).max()) if same_form else np.inf
     relative = difference / max(1.0, float(np.abs(expected.astype(float)).max()))
-    iou = _iou(_mask(found, metadata), _mask(expected, metadata)) if same_form else 0.0
+    iou, flipped = 0.0, found.size
+    if same_form:
+        one, other = (_mask(output, metadata) for output in (found, expected))
+        iou, flipped = _iou(one, other), np.count_nonzero(one != other)
     # A mask has no outputs between: single pixels of it may flip.
     enough, enough_iou = TOLERANCES[metadata.input, metadata.precision]
     close = masks or relative <= enough
-    passed = bool(same_form and close and iou >= enough_iou)
+    # One pixel of a lesion of a dozen, as the smallest images have, is much of its IoU.
+    alike = iou >= enough_iou or flipped <= len(expected)
+    passed = bool(same_form and close and alike)
     return Check(
         images=kind,
         size=size,
