@@ -4,7 +4,7 @@ import os
 import pickle
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
 import torch
 from safetensors import SafetensorError
@@ -89,7 +89,7 @@ def _weights_in(loaded: Any) -> Any:
     return next(kept, loaded)
 
 
-def _is_of_trainer(step: Any) -> bool:
+def _is_of_trainer(step: Any) -> TypeGuard[Mapping[str, Any]]:
     """Whether it is the state of this package's own trainer."""
     if not isinstance(step, Mapping) or "model_state_dict" not in step:
         return False

@@ -136,7 +136,7 @@ def _check(
     iou, flipped = 0.0, found.size
     if same_form:
         one, other = (_mask(output, metadata) for output in (found, expected))
-        iou, flipped = _iou(one, other), np.count_nonzero(one != other)
+        iou, flipped = _iou(one, other), int(np.count_nonzero(one != other))
     # A mask has no outputs between: single pixels of it may flip.
     enough, enough_iou = TOLERANCES[metadata.input, metadata.precision]
     close = masks or relative <= enough

@@ -52,7 +52,7 @@ class OptimizedModel(nn.Module):
         self.num_classes = model.num_classes
         self.training = False
         self._forget()
-        self.register_load_state_dict_post_hook(_forget_forms)
+        self.register_load_state_dict_post_hook(_forget_forms)  # type: ignore[no-untyped-call]
         keep_freed_memory()
 
     def _forget(self) -> None:
