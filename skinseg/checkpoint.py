@@ -4,7 +4,7 @@ import os
 import pickle
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
 import torch
 from safetensors import SafetensorError
@@ -20,6 +20,8 @@ StateDict = dict[str, torch.Tensor]
 _WRAPPERS = ("state_dict_ema", "model_ema", "model_state_dict", "state_dict", "model")
 # Counters that thop leaves in the modules it has profiled, and torch's average of a model.
 _LEFTOVERS = ("total_ops", "total_params", "n_averaged")
+# Of BatchNorm: nothing is computed from it, and checkpoints of old versions of torch lack it.
+_COUNTER = ".num_batches_tracked"
 
 
 class _Ignored:
@@ -79,12 +81,21 @@ def _weights_in(loaded: Any) -> Any:
     """What may be a state dict, of all that a file holds."""
     if not isinstance(loaded, Mapping):
         return loaded
-    step = loaded.get("step")  # Of the trainer's own checkpoints.
-    if isinstance(step, Mapping) and "model_state_dict" in step:
+    step = loaded.get("step")
+    if _is_of_trainer(step):
         average = step.get("average")
         return average["module"] if average else step["model_state_dict"]
     kept = (loaded[wrapper] for wrapper in _WRAPPERS if isinstance(loaded.get(wrapper), Mapping))
     return next(kept, loaded)
+
+
+def _is_of_trainer(step: Any) -> TypeGuard[Mapping[str, Any]]:
+    """Whether it is the state of this package's own trainer."""
+    if not isinstance(step, Mapping) or "model_state_dict" not in step:
+        return False
+    average = step.get("average")
+    kept = isinstance(average, Mapping) and (not average or "module" in average)
+    return average is None or kept
 
 
 def _read_safetensors(path: Path) -> StateDict:
@@ -106,8 +117,11 @@ def _read_pickle(path: Path) -> Any:
             "code, or not a checkpoint at all. Save its state dict alone, with "
             "torch.save(model.state_dict(), path), or as safetensors"
         ) from error
-    except (RuntimeError, EOFError, OSError, KeyError, ValueError) as error:
-        raise CheckpointError(f"{path} is not a readable checkpoint: {error}") from error
+    except Exception as error:  # Of a damaged file torch's readers raise errors of any kind.
+        raise CheckpointError(
+            f"{path} is not a readable checkpoint ({type(error).__name__}: {error}); fetch or copy "
+            "it again"
+        ) from error
 
 
 def _clean(loaded: Any, path: Path) -> StateDict:
@@ -115,6 +129,11 @@ def _clean(loaded: Any, path: Path) -> StateDict:
         raise CheckpointError(f"{path} holds no state dict but {type(loaded).__name__}")
     state = {}
     for key, value in loaded.items():
+        if not isinstance(key, str):
+            raise CheckpointError(
+                f"{path} holds {type(value).__name__} under {key!r}, and weights have names; save "
+                "the network's state dict, with torch.save(model.state_dict(), path)"
+            )
         if not isinstance(value, torch.Tensor):
             raise CheckpointError(
                 f"{path} holds {type(value).__name__} under {key!r} where a tensor was expected; "
@@ -139,8 +158,9 @@ def load_checkpoint(model: nn.Module, path: str | os.PathLike[str]) -> None:
         path: See :func:`read_state_dict`.
 
     Raises:
-        CheckpointError: If the file cannot be read, a weight is missing, left over, or of another
-            shape, or several parts of the file may be the network, which is then unchanged.
+        CheckpointError: If the file cannot be read, a weight is missing, left over, of another
+            shape or no dense floating-point tensor, or several parts of the file may be the
+            network, which is then unchanged.
 
     Example:
         >>> import skinseg, tempfile, torch
@@ -162,7 +182,27 @@ def fill(model: nn.Module, state: StateDict, source: str) -> None:
     problems = state_differences(expected, state)
     if problems:
         raise misfit(type(model).__name__, problems, source)
-    model.load_state_dict(state)
+    _refuse_other_numbers(expected, state, source)
+    counters = {key: value for key, value in expected.items() if key.endswith(_COUNTER)}
+    model.load_state_dict({**counters, **state})
+
+
+def _refuse_other_numbers(expected: StateDict, state: StateDict, source: str) -> None:
+    """Refuse what torch would copy number by number into a weight, though it means another one."""
+    for key, value in state.items():
+        own = expected[key]
+        found = str(value.dtype)
+        if value.layout is not own.layout:
+            found = str(value.layout)
+        elif value.is_meta and not own.is_meta:
+            found = "meta (empty)"
+        elif value.is_floating_point() or not (own.is_floating_point() or value.is_complex()):
+            continue
+        raise CheckpointError(
+            f"{source} holds a {found} tensor under {key!r}, and the network's is {own.dtype}; "
+            "save the weights as dense floating-point tensors (quantized ones as what they stand "
+            "for)"
+        )
 
 
 def _has_names(state: StateDict, expected: StateDict) -> bool:
@@ -218,6 +258,8 @@ def adapt_channels(weight: torch.Tensor, in_chans: int) -> torch.Tensor:
 def state_differences(expected: StateDict, state: StateDict) -> list[str]:
     """Compare names and shapes of weights.
 
+    BatchNorm's counters of batches may be missing, as torch has it: they came after its weights.
+
     Args:
         expected: The network's own.
         state: What is to be loaded into it.
@@ -230,8 +272,9 @@ def state_differences(expected: StateDict, state: StateDict) -> list[str]:
         for key, value in expected.items()
         if key in state and state[key].shape != value.shape
     ]
+    missing = [key for key in expected.keys() - state.keys() if not key.endswith(_COUNTER)]
     return [
-        *_listed("missing", sorted(expected.keys() - state.keys())),
+        *_listed("missing", sorted(missing)),
         *_listed("unexpected", sorted(state.keys() - expected.keys())),
         *_listed("of another shape", shapes),
     ]

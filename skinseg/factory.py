@@ -15,6 +15,9 @@ from skinseg.names import near_matches, split_name
 from skinseg.pretrained import PretrainedCfg, get_pretrained_cfg
 from skinseg.registry import is_model
 
+# Before the name of a folder or a repository of weights.
+_PLACES = ("local-dir:", "hf-hub:", "hf_hub:")
+
 
 @overload
 def create_model(
@@ -117,8 +120,12 @@ def create_model(
             'as create_model("malunet.isic2017", pretrained=True), or a file of weights with '
             "checkpoint_path="
         )
-    if pretrained and checkpoint_path is not None:
-        raise ValueError("pass either pretrained=True or checkpoint_path, not both")
+    if checkpoint_path is not None and (pretrained or _names_weights(os.fspath(model_name))):
+        raise ValueError(
+            f"there are two sources of weights for {os.fspath(model_name)!r}: pass either "
+            "pretrained=True, which the names best, local-dir:... and hf-hub:... imply, or "
+            "checkpoint_path, not both"
+        )
     how = hub.Fetching(force_download=force_download)
     cfg, pretrained = _resolve(os.fspath(model_name), pretrained, how)
     if pretrained_cfg_overlay:
@@ -147,9 +154,14 @@ def create_model(
     return model
 
 
+def _names_weights(name: str) -> bool:
+    """Whether a name stands for weights, which are loaded whatever ``pretrained`` is."""
+    return name == "best" or name.startswith(_PLACES)
+
+
 def _resolve(name: str, pretrained: bool, how: hub.Fetching) -> tuple[PretrainedCfg | None, bool]:
-    scheme, separator, place = name.partition(":")
-    if separator and scheme in ("local-dir", "hf-hub", "hf_hub"):
+    if name.startswith(_PLACES):
+        scheme, _, place = name.partition(":")
         folder = scheme == "local-dir"
         return (hub.read_local_dir(place) if folder else hub.download(place, how)), True
     if name == "best":

@@ -138,12 +138,17 @@ def read_record(path: Path) -> PretrainedCfg:
     A training run writes a record without a tag: the name of the file gives it one.
 
     Raises:
-        ValueError: If the JSON is broken or has unknown keys.
+        ValueError: If the JSON is broken, no object, or has unknown keys.
     """
     try:
         record = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise ValueError(f"{path} is not a readable weight record: {error}") from error
+    if not isinstance(record, dict):
+        raise ValueError(
+            f"{path} is no weight record, which is a JSON object, but {type(record).__name__}; "
+            "move it to another folder"
+        )
     cfg = PretrainedCfg.from_dict(record, str(path))
     arch, tag = split_name(path.stem)
     if not cfg.tag and arch == cfg.architecture:

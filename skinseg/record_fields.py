@@ -1,6 +1,5 @@
 """What each field of a weight record may hold: checked once, whoever wrote the record."""
 
-import math
 import re
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -26,7 +25,7 @@ def check_fields(record: Mapping[str, Any], source: str) -> None:
         >>> check_fields({"architecture": "malunet", "threshold": 0.5}, "config.json")
         >>> check_fields({"threshold": "high"}, "config.json")
         Traceback (most recent call last):
-        ValueError: config.json: 'threshold' must be a number from 0 to 1, not 'high'
+        ValueError: config.json: 'threshold' must be a number above 0 and below 1, not 'high'
     """
     for name, value in record.items():
         fits, wanted = _CHECKS.get(name, (_anything, ""))
@@ -92,9 +91,9 @@ def _is_size(value: Any) -> bool:
     return sizes and all(_is_int(side) and 1 <= side <= _MOST_PIXELS for side in value)
 
 
-def _is_probability(value: Any) -> bool:
+def _is_threshold(value: Any) -> bool:
     number = isinstance(value, float) or _is_int(value)
-    return number and math.isfinite(value) and 0 <= value <= 1
+    return number and 0 < value < 1
 
 
 def _is_object(value: Any) -> bool:
@@ -119,7 +118,7 @@ _CHECKS: dict[str, Check] = {
     "num_params": (_is_count, "a number of parameters or null"),
     "input_size": (_is_size, "three positive integers (channels, height, width)"),
     "normalization": _OBJECT,
-    "threshold": (_is_probability, "a number from 0 to 1"),
+    "threshold": (_is_threshold, "a number above 0 and below 1"),
     "training_data": _OBJECT,
     "recipe": _OBJECT,
     "commit": _TEXT,

@@ -116,5 +116,9 @@ def model_entrypoint(name: str) -> Entrypoint:
 
 def model_class(name: str) -> type[object] | None:
     """Return the class that a network's function says it returns, or None where it does not say."""
-    returned = inspect.get_annotations(model_entrypoint(name), eval_str=True).get("return")
+    entrypoint = model_entrypoint(name)
+    try:
+        returned = inspect.get_annotations(entrypoint, eval_str=True).get("return")
+    except Exception:  # Its annotations may have names that only type checkers import.
+        return None
     return returned if inspect.isclass(returned) else None

@@ -1,3 +1,4 @@
+import copy
 import io
 
 import pytest
@@ -8,6 +9,7 @@ from torch import nn
 
 from skinseg import create_block, list_blocks
 from skinseg.blocks import BLOCKS
+from skinseg.blocks.ea import ExternalAttention
 
 channels = st.integers(4, 40)
 sides = st.integers(2, 19)
@@ -239,6 +241,16 @@ def test_onnx_of_odd_sizes(name, dynamo):
         x = torch.randn(count, 8, 7, 5)
         (found,) = session.run(None, {session.get_inputs()[0].name: x.numpy()})
         torch.testing.assert_close(torch.from_numpy(found), block(x), atol=1e-4, rtol=1e-4)
+
+
+@torch.no_grad()
+def test_external_attention_in_half_precision():
+    """Positions that no key recalls are zero by zero there, unless what is added is larger."""
+    block = ExternalAttention(8).eval()
+    x = 200 * torch.randn(1, 8, 12, 12)
+    assert copy.deepcopy(block).half()(x.half()).isfinite().all()
+    with torch.autocast("cpu", torch.float16):
+        assert block(x).isfinite().all()
 
 
 def test_ghpa_branches_of_the_learned_tensors_do_not_see_the_image():

@@ -1,5 +1,6 @@
 import os
 import pickle
+import struct
 import sys
 import types
 
@@ -60,12 +61,43 @@ def test_broken_files(tmp_path, name, content):
         read_state_dict(tmp_path / name)
 
 
+@pytest.mark.parametrize("kept", [0.02, 0.1, 0.5, 0.9])
+def test_older_files_that_were_cut_off(tmp_path, network, kept):
+    path = tmp_path / "a.pth"
+    torch.save(network.state_dict(), path, _use_new_zipfile_serialization=False)
+    content = path.read_bytes()
+    path.write_bytes(content[: int(kept * len(content))])
+    with pytest.raises(skinseg.CheckpointError, match=r"a\.pth is"):
+        read_state_dict(path)
+
+
+@pytest.mark.parametrize("error", [struct.error, IndexError, AssertionError, AttributeError])
+def test_whatever_torch_raises_for_a_damaged_file(tmp_path, monkeypatch, error):
+    def failing(*_, **__):
+        raise error("of its own")
+
+    (tmp_path / "a.pth").touch()
+    monkeypatch.setattr(torch, "load", failing)
+    message = rf"a\.pth is not a readable checkpoint \({error.__name__}: of its own\)"
+    with pytest.raises(skinseg.CheckpointError, match=message):
+        read_state_dict(tmp_path / "a.pth")
+
+
 def test_missing_file(tmp_path):
     with pytest.raises(skinseg.CheckpointError, match="there is no such file"):
         read_state_dict(tmp_path / "none.pth")
 
 
-@pytest.mark.parametrize("content", [{}, [1], {"epoch": 3}])
+@pytest.mark.parametrize(
+    "content",
+    [
+        {},
+        [1],
+        {"epoch": 3},
+        {0: torch.zeros(1)},
+        {"step": {"model_state_dict": {}, "average": {"decay": 0.9}}},
+    ],
+)
 def test_files_without_weights(tmp_path, content):
     torch.save(content, tmp_path / "a.pth")
     with pytest.raises(skinseg.CheckpointError, match=r"a.pth holds"):
@@ -84,6 +116,34 @@ def test_loading_is_strict_and_all_or_nothing(tmp_path, network):
     for said in ("1 missing (head.bias)", "1 unexpected (extra)", "(2, 8, 1, 1), the network has"):
         assert said in str(raised.value)
     assert all(torch.equal(before[key], value) for key, value in network.state_dict().items())
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        (lambda weight: (127 * weight).to(torch.int8), "a torch.int8 tensor"),
+        (lambda weight: weight.to(torch.complex64), "a torch.complex64 tensor"),
+        (lambda weight: weight.to_sparse(), "a torch.sparse_coo tensor"),
+        (lambda weight: weight.to("meta"), r"a meta \(empty\) tensor"),
+    ],
+    ids=["integer", "complex", "sparse", "meta"],
+)
+def test_other_numbers_are_no_weights(tmp_path, network, change, says):
+    state = network.state_dict()
+    before = state["head.weight"].clone()
+    torch.save({**state, "head.weight": change(before)}, tmp_path / "a.pth")
+    with pytest.raises(skinseg.CheckpointError, match=f"{says} under 'head.weight', and the"):
+        skinseg.load_checkpoint(network, tmp_path / "a.pth")
+    assert torch.equal(network.state_dict()["head.weight"], before)
+
+
+def test_batch_counters_of_older_versions_of_torch_may_be_missing(tmp_path):
+    counter = ".num_batches_tracked"
+    state = skinseg.create_model("mkunet_t").state_dict()
+    torch.save({k: v for k, v in state.items() if not k.endswith(counter)}, tmp_path / "a.pth")
+    again = skinseg.create_model("mkunet_t", checkpoint_path=tmp_path / "a.pth").state_dict()
+    assert any(key.endswith(counter) for key in again)
+    assert all(torch.equal(state[key], value) for key, value in again.items())
 
 
 def test_weights_of_another_network(tmp_path, network):

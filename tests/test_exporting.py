@@ -3,6 +3,7 @@
 import importlib
 import json
 from importlib.util import find_spec
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,10 +13,11 @@ from torch import nn
 from typer.testing import CliRunner
 
 import skinseg
+from skinseg.blocks.ghpa import GroupedHadamardProductAttention
 from skinseg.cli import app
 from skinseg.data.normalization import Normalization
 from skinseg.data.transforms import resize_images
-from skinseg.exporting import FORMATS, ExportError
+from skinseg.exporting import FORMATS, ExportError, checks
 from skinseg.exporting.checks import check_file
 from skinseg.exporting.graphs import fast_graph
 from skinseg.exporting.preprocessing import Preprocessed
@@ -136,10 +138,46 @@ def test_a_constant_of_a_billionth_is_kept(tmp_path):
 @pytest.mark.skipif(not installed("onnx"), reason="needs the packages of ONNX")
 def test_dynamic_files_take_any_size(files, format):
     report = files(format, size="dynamic")
-    assert len({check.size for check in report.checks}) == 2
+    assert len({check.size for check in report.checks}) == 4
+    assert min(check.size for check in report.checks) == (32, 32)
     runtime = open_file(report.path)
     assert runtime.size is None
     assert runtime(np.zeros((2, 3, 50, 70), np.float32)).shape == (2, 1, 50, 70)
+
+
+class AxisByAxis(nn.Module):
+    """The deepest map of an image of 32 pixels has one position, and weights are resized to it."""
+
+    in_chans, num_classes = 3, 1
+
+    def __init__(self):
+        super().__init__()
+        self.attention = fill(GroupedHadamardProductAttention(8))
+        self.first, self.last = nn.Conv2d(3, 8, 32, stride=32), nn.Conv2d(8, 1, 1)
+
+    def forward(self, x):
+        logits = self.last(self.attention(self.first(x)))
+        return nn.functional.interpolate(logits, size=x.shape[2:], mode="bilinear")
+
+
+@pytest.mark.parametrize("format", ["onnx", "pt2"])
+@pytest.mark.skipif(not installed("onnx"), reason="needs the packages of ONNX")
+def test_dynamic_files_take_the_smallest_images(tmp_path, format):
+    network = AxisByAxis().eval()
+    path = tmp_path / f"net{FORMATS[format].suffix}"
+    skinseg.export(network, path, format=format, size="dynamic")
+    for size in ((32, 32), (32, 90), (100, 40)):
+        x = torch.randn(1, 3, *size)
+        expected = network(x).detach().numpy()
+        np.testing.assert_allclose(open_file(path)(x.numpy()), expected, atol=1e-4)
+    if format == "pt2":  # Also for those who open it without this package.
+        torch.export.load(path).module()(torch.zeros(1, 3, 32, 48))
+
+
+def test_a_network_that_small_images_are_too_small_for_is_not_of_any_size(tmp_path):
+    network = nn.Sequential(nn.ReflectionPad2d(40), nn.Conv2d(3, 1, 81)).eval()
+    with pytest.raises(ExportError, match=r"network itself cannot run for images of 32x32.*=256"):
+        skinseg.export(network, tmp_path / "x.torchscript", format="torchscript", size="dynamic")
 
 
 @pytest.mark.parametrize("format", ["onnx", "openvino", "torchscript", "pt2"])
@@ -299,6 +337,18 @@ def test_a_file_that_differs_is_refused(monkeypatch):
         check_file(Wrong(metadata, "a file"), network, ((64, 64),))
 
 
+@pytest.mark.parametrize(("flipped", "passes"), [(1, True), (2, False)])
+def test_one_pixel_of_a_small_lesion_may_flip(flipped, passes):
+    metadata = ExportMetadata(record=PretrainedCfg(architecture="x"), size=(32, 32))
+    expected = np.full((1, 1, 32, 32), -1.0, np.float32)
+    expected[..., :3, :4] = 1e-6
+    found = expected.copy()
+    found[0, 0, 0, :flipped] = -1e-6
+    check = checks._check("drawn", (32, 32), found, expected, metadata)
+    assert check.mask_iou == pytest.approx(1 - flipped / 12)
+    assert check.passed is passes
+
+
 def test_nothing_is_left_when_a_check_fails(tmp_path, monkeypatch):
     path = tmp_path / "x.pt2"
     path.write_bytes(b"the file of yesterday")
@@ -413,12 +463,49 @@ def test_wrong_arguments_are_explained(case):
         skinseg.export("basic_unet", **options)
 
 
+@pytest.mark.parametrize(
+    ("wrapped", "says"),
+    [
+        (lambda net: torch.compile(net, backend="eager"), r"OptimizedModule .* model\._orig_mod"),
+        (nn.DataParallel, r"DataParallel cannot be exported; .* model\.module"),
+        (skinseg.optimization.OptimizedModel, r"OptimizedModel .* model\.published"),
+    ],
+    ids=["compiled", "parallel", "optimized"],
+)
+def test_the_network_inside_of_a_wrapper_is_named(tmp_path, wrapped, says):
+    network = skinseg.create_model("basic_unet")
+    with pytest.raises(TypeError, match=says):
+        skinseg.export(wrapped(network), tmp_path / "x.pt2", format="pt2", size=64)
+
+
+@pytest.mark.parametrize("threshold", [0.0, 1.0])
+def test_a_threshold_that_no_logit_has_is_refused(tmp_path, threshold):
+    network = skinseg.create_model("basic_unet")
+    network.pretrained_cfg = PretrainedCfg(architecture="basic_unet", threshold=threshold)
+    with pytest.raises(ValueError, match=f"has the threshold {threshold}; it must be above 0"):
+        skinseg.export(network, tmp_path / "x.pt2", format="pt2", size=64)
+
+
 def test_networks_of_three_classes_have_no_mask(tmp_path):
     network = skinseg.create_model("basic_unet", num_classes=3)
     with pytest.raises(ValueError, match="3 classes"):
         skinseg.export(network, tmp_path / "x.pt2", format="pt2", with_preprocessing=True)
     report = skinseg.export(network, tmp_path / "x.pt2", format="pt2", size=64)
     assert read_metadata(report.path).num_classes == 3
+
+
+def test_the_guide_says_what_may_differ():
+    guide = (Path(__file__).parents[1] / "docs/guides/export.md").read_text(encoding="utf-8")
+    options = {
+        "none": ("normalized", "float32"),
+        "`--half`": ("normalized", "float16"),
+        "`--with-preprocessing`": ("rgb", "float32"),
+        "`--with-preprocessing --half`": ("rgb", "float16"),
+    }
+    assert set(options.values()) == checks.TOLERANCES.keys()
+    for option, key in options.items():
+        difference, iou = checks.TOLERANCES[key]
+        assert f"\n| {option} | {difference:g} | {iou:g} |\n" in guide
 
 
 def test_missing_packages_are_named(monkeypatch, tmp_path):

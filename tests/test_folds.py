@@ -13,6 +13,7 @@ from safetensors.torch import load_file
 from typer.testing import CliRunner, Result
 
 import skinseg
+from skinseg import registry
 from skinseg.cli import app
 from skinseg.data import (
     DatasetError,
@@ -249,9 +250,43 @@ def test_members_that_do_not_go_together_are_refused(tmp_path):
     refused("'.*b' holds smp:Unet; members", architecture="smp:Unet")
 
 
+def test_members_whose_weights_are_not_their_own_are_refused(tmp_path):
+    for name, channels in (("a", (4,) * 6), ("b", (4,) * 6), ("c", (8,) * 6)):
+        skinseg.create_model("basic_unet", channels=channels).save_pretrained(tmp_path / name)
+
+    def refused(message: str) -> None:
+        with pytest.raises(skinseg.CheckpointError, match=message):
+            save_ensemble([tmp_path / "a", tmp_path / "b"], tmp_path / "both")
+        assert not (tmp_path / "both").exists()
+
+    shutil.copy(tmp_path / "a/model.safetensors", tmp_path / "b")
+    refused("b/model.safetensors is not the file of the record basic_unet: its sha256 is")
+    shutil.copy(tmp_path / "c/model.safetensors", tmp_path / "b")
+    config = json.loads((tmp_path / "b/config.json").read_text())
+    (tmp_path / "b/config.json").write_text(json.dumps({**config, "sha256": None}))
+    refused("the weights of .*b/model.safetensors do not fit BasicUNet")
+
+
+def test_members_may_come_one_by_one_but_not_alone(tmp_path):
+    skinseg.create_model("basic_unet", channels=(4,) * 6).save_pretrained(tmp_path / "a")
+    with pytest.raises(TypeError, match=f"several folders, not one, '{tmp_path}/a'"):
+        save_ensemble(tmp_path / "a", tmp_path / "both")
+    record = save_ensemble((tmp_path / name for name in "aa"), tmp_path / "both")
+    assert record.model_args["members"] == 2
+
+
+def test_weights_in_half_precision_stay_so_in_an_ensemble(tmp_path):
+    skinseg.create_model("basic_unet", channels=(4,) * 6).half().save_pretrained(tmp_path / "a")
+    save_ensemble([tmp_path / "a"], tmp_path / "both")
+    state = load_file(tmp_path / "both/model.safetensors")
+    assert {value.dtype for value in state.values()} == {torch.float16}
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
+        ({"architecture": "egeunet.isic2017"}, "architecture alone, 'egeunet', or .*save_ensemble"),
+        ({"architecture": ["basic_unet", "egeunet.no"]}, "'egeunet.no' is a name of weights"),
         ({"members": 0}, "members must be a positive integer, not 0"),
         ({"model_args": [{}]}, "must be a mapping, that of every basic_unet"),
         ({"architecture": []}, "members is None, and architecture names 0"),
@@ -263,6 +298,17 @@ def test_members_that_do_not_go_together_are_refused(tmp_path):
 def test_an_ensemble_says_what_is_wrong_with_its_arguments(arguments, message):
     with pytest.raises(ValueError, match=message):
         Ensemble(**{"architecture": "basic_unet", **arguments})
+
+
+def test_a_member_without_head_and_first_convolution_is_refused(monkeypatch):
+    monkeypatch.setattr(registry, "_entrypoints", dict(registry._entrypoints))
+
+    @registry.register_model
+    def a_convolution(*, in_chans=3, num_classes=1):
+        return torch.nn.Conv2d(in_chans, num_classes, 1)
+
+    with pytest.raises(ValueError, match="'a_convolution' makes a Conv2d, and members"):
+        Ensemble(["a_convolution", "basic_unet"])
 
 
 # --- the command ---------------------------------------------------------------------------------

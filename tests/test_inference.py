@@ -93,6 +93,15 @@ def test_logits_not_probabilities_are_resized():
     assert (prediction.mask == (prediction.probability >= 0.5)).all()
 
 
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float64])
+def test_a_network_is_given_its_own_precision(dtype):
+    image, _ = spot()
+    expected = Predictor(trained(), input_size=(64, 96))(image).probability
+    prediction = Predictor(trained().to(dtype), input_size=(64, 96))(image)
+    assert prediction.probability.dtype == np.float32
+    np.testing.assert_allclose(prediction.probability, expected, atol=0.1)
+
+
 def test_one_image_several_images_and_batches():
     image, _ = spot()
     predictor = darkness()

@@ -15,6 +15,7 @@ from torch import nn
 import skinseg
 from skinseg.blocks.ecdf import ECDF
 from skinseg.blocks.gab import GroupAggregationBridge
+from skinseg.blocks.ghpa import AxisWeights
 from skinseg.blocks.instance_norm import InstanceNorm2d
 from skinseg.blocks.layer_norm import LayerNorm2d
 from skinseg.errors import OptimizationError
@@ -82,6 +83,13 @@ def test_a_form_is_the_block(block, inputs):
     fill(block.eval())
     maps = [torch.randn(shape) for shape in inputs]
     same(FORMS[type(block)](copy.deepcopy(block))(*maps), block(*maps))
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("length", [1, 2, 8, 21])
+def test_weights_along_an_axis_may_have_one_position(length):
+    weights = fill(AxisWeights(3, 8))
+    same(FORMS[AxisWeights](copy.deepcopy(weights))(length), weights(length))
 
 
 class Small(nn.Module):
@@ -266,6 +274,27 @@ def test_a_copy_derives_its_forms_again(copied):
         parameter.data.mul_(2)
     assert not torch.equal(other(x), expected)
     assert torch.equal(fast(x), expected)
+
+
+def test_loaded_weights_are_those_that_it_computes_with():
+    one, other = (optimize(skinseg.create_model("basic_unet"), 32) for _ in range(2))
+    x = torch.randn(1, 3, 32, 32)
+    assert not torch.equal(other(x), one(x))
+    copy.deepcopy(other).load_state_dict(one.state_dict())
+    assert not torch.equal(other(x), one(x))
+    other.load_state_dict(one.state_dict())
+    assert torch.equal(other(x), one(x))
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16, torch.float64])
+def test_networks_of_another_precision_compute_in_single_precision(dtype):
+    network = skinseg.create_model("basic_unet").to(dtype).eval()
+    fast = optimize(network, 32)
+    x = torch.randn(1, 3, 32, 32)
+    same(fast(x), copy.deepcopy(network).float()(x))
+    assert fast(x.to(dtype)).dtype == torch.float32
+    assert network.head.weight.dtype == dtype
+    same(copy.deepcopy(fast).to(dtype)(x), fast(x))
 
 
 def test_a_predictor_takes_it_and_makes_it():

@@ -94,6 +94,19 @@ def test_a_new_head_of_unetpp_is_new_at_every_node():
     assert [output.shape[1] for output in [*aux, logits]] == [4, 4, 4]
 
 
+def test_a_block_before_one_of_several_heads_stays():
+    network = skinseg.create_model("unetpp", **DEEPLY_SUPERVISED)
+    x = torch.randn(1, 3, 32, 32)
+    made = skinseg.surgery.insert(
+        network, "dga", before="aux_heads.0", example_kwargs={"x": x, "return_aux": True}
+    ).model
+    block = made.aux_heads[0].block
+    made.reset_classifier(4)
+    logits, aux = made(x, return_aux=True)
+    assert [output.shape[1] for output in [*aux, logits]] == [4, 4, 4]
+    assert made.aux_heads[0].block is block
+
+
 def test_auxiliary_outputs_of_two_classes_are_trained_on_as_the_output_is():
     recipe = Recipe(aux_weights=(0.5, 0.5))
     network = skinseg.create_model("unetpp", num_classes=2, **DEEPLY_SUPERVISED)

@@ -111,6 +111,9 @@ def test_a_broken_record(weights):
     file.with_suffix(".json").write_text("{")
     with pytest.raises(ValueError, match="not a readable weight record"):
         skinseg.list_pretrained()
+    file.with_suffix(".json").write_text("[1]")
+    with pytest.raises(ValueError, match=r"mine.json is no weight record, .* but list; move"):
+        skinseg.create_model("basic_unet")
 
 
 def test_the_users_folder_must_exist(monkeypatch):
@@ -142,6 +145,12 @@ def test_the_hub_out_of_reach(monkeypatch):
 def test_pretrained_and_a_checkpoint_exclude_each_other():
     with pytest.raises(ValueError, match="not both"):
         skinseg.create_model("malunet", pretrained=True, checkpoint_path="x.pth")
+
+
+@pytest.mark.parametrize("name", ["best", "local-dir:a/folder", "hf-hub:org/name"])
+def test_a_name_of_weights_and_a_checkpoint_exclude_each_other(name):
+    with pytest.raises(ValueError, match=f"two sources of weights for '{name}'.*not both"):
+        skinseg.create_model(name, checkpoint_path="x.pth")
 
 
 @pytest.mark.parametrize("name", BUNDLED_NAMES)

@@ -37,6 +37,14 @@ def test_a_network_from_outside(own_network):
         skinseg.create_model("outside_net", num_class=5)
 
 
+def test_annotations_that_only_type_checkers_can_read(own_network):
+    @skinseg.register_model
+    def annotated_net(**kwargs: "OfATypeChecker") -> "nn.Module":  # noqa: F821
+        return own_network(**kwargs)
+
+    assert skinseg.create_model("annotated_net", num_classes=5).out_channels == 5
+
+
 def test_a_name_is_registered_once(own_network):
     def malunet():
         return nn.Identity()

@@ -46,6 +46,32 @@ def test_a_loaded_network_is_operated_on_and_saved_again(tmp_path):
     assert len(read_local_dir(tmp_path / "second").surgery) == 3
 
 
+def test_a_block_before_the_head_stays_when_the_classes_change(tmp_path):
+    network = operated()
+    kept = {k: v.clone() for k, v in network.state_dict().items() if not k.startswith("head.host")}
+    network.save_pretrained(tmp_path / "one")
+    network.reset_classifier(2)
+    network.save_pretrained(tmp_path / "two")
+    again = skinseg.create_model(f"local-dir:{tmp_path / 'two'}")
+    assert torch.equal(outputs(again), outputs(network))
+    loaded = skinseg.create_model(f"local-dir:{tmp_path / 'one'}", num_classes=2)
+    for two in (network, loaded):
+        assert all(torch.equal(two.state_dict()[key], value) for key, value in kept.items())
+        assert two(X).shape[1] == two.num_classes == 2
+
+
+@pytest.mark.parametrize("kind", ["after", "replace"])
+def test_a_block_made_for_the_old_classes_is_named(kind):
+    host = skinseg.create_model("basic_unet", channels=CHANNELS, num_classes=4)
+    if kind == "after":
+        network = surgery.insert(host, "ecdf", after="head", example_input=X).model
+    else:
+        network = surgery.replace(host, "head", "cmrf", example_input=X).model
+    with pytest.raises(ValueError, match="put after head or in its place, for the old number"):
+        network.reset_classifier(2)
+    assert network(X).shape[1] == network.num_classes == 4
+
+
 def test_a_network_without_blocks_is_recorded_as_before(tmp_path):
     skinseg.create_model("basic_unet", channels=CHANNELS).save_pretrained(tmp_path)
     assert "surgery" not in json.loads((tmp_path / "config.json").read_text())

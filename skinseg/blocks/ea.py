@@ -49,7 +49,9 @@ class ExternalAttention(nn.Module):
         height, width = x.shape[-2:]
         query = rearrange(self.query(x), "b c h w -> b c (h w)")
         attention = self.memory_keys(query).softmax(dim=-1)  # A, normalized over positions
-        attention = attention / (1e-9 + attention.sum(dim=1, keepdim=True))  # and over the memory
+        # In float16, 1e-9 is 0, and so are the attentions of a position that no key recalls.
+        smallest = max(1e-9, torch.finfo(attention.dtype).tiny)
+        attention = attention / (smallest + attention.sum(dim=1, keepdim=True))  # over the memory
         recalled = self.memory_values(attention)  # A M_v
         recalled = rearrange(recalled, "b c (h w) -> b c h w", h=height, w=width)
         attended: torch.Tensor = F.gelu(x + self.norm(self.output(recalled)))

@@ -13,9 +13,10 @@ from torch import nn
 
 from skinseg.errors import MissingPackageError
 from skinseg.exporting.checks import check_file, tolerance
-from skinseg.exporting.graphs import Source, fast_graph, published
+from skinseg.exporting.graphs import MIN_SIDE, Source, fast_graph, published
 from skinseg.exporting.preprocessing import Preprocessed
 from skinseg.exporting.report import ExportError, ExportReport
+from skinseg.exporting.wrapped import refuse_wrapped
 from skinseg.exporting.writers import FORMATS, Format
 from skinseg.factory import create_model
 from skinseg.hub.save import record_of
@@ -25,7 +26,6 @@ from skinseg.runtimes.base import FileRuntime
 from skinseg.runtimes.files import RUNTIMES_OF, open_file
 from skinseg.runtimes.metadata import ExportMetadata
 
-MIN_SIDE = 32
 OUTPUTS = ("probability", "mask")
 
 
@@ -43,7 +43,7 @@ def export(
 
     What is written is the network's fast form (see :func:`skinseg.optimize`). The file is opened
     and compared with the published network on random and on synthetic dermoscopy images, at two
-    batch sizes, and at two sizes where it takes any; a file that differs is not kept. Its metadata
+    batch sizes, and at four sizes where it takes any; a file that differs is not kept. Its metadata
     has name, hash and license of the weights, input size, normalization and threshold, so that
     ``skinseg.Predictor(file)`` and ``skinseg predict --model FILE`` need nothing else.
 
@@ -69,6 +69,7 @@ def export(
     Raises:
         ValueError: If an argument is wrong, the format cannot do what is asked, or there are no
             weights of that name.
+        TypeError: If ``model`` is a network in a wrapper, as of ``torch.compile``.
         ModuleNotFoundError: If a package that the format needs is not installed.
         ExportError: If the network cannot be written in the format, or a check fails.
         OSError: If the file cannot be written.
@@ -83,7 +84,10 @@ def export(
     written = _format(format)
     _check_options(format, written, size, half, with_preprocessing, result)
     _check_installed(format, written)
-    network = published(create_model(model, pretrained=True) if isinstance(model, str) else model)
+    if isinstance(model, str):
+        model = create_model(model, pretrained=True)
+    refuse_wrapped(model)
+    network = published(model)
     metadata = _metadata(network, written, size, half, result if with_preprocessing else "logits")
     path = Path(output or f"{metadata.record.name}{written.suffix}").expanduser()
     if path.suffix != written.suffix:
@@ -159,6 +163,11 @@ def _metadata(
             f"the network has {classes} classes; masks and probabilities of a lesion are those of "
             "networks with one output or two"
         )
+    if not 0 < record.threshold < 1:
+        raise ValueError(
+            f"the network's record has the threshold {record.threshold}; it must be above 0 and "
+            "below 1: set network.pretrained_cfg to a record with another one"
+        )
     if size is None:
         size = record.input_size[1:]
     fixed = None if isinstance(size, str) else (size, size) if isinstance(size, int) else size
@@ -225,8 +234,9 @@ def _sizes(metadata: ExportMetadata) -> tuple[tuple[int, int], ...]:
         return (height, width), (height // 2 + 75, width + 93)
     if metadata.size is not None:
         return ((height, width),)
-    # Odd multiples of what networks divide by, and a size that nothing divides.
-    return (height, width), (height // 2 + 33, width + 17)
+    # A size that nothing divides, the smallest one, and one of which a single side is short: of
+    # the deepest maps, exporters and runtimes may take one position for a special case.
+    return (height, width), (height // 2 + 33, width + 17), (MIN_SIDE, MIN_SIDE), (95, MIN_SIDE + 3)
 
 
 def _moved(folder: Path, path: Path) -> tuple[Path, ...]:

@@ -28,6 +28,8 @@ from skinseg.optimization.rules.pooling import pool_before_affine, pool_before_n
 _TORCHS_OWN = (pool_before_norm, join_depthwise, multiply_gates_apart)
 _DERIVING = [rule for rule in RULES if rule not in _TORCHS_OWN]
 
+MIN_SIDE = 32
+
 _RULES: tuple[Rule, ...] = (
     infer_batch_of_reshapes,
     bicubic_as_products,
@@ -96,3 +98,16 @@ class Source:
         """Return the module as an exported program."""
         with torch.no_grad():
             return torch.export.export(self.module, (self.example,), dynamic_shapes=(self.dynamic,))
+
+
+def take_small_images(program: torch.export.ExportedProgram) -> None:
+    """Let a program of any size take images down to the smallest side, in place.
+
+    While it traces, torch.export takes it for granted that no map is one position wide, and keeps
+    that as limits of the input's sides and as guards, though the operators that it writes do not
+    depend on it. That they do not is found out by running the file at the smallest size.
+    """
+    for side, limits in program.range_constraints.items():
+        if limits.lower > MIN_SIDE:
+            program.range_constraints[side] = type(limits)(MIN_SIDE, limits.upper)
+    getattr(program, "_guards_code", []).clear()

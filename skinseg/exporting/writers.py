@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from skinseg.exporting.graphs import Source
+from skinseg.exporting.graphs import Source, take_small_images
 from skinseg.exporting.onnx import halve_weights, onnx_model, write_onnx
 from skinseg.exporting.reductions import add_channels_by_product, halve_channels_for_maximum
 from skinseg.exporting.rules import spell_out_group_norms
@@ -85,6 +85,8 @@ def _write_torchscript(source: Source, path: Path, metadata: ExportMetadata) -> 
 
 def _write_pt2(source: Source, path: Path, metadata: ExportMetadata) -> int:
     program = source.program()
+    if metadata.size is None:
+        take_small_images(program)
     torch.export.save(program, os.fspath(path), extra_files=metadata.to_strings())
     return _calls(program.graph)
 

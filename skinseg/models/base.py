@@ -17,6 +17,7 @@ from skinseg.models.authors import AuthorsCode
 from skinseg.models.citation import Citation
 from skinseg.models.features import FeatureInfo
 from skinseg.models.grad_checkpointing import checkpointed
+from skinseg.models.new_head import replace_layers
 from skinseg.pretrained import PretrainedCfg
 from skinseg.registry import is_model, model_class
 
@@ -232,10 +233,11 @@ class SegmentationModel(nn.Module):
         """Replace the head by a new one with ``num_classes`` outputs, on the same device.
 
         With it goes all of :attr:`classifier`: heads of auxiliary outputs, or layers before the
-        head that have a channel for each class.
+        head that have a channel for each class. Blocks that were put before one of them stay.
 
         Raises:
-            ValueError: If ``num_classes`` is not a positive integer.
+            ValueError: If ``num_classes`` is not a positive integer, or a block was put in the
+                place of such a layer, or after it.
 
         Example:
             >>> import skinseg
@@ -246,9 +248,8 @@ class SegmentationModel(nn.Module):
         """
         config = {**self.config, "num_classes": num_classes}
         new = type(self)(**config).train(self.training).to(next(self.head.parameters()))
+        replace_layers(self, new, self.classifier)
         self.config["num_classes"] = num_classes
-        for name in self.classifier:
-            self.set_submodule(name, new.get_submodule(name))
 
     def save_pretrained(
         self, folder: str | os.PathLike[str], *, record: PretrainedCfg | None = None

@@ -8,6 +8,7 @@ from torch import nn
 
 from skinseg.formatting import counted
 from skinseg.models.base import SegmentationModel
+from skinseg.names import split_name
 from skinseg.registry import model_entrypoint, register_model
 
 # Members of an ensemble of one architecture, as of a cross-validation.
@@ -33,7 +34,9 @@ class Ensemble(SegmentationModel):
 
     Raises:
         ValueError: If ``members`` is not a positive integer or not the number of names, if there
-            are not as many ``model_args`` as names, or if an architecture is unknown.
+            are not as many ``model_args`` as names, or if an architecture is unknown, has a tag,
+            or is no network with a head and a first convolution to adapt, as a
+            :class:`SegmentationModel` is.
 
     Example:
         >>> network = Ensemble("egeunet", members=2).eval()
@@ -61,7 +64,7 @@ class Ensemble(SegmentationModel):
             "model_args": arguments if several else arguments[0],
         }
         super().__init__({**config, **channels})
-        built = [model_entrypoint(name)(**given, **channels) for name, given in plan]
+        built = [_member(name, {**given, **channels}) for name, given in plan]
         self.members = nn.ModuleList(built)
         self.first_conv = _names_of_all(built, "first_convs")
         heads = _names_of_all(built, "classifier")
@@ -99,6 +102,24 @@ class Ensemble(SegmentationModel):
         self.config["num_classes"] = num_classes
 
 
+def _member(name: str, arguments: Mapping[str, Any]) -> SegmentationModel:
+    """Build a member, with random weights as every network that is made by its architecture."""
+    architecture, tag = split_name(name)
+    if tag:
+        raise ValueError(
+            f"{name!r} is a name of weights, and members are made with random ones: name the "
+            f"architecture alone, {architecture!r}, or join trained networks with "
+            "skinseg.training.save_ensemble"
+        )
+    member = model_entrypoint(name)(**arguments)
+    if not isinstance(member, SegmentationModel):
+        raise ValueError(
+            f"{name!r} makes a {type(member).__name__}, and members of an ensemble must be of "
+            "skinseg.models.SegmentationModel; derive its class from that one"
+        )
+    return member
+
+
 def _plan(
     architecture: str | Sequence[str],
     members: int | None,
@@ -126,7 +147,7 @@ def _plan(
     return list(zip(names, arguments, strict=True))
 
 
-def _names_of_all(members: Sequence[nn.Module], attribute: str) -> tuple[str, ...]:
+def _names_of_all(members: Sequence[SegmentationModel], attribute: str) -> tuple[str, ...]:
     """Names of modules that each member has under an attribute, as names within the ensemble."""
     return tuple(
         f"members.{index}.{name}"

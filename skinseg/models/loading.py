@@ -11,6 +11,7 @@ from skinseg.checkpoint import StateDict, adapt_channels, fill, read_state_dict
 from skinseg.errors import CheckpointError
 from skinseg.libraries import arguments_to_build_again, input_channels, is_library_name
 from skinseg.models.base import SegmentationModel
+from skinseg.models.new_head import block_prefixes
 from skinseg.names import near_matches, split_name
 from skinseg.pretrained import PretrainedCfg, file_hash
 from skinseg.registry import model_class, model_entrypoint
@@ -150,6 +151,9 @@ def _adapt(model: SegmentationModel, state: StateDict) -> None:
         if first in state and state[first].shape[1] != model.in_chans:
             state[first] = adapt_channels(state[first], model.in_chans)
     heads = tuple(f"{name}." for name in model.classifier)
-    of_classes = [key for key in own if key.startswith(heads) and key in state]
+    blocks = block_prefixes(model)
+    of_classes = [
+        key for key in own if key.startswith(heads) and key in state and not key.startswith(blocks)
+    ]
     if any(own[key].shape[:1] != state[key].shape[:1] for key in of_classes):
         state.update({key: own[key] for key in of_classes})

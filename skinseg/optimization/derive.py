@@ -45,9 +45,10 @@ def derive(
         rules: What is rewritten, in order.
 
     Returns:
-        A graph of ATen operators on the CPU, in evaluation mode, for any batch.
+        A graph of ATen operators on the CPU, in evaluation mode and single precision, for any
+        batch.
     """
-    published = copy.deepcopy(model).cpu().eval()
+    published = copy.deepcopy(model).cpu().float().eval()
     use_forms(published)
     module = trace(published, size, in_chans)
     for rule in rules:

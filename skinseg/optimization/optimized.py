@@ -28,20 +28,23 @@ class OptimizedModel(nn.Module):
 
     It is derived for each size of images when the first of them comes, which takes some seconds,
     and kept for the last four sizes. Several threads may use it at once. Where it is copied or
-    pickled, the copy derives its forms again.
+    pickled, the copy derives its forms again. It computes in single precision, whatever the
+    network's is.
 
     Args:
         model: A network of this package.
         verify: Compare each derived form with the published one.
 
     Attributes:
-        published: The network itself, which still trains, saves and counts.
+        published: The network itself, which still trains, saves and counts; of a network that is
+            not in single precision, a copy that is.
         config, pretrained_cfg, in_chans, num_classes: Those of the network.
     """
 
     def __init__(self, model: SegmentationModel, *, verify: bool = True) -> None:
         super().__init__()
-        self.published = model
+        single = next(model.parameters()).dtype == torch.float32
+        self.published = model if single else copy.deepcopy(model).float()
         self.verify = verify
         self.config = model.config
         self.pretrained_cfg = model.pretrained_cfg
@@ -49,6 +52,7 @@ class OptimizedModel(nn.Module):
         self.num_classes = model.num_classes
         self.training = False
         self._forget()
+        self.register_load_state_dict_post_hook(_forget_forms)  # type: ignore[no-untyped-call]
         keep_freed_memory()
 
     def _forget(self) -> None:
@@ -81,7 +85,7 @@ class OptimizedModel(nn.Module):
         """Segment a batch (B, in_chans, H, W) as the published network does.
 
         Returns:
-            Logits (B, num_classes, H, W).
+            Logits (B, num_classes, H, W), float32.
 
         Raises:
             TypeError: If ``x`` is not a floating-point tensor.
@@ -90,7 +94,7 @@ class OptimizedModel(nn.Module):
                 one.
         """
         self.published.check_input(x)
-        return self.prepare(x.shape[-2:])(x)
+        return self.prepare(x.shape[-2:])(x.float())
 
     def prepare(self, size: Sequence[int]) -> Function:
         """Derive the form for images of ``size`` (height, width), unless it is there already."""
@@ -116,6 +120,11 @@ class OptimizedModel(nn.Module):
         return function
 
 
+def _forget_forms(model: OptimizedModel, _: Any) -> None:
+    """Drop forms that were derived from earlier weights; a function that can be pickled."""
+    model._forget()
+
+
 def check_equal(function: Function, model: SegmentationModel, size: tuple[int, int]) -> float:
     """Compare a fast form with the published one, on noise and on a synthetic lesion.
 
@@ -134,7 +143,7 @@ def check_equal(function: Function, model: SegmentationModel, size: tuple[int, i
     """
     device = next(model.parameters()).device
     exact = copy.deepcopy(model).double().eval()
-    published = model.eval() if not model.training else copy.deepcopy(model).eval()
+    published = copy.deepcopy(model).float().eval()
     x = _examples(model, size).to(device)
     with torch.no_grad():
         truth = exact(x.double())

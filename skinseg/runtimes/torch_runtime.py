@@ -21,8 +21,8 @@ class TorchRuntime:
 
     While the module runs, all its parts are in evaluation mode; afterwards each part is in the
     mode that it was in. It sees the weights that it has at the time of the call, so that it may be
-    trained between two calls, though not during one. In a process that was forked it runs on one
-    thread: those of torch are not there.
+    trained between two calls, though not during one. Batches come to it in its own precision. In a
+    process that was forked it runs on one thread: those of torch are not there.
 
     Args:
         network: Maps (B, C, h, w) to a tensor of logits.
@@ -71,7 +71,7 @@ class TorchRuntime:
             # would never end.
             torch.set_num_threads(1)
             self._process = os.getpid()
-        x = torch.from_numpy(batch).to(self._device)
+        x = torch.from_numpy(batch).to(self._device, _precision_of(self.network))
         # Not in inference mode: a tensor that the module keeps for later could not be trained on.
         with _evaluating(self.network), torch.no_grad():
             logits: Any = self.network(x)
@@ -87,6 +87,12 @@ class TorchRuntime:
 def _device_of(network: nn.Module) -> torch.device | None:
     tensors = itertools.chain(network.parameters(), network.buffers())
     return next((tensor.device for tensor in tensors), None)
+
+
+def _precision_of(network: nn.Module) -> torch.dtype:
+    """The type of numbers that a network computes with, by its first tensor of such a type."""
+    tensors = itertools.chain(network.parameters(), network.buffers())
+    return next((t.dtype for t in tensors if t.is_floating_point()), torch.float32)
 
 
 class _Modes:

@@ -2,13 +2,14 @@
 
 import dataclasses
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from skinseg import hub
-from skinseg.checkpoint import read_state_dict
+from skinseg.checkpoint import StateDict, read_state_dict
 from skinseg.libraries import is_library_name
+from skinseg.models.loading import network_of
 from skinseg.pretrained import PretrainedCfg
 
 # What members must agree in: an ensemble prepares an image once for all of them.
@@ -16,7 +17,7 @@ _SHARED = ("input_size", "normalization", "threshold")
 
 
 def save_ensemble(
-    members: Sequence[str | os.PathLike[str]],
+    members: Iterable[str | os.PathLike[str]],
     folder: str | os.PathLike[str],
     *,
     training_data: Mapping[str, Any] | None = None,
@@ -39,8 +40,10 @@ def save_ensemble(
         The record.
 
     Raises:
+        CheckpointError: If a member's weights are not those of its record.
         ValueError: If a folder holds no network or one that is not built by its registered name
             alone, or if images are prepared in different ways for them.
+        TypeError: If ``members`` is one folder.
         OSError: If the folder cannot be written to.
 
     Example:
@@ -52,9 +55,42 @@ def save_ensemble(
         ...     len(skinseg.create_model(f"local-dir:{place}/both").members)
         2
     """
+    if isinstance(members, (str, os.PathLike)):
+        raise TypeError(
+            f"members must be several folders, not one, {os.fspath(members)!r}; give them as a list"
+        )
+    members = list(members)
     if not members:
         raise ValueError("an ensemble needs one member or more")
     records = [hub.read_local_dir(member) for member in members]
+    _refuse_unlike(members, records)
+    arguments = _arguments(records)
+    first = records[0]
+    state = {
+        f"members.{index}.{name}": weight
+        for index, record in enumerate(records)
+        for name, weight in _weights(record).items()
+    }
+    ensemble = PretrainedCfg(
+        architecture="ensemble",
+        model_args=arguments,
+        num_params=sum(record.num_params or 0 for record in records) or None,
+        input_size=first.input_size,
+        normalization=first.normalization,
+        threshold=first.threshold,
+        training_data=dict(training_data or {}),
+        metrics=[dict(metric) for metric in metrics],
+    )
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    hub.write_local_dir(folder, ensemble, state)
+    return dataclasses.replace(ensemble, file=str(folder / hub.WEIGHTS_NAME))
+
+
+def _refuse_unlike(
+    members: Sequence[str | os.PathLike[str]], records: Sequence[PretrainedCfg]
+) -> None:
+    """Raise a ValueError if images are prepared differently, or a name alone builds no member."""
     first = records[0]
     for member, record in zip(members, records, strict=True):
         for name in _SHARED:
@@ -69,25 +105,14 @@ def save_ensemble(
                 f"{' with blocks put in' if record.surgery else ''}; members of an ensemble are "
                 "this package's networks as they are"
             )
-    state = {
-        f"members.{index}.{name}": weight
-        for index, record in enumerate(records)
-        for name, weight in read_state_dict(str(record.file)).items()
-    }
-    ensemble = PretrainedCfg(
-        architecture="ensemble",
-        model_args=_arguments(records),
-        num_params=sum(record.num_params or 0 for record in records) or None,
-        input_size=first.input_size,
-        normalization=first.normalization,
-        threshold=first.threshold,
-        training_data=dict(training_data or {}),
-        metrics=[dict(metric) for metric in metrics],
-    )
-    folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
-    hub.write_local_dir(folder, ensemble, state)
-    return dataclasses.replace(ensemble, file=str(folder / hub.WEIGHTS_NAME))
+
+
+def _weights(record: PretrainedCfg) -> StateDict:
+    """The weights of a member, in the precision of its file."""
+    # Loaded as create_model would, since the ensemble's new hash vouches for what is in it.
+    loaded = network_of(record, {}).state_dict()
+    stored = read_state_dict(str(record.file))
+    return {name: stored.get(name, weight) for name, weight in loaded.items()}
 
 
 def _arguments(records: Sequence[PretrainedCfg]) -> dict[str, Any]:

@@ -7,14 +7,17 @@ from torch import nn
 
 from skinseg.blocks.ecdf import ECDF
 from skinseg.blocks.gab import GroupAggregationBridge
+from skinseg.blocks.ghpa import AxisWeights
 from skinseg.blocks.instance_norm import InstanceNorm2d
 from skinseg.blocks.layer_norm import LayerNorm2d
+from skinseg.optimization.forms.axis_weights import AxisWeightsAsPlane
 from skinseg.optimization.forms.ecdf import InterleavedECDF
 from skinseg.optimization.forms.gab import MergedGroupAggregationBridge
 from skinseg.optimization.forms.instance_norm import CenteredInstanceNorm
 from skinseg.optimization.forms.layer_norm import ConvolutionalLayerNorm
 
 FORMS: dict[type[nn.Module], Callable[[Any], nn.Module]] = {
+    AxisWeights: AxisWeightsAsPlane,
     ECDF: InterleavedECDF,
     InstanceNorm2d: CenteredInstanceNorm,
     GroupAggregationBridge: MergedGroupAggregationBridge,
