@@ -161,10 +161,9 @@ def _caution(recipe: dict[str, Any]) -> str:
     decided = decided_by_validation(recipe)
     part = "which did not choose the epoch: the last one was kept. New images will show lower ones"
     if decided is not None:
-        kind = "test" if recipe["select_on_test"] else "validation"
+        images = "test images" if recipe["select_on_test"] else "validation images"
         part = (
-            f"and <b>the {kind} images {decided}</b>: new images will show lower ones, and lower "
-            "still"
+            f"and <b>the {images} {decided}</b>: new images will show lower ones, and lower still"
         )
     return (
         f'<p class="warning">These are scores of the validation images at their own size, {part} '
