@@ -425,6 +425,15 @@ def test_a_mask_belongs_to_the_image_that_it_was_made_of_last(images, tmp_path):
     predict(tmp_path / "link" / "x.png", "-o", out)  # It is the same image.
 
 
+def test_images_that_moved_to_a_url_are_no_others(images, tmp_path, memory):
+    predict(images / "1.png", "-o", tmp_path / "out")
+    memory.pipe_file("/photos/1.png", (images / "1.png").read_bytes())
+    said = predict("memory://photos/1.png", "-o", tmp_path / "out", status=2)
+    assert "'memory://photos/1.png' would replace it" in " ".join(said.split())
+    (images / "1.png").unlink()
+    predict("memory://photos/1.png", "-o", tmp_path / "out")
+
+
 def test_the_latest_of_several_notes_counts(tmp_path):
     file = tmp_path / "x.png"
     for number in range(8):

@@ -260,10 +260,11 @@ def _key(file: Location) -> str:
 
 def _is_another(owner: str, file: Location) -> bool:
     """Whether an image is there that is not the file by another name, as over a symbolic link."""
-    if is_url(owner) or is_url(file):
-        return True
-    with contextlib.suppress(OSError):
-        return not os.path.samefile(owner, file)
+    if is_url(owner):
+        return True  # To ask whether it is there would take a while.
+    if not is_url(file):
+        with contextlib.suppress(OSError):
+            return not os.path.samefile(owner, file)
     return exists(owner)
 
 
