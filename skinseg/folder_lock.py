@@ -1,18 +1,24 @@
 """One process at a time writes into a folder."""
 
+import errno
 import os
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from filelock import FileLock, Timeout
 
+# What file systems of clusters say that were mounted without locks.
+_WITHOUT_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP)
+
 
 @contextmanager
 def folder_lock(folder: str | os.PathLike[str]) -> Iterator[None]:
     """Hold a folder, so that no other process does; the system lets go of it at our end.
 
-    Within one process several holders may be nested.
+    Within one process several holders may be nested. Where the file system has no locks, a
+    ``UserWarning`` says so, and nothing is held.
 
     Args:
         folder: Made if it does not exist.
@@ -40,11 +46,19 @@ def folder_lock(folder: str | os.PathLike[str]) -> Iterator[None]:
             f"another process writes into {folder} at this moment; wait for it, or choose another "
             "folder"
         ) from error
+    except (NotImplementedError, OSError) as error:
+        if isinstance(error, OSError) and error.errno not in _WITHOUT_LOCKS:
+            raise
+        warnings.warn(
+            f"the file system of {folder} has no locks; see to it that no other process writes "
+            "there",
+            stacklevel=3,
+        )
     try:
         yield
     finally:
         if held.lock_counter == 1:
-            # While it is held: afterwards it might be the next one's.
+            # While it is held: afterward it might be the next one's.
             with suppress(OSError):
                 Path(held.lock_file).unlink()
         held.release()
