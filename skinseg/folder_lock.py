@@ -7,8 +7,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from filelock import FileLock, Timeout
-
 # What file systems of clusters say that were mounted without locks.
 _WITHOUT_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP)
 
@@ -36,6 +34,9 @@ def folder_lock(folder: str | os.PathLike[str]) -> Iterator[None]:
         >>> os.listdir(place)
         []
     """
+    # Where networks only run, it is not installed.
+    from filelock import FileLock, Timeout
+
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     held = FileLock(folder / ".lock", timeout=0, is_singleton=True)

@@ -17,7 +17,7 @@ ROOT = Path(__file__).parents[1]
 GUIDE = ROOT / "docs" / "guides" / "export.md"
 
 # What a machine that only runs networks does not have.
-HIDDEN = ("torch", "scipy", "safetensors", "einops", "huggingface_hub")
+HIDDEN = ("torch", "scipy", "safetensors", "einops", "huggingface_hub", "filelock")
 
 
 def run(*command, cwd=None):

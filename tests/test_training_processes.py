@@ -76,7 +76,7 @@ def test_processes_begin_with_the_network_of_the_first(tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("ema_decay", ["0.5", "null"])
+@pytest.mark.parametrize("ema_decay", ["0.5", pytest.param("null", marks=pytest.mark.nightly)])
 def test_processes_with_batchnorm_agree_about_validation(tmp_path, ema_decay):
     # Otherwise each of them would decide by itself when to end early, and wait for the other.
     settings = ['network="cmunext_s"', f"ema_decay={ema_decay}", "early_stop=1"]

@@ -30,7 +30,8 @@ def main(folder: str, epochs: str, *settings: str) -> None:
         **changes,
     )
     log = train(network, train_set, val_set, folder, recipe, resume=True, progress=False)
-    print("validation:", json.dumps([entry["validation"] for entry in log]), flush=True)
+    # In one piece: what several processes print in pieces is mixed.
+    sys.stdout.write(f"validation: {json.dumps([entry['validation'] for entry in log])}\n")
 
 
 if __name__ == "__main__":
