@@ -28,6 +28,7 @@ from skinseg.training import (
 )
 from skinseg.training.batches import part_lengths, piece_lengths
 from skinseg.training.distributed import Distributed
+from skinseg.training.muon import orthogonalized
 from skinseg.training.step import MicroBatch, Step
 from skinseg.training.validate import Validation
 
@@ -128,6 +129,32 @@ def test_muon_evaluates_a_closure_once_and_returns_its_loss(make):
     assert make(by_hand.parameters()).step() is None
     for one, other in zip(with_closure.parameters(), by_hand.parameters(), strict=True):
         assert torch.equal(one, other)
+
+
+def test_muon_looks_ahead():
+    weight, start = nn.Parameter(torch.zeros(3, 5)), torch.zeros(3, 5)
+    optimizer = Muon([weight], lr=0.1, weight_decay=0.0, momentum=0.5)
+    first, second = torch.randn(2, 3, 5)
+    for gradient in (first, second):
+        start = weight.detach().clone()
+        weight.grad = gradient.clone()
+        optimizer.step()
+    # Nesterov's: the momentum of the next step, 0.5 * first + second, and once more the gradient.
+    ahead = second + 0.5 * (0.5 * first + second)
+    expected = start - 0.1 * 0.2 * 5**0.5 * orthogonalized(ahead[None])[0]
+    torch.testing.assert_close(weight.detach(), expected)
+
+
+def test_muon_takes_matrices_and_adamw_the_rest():
+    net = nn.Sequential(nn.Conv2d(4, 4, 3, groups=4), nn.Conv2d(4, 1, 1), nn.BatchNorm2d(1))
+    optimizer = MuonWithAdamW(net.parameters())
+    [muon], [adamw] = (part.param_groups for part in optimizer.parts)
+    assert muon["params"] == [net[0].weight]  # A depthwise kernel is a matrix, too.
+    assert len(adamw["params"]) == 5
+    optimizer.load_state_dict(optimizer.state_dict())
+    for group in optimizer.param_groups:
+        group["lr"] = 0.5
+    assert [part.param_groups[0]["lr"] for part in optimizer.parts] == [0.5, 0.5]
 
 
 @pytest.mark.parametrize(
