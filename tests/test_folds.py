@@ -200,6 +200,9 @@ def test_an_ensemble_is_saved_loaded_and_predicts(tmp_path):
     assert again(x[:, :1]).shape == (2, 2, 64, 48)
     both.reset_classifier(2)
     assert both(x).shape == (2, 2, 64, 48)
+    both.save_pretrained(tmp_path / "of_two_classes")
+    reloaded = skinseg.create_model(f"local-dir:{tmp_path / 'of_two_classes'}").eval()
+    torch.testing.assert_close(reloaded(x), both(x))
     with pytest.raises(TypeError, match="ensemble has no feature maps"):
         skinseg.create_model(f"local-dir:{tmp_path / 'both'}", features_only=True)
     assert "ensemble" not in skinseg.list_models()
@@ -221,6 +224,15 @@ def test_members_may_be_of_several_architectures(tmp_path):
     assert again(x[:, :1]).shape == (2, 2, 64, 48)
     both.reset_classifier(2)
     assert both(x).shape == (2, 2, 64, 48)
+
+
+def test_members_of_one_architecture_may_have_arguments_of_their_own(tmp_path):
+    widths = [(4, 4, 8, 8, 8, 8), (4, 4, 8, 8, 8, 16)]
+    for name, channels in zip("ab", widths, strict=True):
+        skinseg.create_model("basic_unet", channels=channels).save_pretrained(tmp_path / name)
+    save_ensemble([tmp_path / "a", tmp_path / "b"], tmp_path / "both")
+    both = skinseg.create_model(f"local-dir:{tmp_path / 'both'}")
+    assert [member.config["channels"][-1] for member in both.members] == [8, 16]
 
 
 def test_the_ensemble_that_ships_has_the_members_of_a_new_one():
@@ -246,6 +258,8 @@ def test_members_that_do_not_go_together_are_refused(tmp_path):
 
     refused(r"'.*b' has input_size \(3, 96, 96\), .*agree in it", input_size=[3, 96, 96])
     refused(r"'.*b' has threshold 0.4, '.*a' 0.5; members", threshold=0.4)
+    half = {"kind": "mean_std", "mean": [0.5] * 3, "std": [0.5] * 3}
+    refused("'.*b' has normalization .*mean_std", normalization=half)
     refused("basic_unet has another num_classes", model_args={"num_classes": 2})
     refused("'.*b' holds smp:Unet; members", architecture="smp:Unet")
 
