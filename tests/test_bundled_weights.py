@@ -1,7 +1,11 @@
 """The bundled weights score on real images what their records say."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
+import torch
+from safetensors.torch import load_file
 
 import skinseg
 from benchmarks.weights.validation_scores import measure
@@ -18,6 +22,22 @@ def test_synthetic_lesions_are_found(name):
     overlap = sum(np.sum(mask & truth) for mask, (_, truth) in zip(masks, samples, strict=True))
     union = sum(np.sum(mask | truth) for mask, (_, truth) in zip(masks, samples, strict=True))
     assert overlap / union > 0.6
+
+
+def test_the_guide_names_the_weights_that_float16_has_no_numbers_for():
+    largest = torch.finfo(torch.float16).max
+    beyond = {
+        name.partition(".")[0]
+        for name in NAMES
+        for key, value in load_file(skinseg.get_pretrained_cfg(name).file).items()
+        if key.endswith("running_var") and (value > largest).any()
+    }
+    guide = " ".join((Path(__file__).parents[1] / "docs/guides/speed.md").read_text().split())
+    named = guide.partition("the running variance of maps, those of ")[2].partition(" are beyond")[
+        0
+    ]
+    assert beyond == {"lbunet", "mobilenetv3", "ensemble"}
+    assert named == "`lbunet`, `mobilenetv3` and the ensemble"
 
 
 @pytest.mark.slow

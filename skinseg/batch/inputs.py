@@ -10,7 +10,7 @@ from pathlib import Path
 
 import skinseg
 from skinseg.csv_files import unguarded
-from skinseg.data.archives import exists, is_folder
+from skinseg.data.archives import exists, is_folder, is_hidden
 from skinseg.data.listing import look_into
 from skinseg.errors import MissingPackageError
 from skinseg.locations import (
@@ -157,21 +157,13 @@ def _listed_or_found(
         return []
     if url not in found and not glob.has_magic(url.partition("::")[0]):
         found = [file for file in found if skinseg.data.is_image_path(path_of(file))]
-    found = [file for file in found if not _hidden(file, url)]
+    if not is_hidden(path_of(url).as_posix()):
+        found = [file for file in found if not is_hidden(path_of(file).as_posix())]
     if is_url(leave_out) and url.rstrip("/") != leave_out.rstrip("/"):
         found = [file for file in found if not file.startswith(leave_out.rstrip("/") + "/")]
     if not found:
         inputs.missing[url] = f"{_nothing(url)} at '{url}', and no folder with images. Check it."
     return list(found)
-
-
-def _hidden(file: str, url: str) -> bool:
-    """Whether a file is hidden, as what macOS adds to archives is, and was not asked for."""
-    own, asked = (
-        any(part.startswith(".") or part == "__MACOSX" for part in path_of(place).parts)
-        for place in (file, url)
-    )
-    return own and not asked
 
 
 def _listed(place: Location, inputs: Inputs) -> list[Location]:

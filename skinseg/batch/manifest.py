@@ -141,9 +141,9 @@ class Manifest:
         """
         there: set[str] | None = None
         for file in files:
-            mask = mask_name(file)
-            owner = self._owners.get(printable(mask), _key(file))
-            if owner == _key(file) or not _is_another(owner, file):
+            mask, key = mask_name(file), _key(file)
+            owner = self._owners.get(printable(mask), key)
+            if owner == key or not _is_another(owner, file):
                 continue
             there = names_in(self._results) if there is None else there
             if mask in there:

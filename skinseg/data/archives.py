@@ -83,10 +83,11 @@ def read_member(archive: Path, name: str) -> bytes:
 def _names(archive: Path) -> list[str]:
     """Names of files; what macOS adds for itself, and other hidden files, are left out."""
     with _errors_as_os_errors(archive):
-        return [name for name in _opened(archive).members if not _is_hidden(name)]
+        return [name for name in _opened(archive).members if not is_hidden(name)]
 
 
-def _is_hidden(name: str) -> bool:
+def is_hidden(name: str) -> bool:
+    """Whether a path has a hidden part, or one that macOS adds to archives for itself."""
     parts = PurePosixPath(name).parts
     return any(part.startswith(".") or part == "__MACOSX" for part in parts)
 

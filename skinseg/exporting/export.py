@@ -13,13 +13,14 @@ from torch import nn
 
 from skinseg.errors import MissingPackageError
 from skinseg.exporting.checks import check_file, tolerance
-from skinseg.exporting.graphs import MIN_SIDE, Source, fast_graph, published
+from skinseg.exporting.graphs import Source, fast_graph, published
 from skinseg.exporting.preprocessing import Preprocessed
 from skinseg.exporting.report import ExportError, ExportReport
 from skinseg.exporting.wrapped import refuse_wrapped
 from skinseg.exporting.writers import FORMATS, Format
 from skinseg.factory import create_model
 from skinseg.hub.save import record_of
+from skinseg.models.base import MIN_SIZE
 from skinseg.names import near_matches
 from skinseg.optimization.forms import use_forms
 from skinseg.runtimes.base import FileRuntime
@@ -171,8 +172,8 @@ def _metadata(
     if size is None:
         size = record.input_size[1:]
     fixed = None if isinstance(size, str) else (size, size) if isinstance(size, int) else size
-    if fixed is not None and (len(fixed) != 2 or min(fixed) < MIN_SIDE):
-        raise ValueError(f"sides must be {MIN_SIDE} pixels or more, not {fixed}")
+    if fixed is not None and (len(fixed) != 2 or min(fixed) < MIN_SIZE):
+        raise ValueError(f"sides must be {MIN_SIZE} pixels or more, not {fixed}")
     return ExportMetadata(
         record=dataclasses.replace(record, file=None),
         weights_sha256=sha256,
@@ -236,7 +237,7 @@ def _sizes(metadata: ExportMetadata) -> tuple[tuple[int, int], ...]:
         return ((height, width),)
     # A size that nothing divides, the smallest one, and one of which a single side is short: of
     # the deepest maps, exporters and runtimes may take one position for a special case.
-    return (height, width), (height // 2 + 33, width + 17), (MIN_SIDE, MIN_SIDE), (95, MIN_SIDE + 3)
+    return (height, width), (height // 2 + 33, width + 17), (MIN_SIZE, MIN_SIZE), (95, MIN_SIZE + 3)
 
 
 def _moved(folder: Path, path: Path) -> tuple[Path, ...]:

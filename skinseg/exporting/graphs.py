@@ -14,6 +14,7 @@ from skinseg.exporting.rules import (
     infer_batch_of_reshapes,
     split_group_norms,
 )
+from skinseg.models.base import MIN_SIZE
 from skinseg.optimization.derive import RULES, Rule, derive
 from skinseg.optimization.rules.affine import fold_affine
 from skinseg.optimization.rules.constants import fold_constants
@@ -27,8 +28,6 @@ from skinseg.optimization.rules.pooling import pool_before_affine, pool_before_n
 # 1.4 times as long. And their maps have one layout.
 _TORCHS_OWN = (pool_before_norm, join_depthwise, multiply_gates_apart)
 _DERIVING = [rule for rule in RULES if rule not in _TORCHS_OWN]
-
-MIN_SIDE = 32
 
 _RULES: tuple[Rule, ...] = (
     infer_batch_of_reshapes,
@@ -108,6 +107,6 @@ def take_small_images(program: torch.export.ExportedProgram) -> None:
     depend on it. That they do not is found out by running the file at the smallest size.
     """
     for side, limits in program.range_constraints.items():
-        if limits.lower > MIN_SIDE:
-            program.range_constraints[side] = type(limits)(MIN_SIDE, limits.upper)
+        if limits.lower > MIN_SIZE:
+            program.range_constraints[side] = type(limits)(MIN_SIZE, limits.upper)
     getattr(program, "_guards_code", []).clear()

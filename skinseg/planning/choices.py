@@ -27,7 +27,7 @@ _LEAST_DIAMETER = 12
 _REFERENCE_IMAGES, _REFERENCE_STEPS = 1500, 14_100
 _LEAST_STEPS, _MOST_STEPS = 2000, 60_000
 # Trained weights know what a lesion is; they only get used to other images.
-_SHARE_OF_STEPS, _SHARE_OF_RATE = 0.25, 0.1
+_FRACTION_OF_STEPS, _FRACTION_OF_RATE = 0.25, 0.1
 _PRETRAINED_BELOW = 1000
 
 _VALIDATION_FRACTION, _MOST_VALIDATION, _LEAST_VALIDATION = 0.2, 500, 4
@@ -116,7 +116,7 @@ def epochs(images: int, batch: int, trained: bool) -> Choice:
     times the work.
     """
     budget = _REFERENCE_STEPS * math.sqrt(images / _REFERENCE_IMAGES) * min(1, 8 / batch)
-    budget = min(_MOST_STEPS, max(_LEAST_STEPS, budget)) * (_SHARE_OF_STEPS if trained else 1)
+    budget = min(_MOST_STEPS, max(_LEAST_STEPS, budget)) * (_FRACTION_OF_STEPS if trained else 1)
     steps = len(piece_lengths(images, batch))
     chosen = max(10, round(budget / steps))
     return Choice("epochs", str(chosen), f"{counted(chosen * steps, 'step')}, {steps} per epoch")
@@ -128,7 +128,7 @@ def learning_rate(recipe: Recipe, batch: int, trained: bool) -> Choice:
     rate = recipe.learning_rate * math.sqrt(fraction)
     causes = [f"batches of {batch}"] if fraction < 1 else []
     if trained:
-        rate *= _SHARE_OF_RATE
+        rate *= _FRACTION_OF_RATE
         causes.append("trained weights")
     reason = f"lower, for {' and '.join(causes)}" if causes else "that of the recipe"
     return Choice("learning rate", f"{float(f'{rate:.2g}'):g}", reason)

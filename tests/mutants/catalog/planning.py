@@ -70,7 +70,7 @@ MUTANTS = [
     Mutant(
         "epochs_of_trained_weights",
         "skinseg/planning/choices.py",
-        "(_SHARE_OF_STEPS if trained else 1)",
+        "(_FRACTION_OF_STEPS if trained else 1)",
         "1",
         "Trained weights are trained as long as random ones.",
         tests=("training_plan",),
@@ -78,7 +78,7 @@ MUTANTS = [
     Mutant(
         "learning_rate_of_trained_weights",
         "skinseg/planning/choices.py",
-        "rate *= _SHARE_OF_RATE",
+        "rate *= _FRACTION_OF_RATE",
         "pass",
         "Trained weights are trained with the learning rate of random ones.",
         tests=("training_plan",),
