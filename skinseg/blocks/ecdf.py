@@ -6,6 +6,7 @@ from torch import nn
 
 from skinseg.blocks.channels import output_channels
 from skinseg.blocks.conv_unit import ConvUnit
+from skinseg.blocks.memory_layout import add_gates, mean
 from skinseg.blocks.spatial_gate import SpatialGate
 
 
@@ -29,7 +30,7 @@ class EfficientChannelGate(nn.Module):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Weigh the channels of ``x`` (B, C, H, W)."""
-        means = rearrange(x.mean((2, 3)), "b c -> b 1 c")
+        means = rearrange(mean(x, (2, 3), training=self.training), "b c 1 1 -> b 1 c")
         logits: torch.Tensor = self.conv(means)
         return rearrange(logits, "b 1 c -> b c 1 1").sigmoid()
 
@@ -56,8 +57,8 @@ class ParallelChannelSpatialAttention(nn.Module):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Attend to the channels and positions of ``x`` (B, C, H, W)."""
         # Methods: both attentions see the same x, and learned scalars weigh them.
-        gate: torch.Tensor = self.alpha * self.channel_gate(x) + self.beta * self.spatial_gate(x)
-        return x * gate
+        gates = self.alpha * self.channel_gate(x), self.beta * self.spatial_gate(x)
+        return x * add_gates(*gates, x)
 
 
 class ECDF(nn.Module):

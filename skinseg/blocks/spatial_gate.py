@@ -1,6 +1,8 @@
 import torch
 from torch import nn
 
+from skinseg.blocks.memory_layout import mean
+
 
 class SpatialGate(nn.Module):
     """One weight in (0, 1) per position, from the channels' mean and maximum.
@@ -30,6 +32,7 @@ class SpatialGate(nn.Module):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Weigh the positions of ``x`` (B, C, H, W)."""
-        pooled = torch.cat([x.mean(1, keepdim=True), x.amax(1, keepdim=True)], dim=1)
+        means = mean(x, (1,), training=self.training)
+        pooled = torch.cat([means, x.amax(1, keepdim=True)], dim=1)
         logits: torch.Tensor = self.conv(pooled)
         return logits.sigmoid()
