@@ -183,7 +183,7 @@ def _runs() -> dict[str, Run]:
             augmentation=MANY_SIZES,
         )
         runs[f"official-{network}-long"] = Run(network, "official", "shipped", long)
-    for network in ("malunet", "basic_unet", "unext_s", "mkunet_t"):
+    for network in ("malunet", "basic_unet", "unext_s", "mkunet_t", "ucmnet", "cmunext_s"):
         # It learned faster than AdamW in the trials, and reached a higher pooled IoU.
         changes = {"epochs": 100, "optimizer": "muon"}
         muon = dataclasses.replace(runs[f"official-{network}-long"].recipe, **changes)
