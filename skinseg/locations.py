@@ -168,10 +168,18 @@ def files_at(url: str, *, recursive: bool) -> list[str]:
             return [url]
         else:
             found = system.find(path, maxdepth=None if recursive else 1)
+    names = (name.partition("://")[2] or name for name in found)
+    return sorted(f"{_place(protocol, head, path, name)}{separator}{archive}" for name in names)
+
+
+def _place(protocol: str, head: str, path: str, name: str) -> str:
+    """The URL of what a file system calls ``name``, which calls the place of ``head`` ``path``."""
+    shown, asked = head.rstrip("/"), path.rstrip("/")
+    if shown != f"{protocol}:" and shown.endswith(asked):
+        # The host, which a name lacks, stands before it, as in sftp://host/photos.
+        return shown.removesuffix(asked) + name
     # On disk the slash is the root; elsewhere a name begins with a bucket, or in an archive.
-    before = "" if protocol in ("file", "local") else "/"
-    names = (name.partition("://")[2] or name.lstrip(before) for name in found)
-    return sorted(f"{protocol}://{name}{separator}{archive}" for name in names)
+    return f"{protocol}://{name if protocol in ('file', 'local') else name.lstrip('/')}"
 
 
 def _file(about: dict[str, Any]) -> bool:

@@ -14,6 +14,7 @@ from pathlib import Path
 import fsspec
 import numpy as np
 import pytest
+from fsspec.utils import infer_storage_options
 from hypothesis import given
 from hypothesis import strategies as st
 from typer.testing import CliRunner
@@ -223,6 +224,25 @@ def test_urls_of_a_bucket_have_no_root():
     fsspec.register_implementation("buckets", Buckets, clobber=True)
     for url in ("buckets://bucket", "buckets://bucket/*.png"):
         assert files_at(url, recursive=False) == ["buckets://bucket/x.png"]
+
+
+def test_urls_keep_their_host():
+    """As sftp and smb have one, which is no part of the file system's own names."""
+
+    class Remote(fsspec.AbstractFileSystem):
+        protocol = "remote"
+
+        @classmethod
+        def _strip_protocol(cls, path):
+            return infer_storage_options(path)["path"].rstrip("/") or "/"
+
+        def ls(self, path, detail=True, **kwargs):
+            return [{"name": f"{path.rstrip('/')}/x.png", "size": 1, "type": "file"}]
+
+    fsspec.register_implementation("remote", Remote, clobber=True)
+    for folder in ("remote://host/photos", "remote://someone@host:22/photos", "remote://host"):
+        for url in (folder, f"{folder}/", f"{folder}/*.png"):
+            assert files_at(url, recursive=False) == [f"{folder}/x.png"], url
 
 
 def test_images_of_an_archive_by_url(images, tmp_path):
