@@ -70,7 +70,7 @@ def read_state_dict(path: str | os.PathLike[str]) -> StateDict:
     Raises:
         CheckpointError: If the file is missing, broken, holds pickled code, or no weights.
     """
-    path = Path(path)
+    path = Path(path).expanduser()
     if not path.is_file():
         raise CheckpointError(f"{path}: there is no such file")
     loaded = _read_safetensors(path) if path.suffix == ".safetensors" else _read_pickle(path)
@@ -85,8 +85,9 @@ def _weights_in(loaded: Any) -> Any:
     if _is_of_trainer(step):
         average = step.get("average")
         return average["module"] if average else step["model_state_dict"]
-    kept = (loaded[wrapper] for wrapper in _WRAPPERS if isinstance(loaded.get(wrapper), Mapping))
-    return next(kept, loaded)
+    inner = (loaded.get(wrapper) for wrapper in _WRAPPERS)
+    # Loops that keep no average may write an empty one.
+    return next((state for state in inner if isinstance(state, Mapping) and state), loaded)
 
 
 def _is_of_trainer(step: Any) -> TypeGuard[Mapping[str, Any]]:

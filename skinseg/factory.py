@@ -13,6 +13,7 @@ from skinseg.models.features import FeaturePyramid
 from skinseg.models.loading import build_network, load_pretrained, network_of, remember
 from skinseg.names import near_matches, split_name
 from skinseg.pretrained import PretrainedCfg, get_pretrained_cfg
+from skinseg.record_fields import check_fields
 from skinseg.registry import is_model
 
 # Before the name of a folder or a repository of weights.
@@ -183,6 +184,8 @@ def _overlay(cfg: PretrainedCfg | None, name: str, overlay: Mapping[str, Any]) -
             raise TypeError(
                 f"pretrained_cfg_overlay has no field {key!r}; {near_matches(key, known)}"
             )
+    overlay = {k: os.fspath(v) if isinstance(v, os.PathLike) else v for k, v in overlay.items()}
+    check_fields(overlay, "pretrained_cfg_overlay")
     # The record's hash is that of the record's file, not of the one that replaces it.
     unhashed = {"sha256": None} if "file" in overlay else {}
     return dataclasses.replace(cfg, **{**unhashed, **overlay})

@@ -2,6 +2,7 @@
 
 import importlib
 import importlib.util
+import inspect
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +18,8 @@ _WEIGHTS: dict[str, dict[str, Any]] = {
     "smp": {"encoder_weights": None},
     "timm": {"pretrained": False},
 }
+# What smp calls what timm and this package call otherwise.
+_SMP_NAMES = {"num_classes": "classes in smp", "in_chans": "in_channels in smp"}
 # They name files or repositories.
 _REFUSED = {"checkpoint_path", "pretrained_cfg", "pretrained_cfg_overlay", "cache_dir"}
 
@@ -45,7 +48,7 @@ def build_library_network(name: str, arguments: Mapping[str, Any]) -> "nn.Module
 
     Raises:
         ValueError: If the library is not installed, or has no such network.
-        TypeError: If an argument names weights in a file or a repository.
+        TypeError: If an argument names weights in a file or a repository, or is not one of smp's.
     """
     library, _, arch = name.partition(":")
     package = _package(library, name)
@@ -59,6 +62,8 @@ def build_library_network(name: str, arguments: Mapping[str, Any]) -> "nn.Module
     known = _names(package, library)
     if arch not in known:
         raise ValueError(f"{library} has no network {arch!r}; {near_matches(arch, known, '')}")
+    if library == "smp":
+        _refuse_what_smp_ignores(name, package.MODEL_ARCHITECTURES_MAPPING[arch], arguments)
     network: nn.Module = package.create_model(arch, **{**_WEIGHTS[library], **arguments})
     return network
 
@@ -90,6 +95,20 @@ def input_channels(arguments: Mapping[str, Any]) -> int:
     """Return the channels of the input that the arguments of a library's network say."""
     channels: int = arguments.get("in_channels", arguments.get("in_chans", 3))
     return channels
+
+
+def _refuse_what_smp_ignores(
+    name: str, kind: "type[nn.Module]", arguments: Mapping[str, Any]
+) -> None:
+    """Raise a TypeError if smp would drop an argument without a word."""
+    # What smp does not know is for the encoder, and only encoders of timm take any.
+    if str(arguments.get("encoder_name", "")).startswith("tu-"):
+        return
+    known = set(inspect.signature(kind).parameters)
+    for key in arguments:
+        if key not in known:
+            hint = f"it is {_SMP_NAMES[key]}" if key in _SMP_NAMES else near_matches(key, known)
+            raise TypeError(f"{name} takes no argument {key!r}; {hint}")
 
 
 def _package(library: str, name: str) -> Any:

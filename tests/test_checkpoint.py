@@ -190,6 +190,17 @@ def test_averages_come_before_what_they_are_of(tmp_path, network, wrapper):
     )
 
 
+def test_an_average_that_was_not_kept(tmp_path, network):
+    state = {"state_dict_ema": {}, "state_dict": network.state_dict()}
+    assert loads(network, state, tmp_path / "timm.pth")
+
+
+def test_a_file_in_the_home_folder(tmp_path, network, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    torch.save(network.state_dict(), tmp_path / "net.pth")
+    assert read_state_dict("~/net.pth").keys() == network.state_dict().keys()
+
+
 def test_torchs_average_of_a_model(tmp_path, network):
     average = torch.optim.swa_utils.AveragedModel(network)
     assert loads(network, average.state_dict(), tmp_path / "average.pth")

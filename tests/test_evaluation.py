@@ -110,6 +110,11 @@ def counted(predictor: Predictor, dataset: SegmentationDataset) -> ConfusionCoun
 # --- the scores ----------------------------------------------------------------------------------
 
 
+def test_a_network_is_no_predictor(folder):
+    with pytest.raises(TypeError, match=r"skinseg.Predictor, not Darkness; .* Predictor\(network"):
+        evaluate(Darkness(), FolderDataset(folder))
+
+
 def test_own_size_scores_the_predictors_masks(report, folder, predictor):
     expected = counted(predictor, FolderDataset(folder)).scores()
     assert 0.3 < expected.pooled_iou < 0.99

@@ -115,3 +115,26 @@ def test_misuse():
         counts.update(torch.zeros(1, 4).bool(), torch.zeros(1, 5).bool())
     with pytest.raises(TypeError, match="must be bool"):
         counts.update(torch.zeros(1, 4), torch.zeros(1, 4).bool())
+    for shape in [(64, 64), (3, 2, 8, 8), (1, 1, 1, 8, 8)]:
+        masks = torch.zeros(shape).bool()
+        with pytest.raises(ValueError, match=r"masks must be \(B, 1, H, W\) or \(B, H, W\)"):
+            counts.update(masks, masks)
+
+
+def test_a_batch_without_images_scores_nothing():
+    counts, nothing = ConfusionCounts(), torch.zeros(0, 1, 8, 8).bool()
+    counts.update(nothing, nothing)
+    with pytest.raises(ValueError, match="no image has been scored"):
+        counts.scores()
+    some = torch.ones(1, 1, 8, 8).bool()
+    counts.update(some, some)
+    assert counts.scores().images == 1
+
+
+def test_only_processes_beside_others_may_have_no_image():
+    nothing = torch.zeros(0, 1, 8, 8)
+    with pytest.raises(ValueError, match="no image"):
+        segmentation_loss(nothing, nothing)
+    others = torch.tensor([[1.0, 2.0, 3.0, 4.0, 64.0]])
+    found = segmentation_loss(nothing, nothing, across=lambda sums: sums + others)
+    assert found.item() == pytest.approx(1 / 64 + 2)

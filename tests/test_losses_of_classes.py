@@ -5,7 +5,14 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from skinseg.losses import boundary_loss, dice_loss, focal_loss, iou_loss, tversky_loss
+from skinseg.losses import (
+    boundary_loss,
+    dice_loss,
+    focal_loss,
+    iou_loss,
+    segmentation_loss,
+    tversky_loss,
+)
 
 ALL = [dice_loss, iou_loss, tversky_loss, focal_loss, boundary_loss]
 
@@ -158,6 +165,50 @@ def test_masks_without_an_edge_add_nothing():
 def test_targets_that_do_not_fit(loss, target, says):
     with pytest.raises(ValueError, match=says):
         loss(torch.zeros(2, 3, 4, 4), target)
+
+
+@pytest.mark.parametrize("loss", [*ALL, segmentation_loss])
+@pytest.mark.parametrize(
+    ("target", "says"),
+    [
+        (torch.full((2, 1, 4, 4), 255.0), "numbers from 255 to 255.*divide .* by 255"),
+        (torch.full((2, 1, 4, 4), -1.0), "numbers from -1 to -1"),
+        (torch.full((2, 1, 4, 4), torch.nan), "numbers from nan"),
+        (torch.full((2, 1, 4, 4), 255, dtype=torch.uint8), "torch.uint8"),
+    ],
+)
+def test_masks_of_other_numbers_than_0_to_1(loss, target, says):
+    with pytest.raises(ValueError, match=says):
+        loss(torch.zeros(2, 1, 4, 4), target)
+
+
+@pytest.mark.parametrize("loss", [*ALL, segmentation_loss])
+def test_bool_masks_and_rounding_are_taken(loss):
+    logits, target = torch.randn(2, 1, 4, 4), torch.rand(2, 1, 4, 4) > 0.5
+    assert loss(logits, target) == loss(logits, target.float())
+    assert loss(logits, target * (1 + 1e-6)).isfinite()
+
+
+@pytest.mark.parametrize("loss", [*ALL, segmentation_loss])
+def test_a_batch_without_images(loss):
+    with pytest.raises(ValueError, match="the batch has no image"):
+        loss(torch.zeros(0, 1, 4, 4), torch.zeros(0, 1, 4, 4))
+
+
+def test_every_mask_that_may_overlap_others_has_an_edge():
+    target = torch.zeros(1, 2, 16, 16)
+    target[..., 4:12, 4:12] = 1
+    right = 9 * (2 * target - 1)
+    wrong = right.clone()
+    wrong[:, 0] *= -1
+    assert boundary_loss(wrong, target) > boundary_loss(right, target)
+
+
+def test_weights_of_classes_as_a_tensor():
+    logits, target = example()
+    weights = [0.2, 0.3, 0.5]
+    expected = focal_loss(logits, target, alpha=weights)
+    assert focal_loss(logits, target, alpha=torch.tensor(weights)).item() == pytest.approx(expected)
 
 
 def test_weights_that_do_not_fit():

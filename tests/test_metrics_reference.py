@@ -87,6 +87,18 @@ def test_pooled_overlap_is_scikit_learns_over_all_pixels():
     assert scores == pytest.approx(sklearn_scores(*every), abs=1e-12)
 
 
+def test_fractions_of_all_pixels_score_as_counts_do():
+    counts = np.array([[250, 50, 50, 650], [0, 0, 0, 9], [0, 3, 0, 6]])
+    scores = overlap_scores(counts)
+    for name, found in overlap_scores(counts / counts.sum(1, keepdims=True)).items():
+        np.testing.assert_allclose(found, scores[name], err_msg=name)
+
+
+def test_counts_below_0():
+    with pytest.raises(ValueError, match="counts must be 0 or more, and one is -1"):
+        overlap_scores(np.array([-1, 2, 3, 4]))
+
+
 def test_batches_and_images_count_alike():
     collected = ConfusionCounts()
     for predicted, truth in PAIRS:

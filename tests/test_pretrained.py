@@ -59,6 +59,9 @@ def test_overlay_names_a_file(weights, monkeypatch):
     assert same(loaded, network)
     with pytest.raises(TypeError, match="no field 'path'"):
         skinseg.create_model("basic_unet", True, pretrained_cfg_overlay={"path": "x"})
+    for wrong in ({"threshold": "x"}, {"input_size": 192}):
+        with pytest.raises(ValueError, match=f"pretrained_cfg_overlay: '{next(iter(wrong))}' must"):
+            skinseg.create_model("basic_unet", True, pretrained_cfg_overlay=wrong)
 
 
 def test_other_classes_get_a_new_head_and_keep_the_rest(weights):

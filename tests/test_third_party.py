@@ -266,6 +266,9 @@ def test_timm_features_with_blocks_travel(timm, tmp_path):
         ("timm:resnet18", {"pretrained_cfg": {"url": "x"}}, TypeError, "load weights afterwards"),
         ("smp:unet", {"pretrained": True}, TypeError, "encoder_weights= names its weights"),
         ("smp:unet", {"pretrained_cfg_overlay": {"tag": ""}}, TypeError, "no record of weights"),
+        ("smp:unet", {"num_classes": 2}, TypeError, "'num_classes'; it is classes in smp"),
+        ("smp:unet", {"in_chans": 1}, TypeError, "'in_chans'; it is in_channels in smp"),
+        ("smp:unet", {"clases": 2}, TypeError, "'clases'; did you mean classes"),
     ],
 )
 def test_names_of_other_libraries_are_names(smp, timm, name, arguments, error, says):

@@ -1,6 +1,7 @@
 """Attention blocks, each alone in its file and usable in any network on NCHW feature maps."""
 
-from collections.abc import Sequence
+import inspect
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from torch import nn
@@ -87,7 +88,25 @@ def create_block(
         raise ValueError(f"there is no block {name!r}; {hint}")
     if out_chans is not None:
         kwargs["out_chans"] = out_chans
+    refuse_unknown_options(block, kwargs)
     return block(in_chans, **kwargs)
+
+
+def refuse_unknown_options(block: type[nn.Module], options: Iterable[str]) -> None:
+    """Raise a TypeError that names an option which a block does not take, and what it may mean.
+
+    Example:
+        >>> refuse_unknown_options(ECDF, ["compresion"])
+        Traceback (most recent call last):
+        TypeError: ECDF takes no option compresion; did you mean compression?
+    """
+    known = inspect.signature(block).parameters
+    if any(parameter.kind is parameter.VAR_KEYWORD for parameter in known.values()):
+        return
+    for name in options:
+        if name not in known:
+            hint = near_matches(name, [option for option in known if option != "in_chans"])
+            raise TypeError(f"{block.__name__} takes no option {name}; {hint}")
 
 
 __all__ = [

@@ -58,6 +58,7 @@ def evaluate(
 
     Raises:
         ValueError: If an argument is out of range, or the data set is empty.
+        TypeError: If ``predictor`` is a network.
         DatasetError: If an image has no mask, or one of another size.
         ImageError: If a file cannot be read: no score is given for a part of the images.
 
@@ -69,7 +70,7 @@ def evaluate(
         >>> report.images, list(report.summaries), len(report.cases["own"])
         (2, ['own', 'model'], 2)
     """
-    _check(dataset, sizes, tolerance, bootstrap)
+    _check(predictor, dataset, sizes, tolerance, bootstrap)
     if predictor.tile is not None and "model" in sizes:
         raise ValueError("a predictor with tile scores images at their own size: sizes=('own',)")
     cases: dict[str, list[Case]] = {size: [] for size in sizes}
@@ -208,11 +209,17 @@ def _resized(sample: Sample, size: tuple[int, int]) -> tuple[np.ndarray, np.ndar
 
 
 def _check(
+    predictor: object,
     dataset: SegmentationDataset,
     sizes: Sequence[str],
     tolerance: float | None,
     bootstrap: int,
 ) -> None:
+    if not isinstance(predictor, Predictor):
+        raise TypeError(
+            f"predictor must be a skinseg.Predictor, not {type(predictor).__name__}; of a network "
+            "give Predictor(network)"
+        )
     if not sizes or set(sizes) - set(SIZES) or len(set(sizes)) < len(sizes):
         raise ValueError(f"sizes must be 'own', 'model' or both, not {sizes!r}")
     if tolerance is not None and not tolerance >= 0:

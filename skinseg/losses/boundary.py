@@ -7,7 +7,7 @@ from skinseg.losses.targets import probabilities_and_masks
 
 
 def boundary_loss(
-    logits: torch.Tensor, target: torch.Tensor, *, include_background: bool = False
+    logits: torch.Tensor, target: torch.Tensor, *, include_background: bool = True
 ) -> torch.Tensor:
     """The mean over pixels of probability times signed distance to the true mask's edge.
 
@@ -21,8 +21,8 @@ def boundary_loss(
 
     Args:
         logits: (B, C, H, W).
-        target: (B, C, H, W), 0..1, floating point, where the edge is at 0.5; or (B, H, W), indices
-            of classes, int64.
+        target: (B, C, H, W), bool, or floating point in 0..1, where the edge is at 0.5; or
+            (B, H, W), indices of classes, int64.
         include_background: Whether class 0 of several counts; its edge is that of all others.
 
     Returns:

@@ -13,7 +13,7 @@ def focal_loss(
     target: torch.Tensor,
     *,
     gamma: float = 2.0,
-    alpha: float | Sequence[float] | None = None,
+    alpha: float | Sequence[float] | torch.Tensor | None = None,
 ) -> torch.Tensor:
     """Cross entropy times (1 - p)^gamma, p the probability of what is true; a mean over pixels.
 
@@ -22,10 +22,11 @@ def focal_loss(
 
     Args:
         logits: (B, C, H, W).
-        target: (B, C, H, W), 0..1, floating point; or (B, H, W), indices of classes, int64.
+        target: (B, C, H, W), bool, or floating point in 0..1; or (B, H, W), indices of classes,
+            int64.
         gamma: The higher, the less a pixel counts that is right already; 0 or more.
-        alpha: With a floating-point target, weight of pixels of the class, 0..1, where all others
-            weigh ``1 - alpha``; with indices, one weight for each class. None for no weights.
+        alpha: With masks, weight of pixels of the class, 0..1, where all others weigh
+            ``1 - alpha``; with indices, one weight for each class. None for no weights.
 
     Returns:
         A scalar, 0 or more.
@@ -45,8 +46,10 @@ def focal_loss(
     check_target(logits, target)
     if gamma < 0:
         raise ValueError(f"gamma must be 0 or more, not {gamma}")
+    if isinstance(alpha, torch.Tensor):
+        alpha = alpha.tolist()
     logits = at_least_float32(logits)
-    if target.is_floating_point():
+    if target.ndim == 4:
         target = at_least_float32(target)
         entropy = F.binary_cross_entropy_with_logits(logits, target, reduction="none")
         probability = logits.sigmoid()
@@ -67,7 +70,7 @@ def _two_weights(
     if alpha is None:
         return 1.0
     if isinstance(alpha, Sequence) or not 0 <= alpha <= 1:
-        raise ValueError(f"alpha must be a number in 0..1 for a floating-point target, not {alpha}")
+        raise ValueError(f"alpha must be a number in 0..1 for a target of masks, not {alpha}")
     return alpha * target + (1 - alpha) * (1 - target)
 
 

@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import torch
 
+from skinseg.losses.coefficients import one_minus_dice, one_minus_iou
 from skinseg.losses.targets import probabilities_and_masks
 
 Sums = tuple[torch.Tensor, torch.Tensor, torch.Tensor]
@@ -23,7 +24,8 @@ def dice_loss(
 
     Args:
         logits: (B, C, H, W).
-        target: (B, C, H, W), 0..1, floating point; or (B, H, W), indices of classes, int64.
+        target: (B, C, H, W), bool, or floating point in 0..1; or (B, H, W), indices of classes,
+            int64.
         smooth: Added to numerator and denominator; it makes two empty masks agree.
         per_image: Whether each image has a coefficient of its own, as in the papers, or the batch
             has one, in which large lesions count for more, as they do in pooled scores.
@@ -44,8 +46,8 @@ def dice_loss(
         True
     """
 
-    def dice(true: torch.Tensor, false: torch.Tensor, missed: torch.Tensor) -> torch.Tensor:
-        return 1 - (2 * true + smooth) / (2 * true + false + missed + smooth)
+    def dice(true: torch.Tensor, found: torch.Tensor, wanted: torch.Tensor) -> torch.Tensor:
+        return one_minus_dice(true, found + wanted, smooth)
 
     return _mean(dice, logits, target, per_image, include_background)
 
@@ -68,8 +70,8 @@ def iou_loss(
         True
     """
 
-    def iou(true: torch.Tensor, false: torch.Tensor, missed: torch.Tensor) -> torch.Tensor:
-        return 1 - (true + smooth) / (true + false + missed + smooth)
+    def iou(true: torch.Tensor, found: torch.Tensor, wanted: torch.Tensor) -> torch.Tensor:
+        return one_minus_iou(true, found + wanted, smooth)
 
     return _mean(iou, logits, target, per_image, include_background)
 
@@ -113,7 +115,8 @@ def tversky_loss(
     if alpha < 0 or beta < 0:
         raise ValueError(f"alpha and beta must be 0 or more, not {alpha} and {beta}")
 
-    def tversky(true: torch.Tensor, false: torch.Tensor, missed: torch.Tensor) -> torch.Tensor:
+    def tversky(true: torch.Tensor, found: torch.Tensor, wanted: torch.Tensor) -> torch.Tensor:
+        false, missed = found - true, wanted - true
         return 1 - (true + smooth) / (true + alpha * false + beta * missed + smooth)
 
     return _mean(tversky, logits, target, per_image, include_background)
@@ -126,10 +129,10 @@ def _mean(
     per_image: bool,
     include_background: bool,
 ) -> torch.Tensor:
-    """The mean of a loss of soft numbers of true, false and missed pixels of each class."""
+    """The mean of a loss of each class's soft pixels: truly found, found, and to be found."""
     probabilities, masks = probabilities_and_masks(logits, target)
     if not include_background and logits.shape[1] > 1:
         probabilities, masks = probabilities[:, 1:], masks[:, 1:]
     pixels = (2, 3) if per_image else (0, 2, 3)
     true = (probabilities * masks).sum(pixels)
-    return loss(true, probabilities.sum(pixels) - true, masks.sum(pixels) - true).mean()
+    return loss(true, probabilities.sum(pixels), masks.sum(pixels)).mean()

@@ -11,7 +11,8 @@ from collections.abc import Callable, Sequence
 import torch
 from torch.nn import functional as F
 
-from skinseg.losses.targets import at_least_float32
+from skinseg.losses.coefficients import one_minus_dice, one_minus_iou
+from skinseg.losses.targets import at_least_float32, check_target
 
 # EGE-UNet's weights of the auxiliary outputs, coarsest first (arXiv 2307.08473, Section 2).
 AUX_WEIGHTS = (0.1, 0.2, 0.3, 0.4, 0.5)
@@ -33,7 +34,7 @@ def segmentation_loss(
 
     Args:
         logits: (B, 1, H, W).
-        target: (B, 1, H, W), 0..1, floating point.
+        target: (B, 1, H, W), bool, or floating point in 0..1.
         kind: ``"bce_dice"``, binary cross entropy plus Dice, of MALUNet and EGE-UNet; or
             ``"ce_iou"``, 0.25 cross entropy plus 0.75 IoU loss, of LMSAUNet.
         per_image: As in :func:`~skinseg.losses.dice_loss`.
@@ -43,7 +44,7 @@ def segmentation_loss(
         A scalar, the same in every process.
 
     Raises:
-        ValueError: If ``kind`` is unknown.
+        ValueError: If ``kind`` is unknown, or logits and target do not go together.
 
     Example:
         >>> float(segmentation_loss(torch.zeros(1, 1, 2, 2), torch.ones(1, 1, 2, 2))) > 0.69
@@ -69,8 +70,8 @@ def deep_supervision_loss(
     Args:
         logits: (B, 1, H, W).
         aux: Auxiliary logits, coarsest first; may be empty.
-        target: (B, 1, H, W), 0..1, floating point.
-        aux_weights: One weight an auxiliary output, in their order.
+        target: (B, 1, H, W), bool, or floating point in 0..1.
+        aux_weights: One weight per auxiliary output, in their order.
         kind: As in :func:`segmentation_loss`.
         per_image: As in :func:`~skinseg.losses.dice_loss`.
         across: As in :func:`segmentation_loss`.
@@ -79,8 +80,8 @@ def deep_supervision_loss(
         A scalar.
 
     Raises:
-        ValueError: If there are auxiliary outputs, but not as many as weights, or ``kind`` is
-            unknown.
+        ValueError: If there are auxiliary outputs, but not as many as weights, ``kind`` is
+            unknown, or logits and target do not go together.
 
     Example:
         >>> out = torch.zeros(1, 1, 2, 2)
@@ -91,6 +92,8 @@ def deep_supervision_loss(
         raise ValueError(f"{len(aux)} auxiliary outputs, but {len(aux_weights)} weights for them")
     if kind not in LOSSES:
         raise ValueError(f"kind must be one of {', '.join(LOSSES)}, not {kind!r}")
+    if across is None or len(target):  # Other processes may have all images of a small batch.
+        check_target(logits, target)
     target = at_least_float32(target)
     outputs = [at_least_float32(output) for output in (logits, *aux)]
     sums = torch.stack([_sums(output, target, kind, per_image) for output in outputs])
@@ -102,14 +105,6 @@ def deep_supervision_loss(
     return total
 
 
-def _dice(overlap: torch.Tensor, total: torch.Tensor, smooth: float = 1.0) -> torch.Tensor:
-    return 1 - (2 * overlap + smooth) / (total + smooth)
-
-
-def _iou(overlap: torch.Tensor, total: torch.Tensor, smooth: float = 1.0) -> torch.Tensor:
-    return 1 - (overlap + smooth) / (total - overlap + smooth)
-
-
 def _areas(
     logits: torch.Tensor, target: torch.Tensor, per_image: bool
 ) -> tuple[torch.Tensor, torch.Tensor]:
@@ -119,7 +114,7 @@ def _areas(
     return (probability * target).sum(-1), probability.sum(-1) + target.sum(-1)
 
 
-_REGION = {"bce_dice": _dice, "ce_iou": _iou}
+_REGION = {"bce_dice": one_minus_dice, "ce_iou": one_minus_iou}
 
 
 def _sums(logits: torch.Tensor, target: torch.Tensor, kind: str, per_image: bool) -> torch.Tensor:

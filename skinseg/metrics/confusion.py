@@ -55,7 +55,7 @@ class ConfusionCounts:
         """Add a batch of bool masks (B, 1, H, W), or (B, H, W).
 
         Raises:
-            ValueError: If the shapes differ.
+            ValueError: If the shapes differ, or are others than these.
             TypeError: If one of them is not bool.
         """
         if predicted.shape != truth.shape:
@@ -65,6 +65,12 @@ class ConfusionCounts:
         if predicted.dtype != torch.bool or truth.dtype != torch.bool:
             raise TypeError(
                 f"masks must be bool, not {predicted.dtype} and {truth.dtype}; threshold them"
+            )
+        shape = tuple(truth.shape)
+        if not (len(shape) == 3 or (len(shape) == 4 and shape[1] == 1)):
+            raise ValueError(
+                f"masks must be (B, 1, H, W) or (B, H, W), not {shape}; of a single mask give "
+                "mask[None], and count classes one at a time"
             )
         p, t = predicted.flatten(1), truth.flatten(1)
         counts = [(p & t).sum(1), (p & ~t).sum(1), (~p & t).sum(1), (~p & ~t).sum(1)]
@@ -76,9 +82,9 @@ class ConfusionCounts:
         Raises:
             ValueError: If there are none.
         """
-        if not self._batches:
+        per_image = torch.cat([torch.empty(0, 4, dtype=torch.int64), *self._batches])
+        if not len(per_image):
             raise ValueError("no image has been scored")
-        per_image = torch.cat(self._batches)
         each = overlap_scores(per_image.numpy())
         pooled = overlap_scores(per_image.sum(0).numpy())
         return SegmentationScores(

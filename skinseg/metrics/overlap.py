@@ -41,7 +41,7 @@ def overlap_scores(counts: np.ndarray) -> dict[str, np.ndarray]:
     and ``sensitivity`` is 1, as there was nothing to miss.
 
     Args:
-        counts: (..., 4) as :func:`count_pixels` orders them.
+        counts: (..., 4) as :func:`count_pixels` orders them, or fractions of their sum.
 
     Returns:
         float64 (...) in 0..1 for each name:
@@ -55,7 +55,7 @@ def overlap_scores(counts: np.ndarray) -> dict[str, np.ndarray]:
         - ``frequency_weighted_iou``: the same two, weighted by their fractions of the true mask.
 
     Raises:
-        ValueError: If the last dimension is not 4.
+        ValueError: If the last dimension is not 4, or a count is negative.
 
     Example:
         >>> scores = overlap_scores(np.array([1, 1, 0, 2]))
@@ -65,10 +65,12 @@ def overlap_scores(counts: np.ndarray) -> dict[str, np.ndarray]:
     counts = np.asarray(counts, np.float64)
     if counts.ndim == 0 or counts.shape[-1] != 4:
         raise ValueError(f"counts must be (..., 4), not {counts.shape}")
+    if counts.size and not counts.min() >= 0:
+        raise ValueError(f"counts must be 0 or more, and one is {counts.min():g}")
     tp, fp, fn, tn = np.moveaxis(counts, -1, 0)
     pixels = tp + fp + fn + tn
     lesion, skin = _ratio(tp, tp + fp + fn), _ratio(tn, tn + fp + fn)
-    lesion_fraction = (tp + fn) / np.maximum(pixels, 1)
+    lesion_fraction = (tp + fn) / np.where(pixels > 0, pixels, 1)
     return {
         "iou": lesion,
         "dice": _ratio(2 * tp, 2 * tp + fp + fn),
@@ -110,4 +112,4 @@ def check_masks(predicted: np.ndarray, truth: np.ndarray) -> None:
 
 def _ratio(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
     """``part / whole``, and 1 where there is nothing to find and nothing was found."""
-    return np.where(whole > 0, part / np.maximum(whole, 1), 1.0)
+    return np.where(whole > 0, part / np.where(whole > 0, whole, 1), 1.0)

@@ -1,7 +1,7 @@
 """Whether a block fits: what flows at a place, the block made for it, and a first try on zeros."""
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -9,7 +9,7 @@ import torch
 from torch import nn
 from torch.utils._pytree import tree_map
 
-from skinseg.blocks import BLOCKS
+from skinseg.blocks import BLOCKS, refuse_unknown_options
 from skinseg.complexity.evaluation_mode import evaluation_mode
 from skinseg.names import near_matches
 from skinseg.surgery.trace import Trace, Use, Value
@@ -43,17 +43,15 @@ def block_maker(block: str | Maker, options: dict[str, Any]) -> Maker:
         if options:
             raise TypeError(f"options {', '.join(options)} go with a block's name, not a function")
         return block
-    known = inspect.signature(block).parameters
-    wrong = [name for name in options if not _takes(known, name)]
-    if wrong:
-        raise TypeError(f"{block.__name__} takes no option {', '.join(wrong)}")
+    refuse_unknown_options(block, options)
     needed = _needed_by_forward(block)
     if len(needed) > 1:
         raise SurgeryError(
             f"{block.__name__} takes {' and '.join(needed)}, and a place gives one map or one list "
             "of maps; write a module that gives it both, and put that in"
         )
-    if block in BLOCKS.values() and "out_chans" not in known:
+    keeps = "out_chans" not in inspect.signature(block).parameters
+    if keeps and block in BLOCKS.values():
         return partial(_keeping, block, options)
     return partial(block, **options)
 
@@ -63,10 +61,6 @@ def _needed_by_forward(block: type[nn.Module]) -> list[str]:
     positional = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
     parameters = list(inspect.signature(block.forward).parameters.values())[1:]
     return [p.name for p in parameters if p.kind in positional and p.default is p.empty]
-
-
-def _takes(known: Mapping[str, inspect.Parameter], name: str) -> bool:
-    return name in known or any(p.kind is p.VAR_KEYWORD for p in known.values())
 
 
 def _keeping(block: type[nn.Module], options: dict[str, Any], *channels: Any) -> nn.Module:
