@@ -589,7 +589,7 @@ def test_tasks_are_whole_batches_and_not_too_many():
 def test_ray_that_is_not_installed(images, tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "ray", None)
     said = predict(images, "-o", tmp_path / "out", "--ray", "local", status=1)
-    assert "pip install 'skinseg-zoo[ray]'" in said
+    assert "pip install 'ray[data]'" in said
 
 
 @pytest.mark.slow

@@ -51,3 +51,9 @@ def test_imagej_selects_what_the_network_finds(tmp_path):
     [measured] = csv.DictReader((results / "lesion_measurements.csv").open())
     predicted = skinseg.Predictor(network)(image)
     assert float(measured["Area"]) == predicted.mask.sum()
+    # Another network's results may not join these: nothing is measured, least of all the old mask.
+    (results / "lesion_measurements.csv").unlink()
+    other = skinseg.export("egeunet", tmp_path / "egeunet.onnx").path
+    command[-1] = f"{tmp_path}/lesion.png,{other},{results}"
+    subprocess.run(command, timeout=200, env={**os.environ, "PATH": path})
+    assert not (results / "lesion_measurements.csv").exists()

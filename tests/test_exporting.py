@@ -293,6 +293,7 @@ def test_users_networks_can_be_exported(tmp_path, image):
     metadata = read_metadata(path)
     assert metadata.record.architecture == "OneClass"
     assert metadata.size == (64, 96)
+    assert metadata.record.input_size == (3, 64, 96)
     assert len(metadata.weights_sha256) == 64
     predictor = skinseg.Predictor(path)
     expected = skinseg.Predictor(network, input_size=(64, 96))(image).probability

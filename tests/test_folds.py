@@ -157,6 +157,8 @@ def test_a_single_split_keeps_patients_together_too():
     assert any("of 3 groups" in choice.reason for choice in plan.choices)
     with pytest.raises(ValueError, match="groups are for a split of the data"):
         plan_training(dataset, "malunet", val_set=dataset, groups=groups, progress=False)
+    with pytest.raises(ValueError, match="val_fraction is for a split of the data"):
+        plan_training(dataset, "malunet", val_set=dataset, val_fraction=0.3, progress=False)
 
 
 def test_all_folds_have_one_size_and_one_beginning(monkeypatch):

@@ -520,7 +520,7 @@ def test_what_is_missing_is_named(monkeypatch):
     monkeypatch.setitem(sys.modules, "fastapi", None)
     result = run()
     assert result.exit_code == 1
-    assert "pip install 'skinseg-zoo[serve]'" in result.output
+    assert "pip install '.[serve]' in a clone of skinseg" in result.output
 
 
 @pytest.fixture

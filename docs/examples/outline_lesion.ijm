@@ -24,8 +24,12 @@ run("Duplicate...", "title=seen");
 saveAs("png", input + name + ".png");
 close();
 
-answer = exec("skinseg", "predict", input + name + ".png", "--model", network, "--output", folder);
+// An old mask would be taken for the answer where there is none.
 mask = folder + name + "_mask.png";
+if (File.exists(mask)) {
+    deleted = File.delete(mask);
+}
+answer = exec("skinseg", "predict", input + name + ".png", "--model", network, "--output", folder);
 if (!File.exists(mask)) {
     exit("skinseg could not segment the image:\n" + answer);
 }

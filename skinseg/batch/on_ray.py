@@ -145,7 +145,7 @@ def _cluster(address: str) -> Generator[Any, None, None]:
         import ray.data
     except ModuleNotFoundError as error:
         raise MissingPackageError(
-            "a cluster needs ray, which is not installed: pip install 'skinseg-zoo[ray]'",
+            "a cluster needs ray, which is not installed: pip install 'ray[data]'",
             name=error.name,
         ) from error
     running = ray.is_initialized()

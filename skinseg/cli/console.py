@@ -116,6 +116,6 @@ def _missing(error: ModuleNotFoundError) -> str:
     if isinstance(error, MissingPackageError):
         return str(error)
     return (
-        f"this needs {error.name}, which is not installed; `pip install skinseg-zoo` installs all "
-        "that skinseg uses."
+        f"this needs {error.name}, which is not installed; `pip install .` in a clone of skinseg "
+        "installs all that it uses."
     )

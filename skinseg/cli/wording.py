@@ -28,6 +28,7 @@ _PHRASES: list[tuple[str, str | Callable[[re.Match[str]], str]]] = [
     (r"^labels (?=')", "--labels "),
     (r"^groups lacks", "--groups lacks"),
     (r"^groups are for", "--groups is for"),
+    (r"^val_fraction is for", "--val-fraction is for"),
     (r"only without `strict` is it", "only without --strict is it"),
     (r"two folders FolderDataset\(images, masks\)", "two folders, the second with --masks"),
     (r": FolderDataset\(images, masks\)\.", ", the second with --masks."),

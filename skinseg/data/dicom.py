@@ -43,8 +43,7 @@ def open_dicom(file: BinaryIO) -> tuple[Any, tuple[int, int]]:
         from pydicom import dcmread
     except ModuleNotFoundError as error:
         raise MissingPackageError(
-            "DICOM photographs need pydicom, which is not installed: "
-            "pip install 'skinseg-zoo[dicom]', or pydicom alone",
+            "DICOM photographs need pydicom, which is not installed: pip install pydicom",
             name=error.name,
         ) from error
     dataset = dcmread(file)

@@ -30,8 +30,7 @@ def open_heic(file: BinaryIO, name: str) -> Image.Image:
         from pillow_heif import HeifImageFile
     except ModuleNotFoundError as error:
         raise MissingPackageError(
-            "HEIC photographs need pillow-heif, which is not installed: "
-            "pip install 'skinseg-zoo[heic]', or pillow-heif alone",
+            "HEIC photographs need pillow-heif, which is not installed: pip install pillow-heif",
             name=error.name,
         ) from error
     return cast(Image.Image, HeifImageFile(file, name))

@@ -174,10 +174,13 @@ def _metadata(
     fixed = None if isinstance(size, str) else (size, size) if isinstance(size, int) else size
     if fixed is not None and (len(fixed) != 2 or min(fixed) < MIN_SIZE):
         raise ValueError(f"sides must be {MIN_SIZE} pixels or more, not {fixed}")
+    in_chans = getattr(network, "in_chans", 3)
+    height, width = fixed or record.input_size[1:]
     return ExportMetadata(
-        record=dataclasses.replace(record, file=None),
+        # What it takes, whatever size the network learned with.
+        record=dataclasses.replace(record, file=None, input_size=(in_chans, height, width)),
         weights_sha256=sha256,
-        in_chans=getattr(network, "in_chans", 3),
+        in_chans=in_chans,
         num_classes=classes,
         size=fixed,
         batch=written.batch,

@@ -157,8 +157,9 @@ def plan_training(
     """
     if val_fraction is not None and not 0 < val_fraction < 1:
         raise ValueError(f"val_fraction must be above 0 and below 1, not {val_fraction}")
-    if groups is not None and val_set is not None:
-        raise ValueError("groups are for a split of the data; validation images are given already")
+    for name, given in (("groups are", groups), ("val_fraction is", val_fraction)):
+        if given is not None and val_set is not None:
+            raise ValueError(f"{name} for a split of the data; validation images are given already")
     asked = _Asked.of(model, recipe, pretrained, settings)
     found = survey(dataset, strict=strict, progress=progress)
     validation = None

@@ -104,15 +104,3 @@ def imported(module: str, package: str, source: str) -> ModuleType:
             f"{source} needs {package}, which is not installed: pip install {package}",
             name=error.name,
         ) from error
-
-
-def metadata_of(strings: dict[str, str], source: str) -> ExportMetadata:
-    """Return the facts of an opened file.
-
-    Raises:
-        ExportedFileError: If they are missing.
-    """
-    return ExportMetadata.from_strings(strings, source)
-
-
-__all__ = ["ExportedFileError", "FileRuntime", "Runtime", "imported", "metadata_of"]

@@ -22,7 +22,7 @@ def __getattr__(name: str) -> Any:
         if error.name not in _PACKAGES:
             raise
         raise MissingPackageError(
-            f"the service needs {error.name}, which is not installed: "
-            "pip install 'skinseg-zoo[serve]'",
+            f"the service needs {error.name}, which is not installed: pip install '.[serve]' in a "
+            "clone of skinseg",
             name=error.name,
         ) from error
