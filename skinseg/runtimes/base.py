@@ -9,7 +9,7 @@ import numpy as np
 
 from skinseg.errors import MissingPackageError
 from skinseg.pretrained import PretrainedCfg
-from skinseg.runtimes.metadata import ExportedFileError, ExportMetadata
+from skinseg.runtimes.metadata import ExportMetadata
 
 
 class Runtime(Protocol):
