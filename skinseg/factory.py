@@ -150,7 +150,13 @@ def create_model(
     if features_only:
         if not hasattr(model, "feature_info"):
             raise TypeError(f"{arch} has no feature maps; leave features_only out")
-        return FeaturePyramid(model.encoder, model.feature_info, out_indices)
+        return FeaturePyramid(
+            model.encoder,
+            model.feature_info,
+            out_indices,
+            in_chans=getattr(model, "in_chans", None),  # A network of the user's may not tell.
+            pretrained_cfg=model.pretrained_cfg,
+        )
     return model
 
 

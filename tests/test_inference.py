@@ -724,7 +724,7 @@ def test_bad_argument_is_refused(case):
 
 
 def test_smallest_input_is_that_of_the_networks():
-    size = skinseg.models.base.MIN_SIZE
+    size = skinseg.models.input_check.MIN_SIZE
     assert Predictor(Darkness(), input_size=(size, size)).input_size == (size, size)
     with pytest.raises(ValueError, match=f"each {size} or more"):
         Predictor(Darkness(), input_size=(size, size - 1))

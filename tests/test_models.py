@@ -5,6 +5,7 @@ import json
 import math
 import re
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
@@ -173,6 +174,44 @@ def test_out_indices_as_a_number_are_the_deepest_maps():
             skinseg.create_model("malunet", features_only=True, out_indices=wrong)
     with pytest.raises(TypeError, match="must be a number or several, not True"):
         skinseg.create_model("malunet", features_only=True, out_indices=True)
+
+
+def test_feature_info_with_an_index_tells_of_any_map():
+    pyramid = skinseg.create_model("malunet", features_only=True, out_indices=(1, 3))
+    whole = skinseg.create_model("malunet").feature_info
+    info = pyramid.feature_info
+    assert (info.out_indices, info.channels(), info.reduction()) == ((1, 3), [16, 32], [4, 16])
+    assert [info.channels(index) for index in range(len(info))] == whole.channels()
+    assert (info.reduction(np.int64(0)), info.reduction([0, -1])) == (2, [2, 32])
+    assert info.module_name(1) == info[1]["module"] == whole.module_name()[1]
+    assert info.get_dicts() == [info[1], info[3]]
+
+
+def test_a_pyramid_knows_what_its_network_knew():
+    network = skinseg.create_model("malunet", pretrained=True)
+    pyramid = skinseg.create_model("malunet", pretrained=True, features_only=True)
+    assert pyramid.default_cfg == pyramid.pretrained_cfg == network.pretrained_cfg
+    gray = skinseg.create_model("malunet", pretrained=True, features_only=True, in_chans=1)
+    transform = skinseg.create_transform(gray)
+    assert (transform.input_size, transform.in_chans) == ((128, 128), 1)
+    assert len(gray(torch.zeros(1, 1, 64, 64))) == 6
+
+
+@pytest.mark.parametrize("name", ["malunet", "lmsaunet"])  # without and with BatchNorm
+def test_a_pyramid_computes_again_and_changes_nothing(name):
+    torch.manual_seed(0)
+    pyramid = skinseg.create_model(name, features_only=True)
+    again, calls = copy.deepcopy(pyramid), []
+    again.set_grad_checkpointing()
+    again.encoder.register_forward_pre_hook(lambda *_: calls.append(1))
+    x = torch.randn(2, 3, 64, 64)
+    for encoder in (pyramid, again):
+        sum(m.square().mean() for m in encoder(x)).backward()
+    assert len(calls) == 2
+    for kept, computed in zip(pyramid.parameters(), again.parameters(), strict=True):
+        torch.testing.assert_close(kept.grad, computed.grad)
+    for kept, computed in zip(pyramid.buffers(), again.buffers(), strict=True):
+        torch.testing.assert_close(kept, computed)
 
 
 @pytest.mark.parametrize("name", FAMILIES)
@@ -373,8 +412,9 @@ def test_egeunet_without_deep_supervision():
     ],
 )
 def test_input_that_cannot_be_segmented(x, error, says):
-    with pytest.raises(error, match=says):
-        skinseg.create_model("basic_unet")(x)
+    for features_only in (False, True):
+        with pytest.raises(error, match=says):
+            skinseg.create_model("basic_unet", features_only=features_only)(x)
 
 
 @pytest.mark.parametrize(

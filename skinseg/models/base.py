@@ -17,14 +17,13 @@ from skinseg.models.authors import AuthorsCode
 from skinseg.models.citation import Citation
 from skinseg.models.features import FeatureInfo
 from skinseg.models.grad_checkpointing import checkpointed
+from skinseg.models.input_check import check_images
 from skinseg.models.new_head import replace_layers
 from skinseg.pretrained import PretrainedCfg
 from skinseg.registry import is_model, model_class
 
 if TYPE_CHECKING:
     from typing_extensions import Self
-
-MIN_SIZE = 32
 
 
 class SegmentationModel(nn.Module):
@@ -186,29 +185,7 @@ class SegmentationModel(nn.Module):
 
     def check_input(self, x: torch.Tensor) -> None:
         """Raise if ``x`` cannot be segmented; see :meth:`forward`."""
-        if torch.jit.is_tracing():  # type: ignore[attr-defined,no-untyped-call]  # torch's own
-            return
-        if not isinstance(x, torch.Tensor) or not x.is_floating_point():
-            kind = x.dtype if isinstance(x, torch.Tensor) else type(x).__name__
-            raise TypeError(
-                f"the input must be a floating-point tensor, not {kind}; convert it with "
-                "x.float(), or pass images to skinseg.Predictor"
-            )
-        if x.ndim != 4:
-            raise ValueError(
-                f"the input must have 4 dimensions (B, {self.in_chans}, H, W), not {x.ndim}: "
-                f"its shape is {tuple(x.shape)}; add a batch dimension with x[None]"
-            )
-        if x.shape[1] != self.in_chans:
-            raise ValueError(
-                f"the input has {x.shape[1]} channels and the network takes {self.in_chans}; "
-                f"create it with in_chans={x.shape[1]}"
-            )
-        if x.shape[2] < MIN_SIZE or x.shape[3] < MIN_SIZE:
-            raise ValueError(
-                f"the input is {x.shape[2]}x{x.shape[3]} and must be at least "
-                f"{MIN_SIZE}x{MIN_SIZE}; resize it"
-            )
+        check_images(x, self.in_chans)
 
     def set_grad_checkpointing(self, enable: bool = True) -> None:
         """Train in less memory and more time: compute activations again in the backward pass.
