@@ -3,7 +3,9 @@
 import copy
 import json
 import math
+import operator
 import re
+from functools import partial
 
 import numpy as np
 import pytest
@@ -152,6 +154,37 @@ def test_reset_classifier(name):
     network.reset_classifier(4)
     assert network(torch.randn(1, 3, 32, 32).double()).shape == (1, 4, 32, 32)
     assert network.num_classes == network.config["num_classes"] == 4
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+def test_the_classifier_is_what_gives_the_logits(name):
+    network = create(name)
+    network.reset_classifier(5, "")
+    assert network.get_classifier() is network.head
+    seen = []
+    network.get_classifier().register_forward_hook(lambda *given: seen.append(given[2].shape[1]))
+    network.eval()(torch.randn(1, 3, 64, 64))
+    assert seen == [5]
+
+
+@pytest.mark.parametrize("attribute", ["num_features", "get_classifier"])
+def test_what_an_ensemble_has_not_is_said(attribute):
+    network = skinseg.models.Ensemble("egeunet", members=2)
+    with pytest.raises(NotImplementedError, match=r"ensemble has no .*; ask one of its members"):
+        operator.attrgetter(attribute)(network)()
+
+
+@pytest.mark.parametrize("name", ["malunet", "ensemble"])
+def test_a_head_that_cannot_be_is_refused_and_nothing_changed(name):
+    network = skinseg.create_model(name)
+    with pytest.raises(ValueError, match=r"does not pool .* must be None or '', not 'avg'"):
+        network.reset_classifier(2, "avg")
+    with pytest.raises(TypeError, match="num_classes must be a whole number, not True"):
+        network.reset_classifier(True)
+    with pytest.raises(ValueError, match="num_classes must be at least 1, not 0"):
+        network.reset_classifier(0)
+    assert network.num_classes == 1
+    assert network.eval()(torch.randn(1, 3, 64, 64)).shape[1] == 1
 
 
 @pytest.mark.parametrize("name", NETWORKS)
@@ -420,8 +453,7 @@ def test_input_that_cannot_be_segmented(x, error, says):
 @pytest.mark.parametrize(
     ("name", "arguments", "says"),
     [
-        ("malunet", {"num_classes": 0}, "num_classes must be a positive integer"),
-        ("malunet", {"in_chans": "3"}, "in_chans must be a positive integer"),
+        ("malunet", {"num_classes": 0}, "num_classes must be at least 1, not 0"),
         ("malunet", {"channels": (8, 16)}, "six widths"),
         ("lmsaunet", {"channels": (8, 16)}, "four widths"),
         ("lmsaunet", {"compression": 7}, "even number from 2 to 32"),
@@ -430,3 +462,26 @@ def test_input_that_cannot_be_segmented(x, error, says):
 def test_impossible_arguments(name, arguments, says):
     with pytest.raises(ValueError, match=says):
         skinseg.create_model(name, **arguments)
+
+
+@pytest.mark.parametrize("number", ["3", True, 2.5])
+@pytest.mark.parametrize("name", ["in_chans", "num_classes"])
+def test_channels_are_whole_numbers(name, number):
+    with pytest.raises(TypeError, match=f"{name} must be a whole number, not {number!r}"):
+        skinseg.create_model("malunet", **{name: number})
+    with pytest.raises(TypeError, match=f"{name} must be a whole number, not {number!r}"):
+        skinseg.models.MALUNet(**{name: number})
+
+
+@pytest.mark.parametrize("make", [skinseg.models.MALUNet, partial(skinseg.create_model, "malunet")])
+def test_channels_of_numpy_are_recorded_as_pythons(make):
+    network = make(num_classes=np.int64(2), in_chans=np.uint8(1))
+    assert json.loads(json.dumps(network.config)) == network.config
+    assert (network.num_classes, network.in_chans) == (2, 1)
+    network.reset_classifier(np.int64(4))
+    assert json.loads(json.dumps(network.config))["num_classes"] == network.head.out_channels == 4
+
+
+def test_none_is_the_default_of_channels_alone():
+    network = skinseg.create_model("malunet", num_classes=None, in_chans=None, bridge=None)
+    assert (network.num_classes, network.in_chans, network.bridge) == (1, 3, None)

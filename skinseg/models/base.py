@@ -12,6 +12,7 @@ import torch
 from torch import nn
 
 from skinseg import hub
+from skinseg.blocks.channels import require_channels
 from skinseg.checkpoint import StateDict, adapt_channels, fill, read_state_dict
 from skinseg.models.authors import AuthorsCode
 from skinseg.models.citation import Citation
@@ -80,10 +81,8 @@ class SegmentationModel(nn.Module):
 
     def __init__(self, config: dict[str, Any]) -> None:
         super().__init__()
-        for name in ("in_chans", "num_classes"):
-            if not isinstance(config[name], int) or config[name] < 1:
-                raise ValueError(f"{name} must be a positive integer, not {config[name]!r}")
-        self.config = config
+        names = ("in_chans", "num_classes")
+        self.config = {**config, **{name: require_channels(name, config[name]) for name in names}}
         self.pretrained_cfg: PretrainedCfg | None = None
 
     @property
@@ -206,15 +205,31 @@ class SegmentationModel(nn.Module):
         """
         self.grad_checkpointing = enable
 
-    def reset_classifier(self, num_classes: int) -> None:
+    def get_classifier(self) -> nn.Module:
+        """Return the head, the layer that gives the logits.
+
+        Example:
+            >>> import skinseg
+            >>> skinseg.create_model("malunet", num_classes=2).get_classifier().out_channels
+            2
+        """
+        return self.head
+
+    def reset_classifier(self, num_classes: int, global_pool: str | None = None) -> None:
         """Replace the head by a new one with ``num_classes`` outputs, on the same device.
 
         With it goes all of :attr:`classifier`: heads of auxiliary outputs, or layers before the
         head that have a channel for each class. Blocks that were put before one of them stay.
 
+        Args:
+            num_classes: Channels of the logits.
+            global_pool: Taken from those who come from timm, and nothing but None or ``""``: these
+                networks do not pool before the head.
+
         Raises:
-            ValueError: If ``num_classes`` is not a positive integer, or a block was put in the
-                place of such a layer, or after it.
+            TypeError: If ``num_classes`` is no whole number.
+            ValueError: If it is less than 1, a block was put in the place of such a layer, or
+                after it, or ``global_pool`` names a pooling.
 
         Example:
             >>> import skinseg
@@ -223,6 +238,8 @@ class SegmentationModel(nn.Module):
             >>> net.num_classes, net.head.out_channels
             (4, 4)
         """
+        refuse_pooling(global_pool)
+        num_classes = require_channels("num_classes", num_classes)
         config = {**self.config, "num_classes": num_classes}
         new = type(self)(**config).train(self.training).to(next(self.head.parameters()))
         replace_layers(self, new, self.classifier)
@@ -423,6 +440,15 @@ class SegmentationModel(nn.Module):
     def convert_authors_weights(cls, state: StateDict) -> StateDict:
         """Rename the weights of the authors' checkpoint to this network's names."""
         raise NotImplementedError
+
+
+def refuse_pooling(global_pool: str | None) -> None:
+    """Raise if a pooling is asked for, which would leave one vector of an image, and no mask."""
+    if global_pool:
+        raise ValueError(
+            "a segmentation network does not pool before its head: global_pool must be None or "
+            f"'', not {global_pool!r}"
+        )
 
 
 def upsample(x: torch.Tensor, size: Sequence[int], mode: str = "bilinear") -> torch.Tensor:
