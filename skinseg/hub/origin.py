@@ -44,7 +44,7 @@ def origin_of(model: nn.Module) -> Origin | None:
     """Return what a network can be built again from; None where nothing says so.
 
     Args:
-        model: The network, also in one of the wrappers that :func:`skinseg.unwrap.unwrapped` knows.
+        model: The network, also in ``DataParallel``, an average or compiled.
 
     Example:
         >>> import skinseg
