@@ -5,6 +5,8 @@ import os
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal, overload
 
+import numpy as np
+
 from skinseg import hub
 from skinseg.checkpoint import load_checkpoint
 from skinseg.libraries import is_library_name
@@ -22,7 +24,7 @@ _PLACES = ("local-dir:", "hf-hub:", "hf_hub:")
 
 @overload
 def create_model(
-    model_name: str,
+    model_name: str | os.PathLike[str],
     pretrained: bool = False,
     *,
     pretrained_cfg_overlay: Mapping[str, Any] | None = None,
@@ -36,7 +38,7 @@ def create_model(
 
 @overload
 def create_model(
-    model_name: str,
+    model_name: str | os.PathLike[str],
     pretrained: bool = False,
     *,
     pretrained_cfg_overlay: Mapping[str, Any] | None = None,
@@ -50,7 +52,7 @@ def create_model(
 
 @overload
 def create_model(
-    model_name: str,
+    model_name: str | os.PathLike[str],
     pretrained: bool = False,
     *,
     pretrained_cfg_overlay: Mapping[str, Any] | None = None,
@@ -63,7 +65,7 @@ def create_model(
 
 
 def create_model(
-    model_name: str,
+    model_name: str | os.PathLike[str],
     pretrained: bool = False,
     *,
     pretrained_cfg_overlay: Mapping[str, Any] | None = None,
@@ -92,7 +94,8 @@ def create_model(
         out_indices: Which feature maps, or how many of the deepest; with ``features_only``.
         force_download: Fetch files of the Hub though they are in the cache, as after one of them
             was damaged there.
-        **kwargs: The architecture's arguments (``num_classes``, ``in_chans``, ...).
+        **kwargs: The architecture's arguments (``num_classes``, ``in_chans``, ...); these two may
+            be None for the default, as in timm.
 
     Returns:
         The network, in training mode as every new module.
@@ -110,7 +113,8 @@ def create_model(
         >>> [tuple(f.shape) for f in encoder(torch.randn(1, 3, 64, 64))]
         [(1, 16, 16, 16), (1, 32, 4, 4)]
     """
-    if is_library_name(os.fspath(model_name)):
+    model_name, kwargs = os.fspath(model_name), _plain(kwargs)
+    if is_library_name(model_name):
         kwargs = _library_arguments(model_name, pretrained, features_only, out_indices, kwargs)
         return _of_library(model_name, kwargs, pretrained_cfg_overlay, checkpoint_path)
     if out_indices is not None and not features_only:
@@ -121,14 +125,14 @@ def create_model(
             'as create_model("malunet.isic2017", pretrained=True), or a file of weights with '
             "checkpoint_path="
         )
-    if checkpoint_path is not None and (pretrained or _names_weights(os.fspath(model_name))):
+    if checkpoint_path is not None and (pretrained or _names_weights(model_name)):
         raise ValueError(
-            f"there are two sources of weights for {os.fspath(model_name)!r}: pass either "
+            f"there are two sources of weights for {model_name!r}: pass either "
             "pretrained=True, which the names best, local-dir:... and hf-hub:... imply, or "
             "checkpoint_path, not both"
         )
     how = hub.Fetching(force_download=force_download)
-    cfg, pretrained = _resolve(os.fspath(model_name), pretrained, how)
+    cfg, pretrained = _resolve(model_name, pretrained, how)
     if pretrained_cfg_overlay:
         cfg = _overlay(cfg, model_name, pretrained_cfg_overlay)
     if pretrained and cfg is None:
@@ -151,8 +155,21 @@ def create_model(
     if features_only:
         if not hasattr(model, "feature_info"):
             raise TypeError(f"{arch} has no feature maps; leave features_only out")
-        return FeaturePyramid(model.encoder, model.feature_info, out_indices)
+        return FeaturePyramid(
+            model.encoder,
+            model.feature_info,
+            out_indices,
+            in_chans=getattr(model, "in_chans", None),  # A network of the user's may not tell.
+            pretrained_cfg=model.pretrained_cfg,
+        )
     return model
+
+
+def _plain(kwargs: dict[str, Any]) -> dict[str, Any]:
+    """The arguments with Python's numbers for numpy's, which records could not hold."""
+    plain = {key: v.item() if isinstance(v, np.generic) else v for key, v in kwargs.items()}
+    # Of other arguments None is a choice, as of MALUNet's bridge.
+    return {k: v for k, v in plain.items() if v is not None or k not in ("in_chans", "num_classes")}
 
 
 def _names_weights(name: str) -> bool:

@@ -27,12 +27,32 @@ def split_name(name: str) -> tuple[str, str]:
 def matches(name: str, patterns: str | Iterable[str]) -> bool:
     """Tell whether a name fits a wildcard pattern, or one of several.
 
+    As in timm, a pattern without a tag fits every tag of the names that it fits.
+
     Example:
         >>> matches("egeunet", "ege*"), matches("egeunet", ["mal*", "u*"])
         (True, False)
+        >>> matches("egeunet.isic2017", "egeunet"), matches("egeunet.isic2017", "egeunet.mine")
+        (True, False)
     """
-    patterns = [patterns] if isinstance(patterns, str) else patterns
-    return any(fnmatch.fnmatchcase(name, pattern) for pattern in patterns)
+    arch, _ = split_name(name)
+    return any(
+        fnmatch.fnmatchcase(name, pattern)
+        or ("." not in pattern and fnmatch.fnmatchcase(arch, pattern))
+        for pattern in as_patterns(patterns)
+    )
+
+
+def as_patterns(patterns: str | Iterable[str]) -> list[str]:
+    """Return one pattern or several as a list; the empty string is no pattern, as in timm.
+
+    Example:
+        >>> as_patterns("ege*"), as_patterns(("a", "b")), as_patterns("")
+        (['ege*'], ['a', 'b'], [])
+    """
+    if isinstance(patterns, str):
+        return [patterns] if patterns else []
+    return list(patterns)
 
 
 def near_matches(name: str, known: Iterable[str], otherwise: str | None = None) -> str:

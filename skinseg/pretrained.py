@@ -5,11 +5,12 @@ import hashlib
 import json
 import math
 import os
-from collections.abc import Mapping, Sequence
+import warnings
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from skinseg.names import matches, near_matches, split_name
+from skinseg.names import as_patterns, matches, near_matches, split_name
 from skinseg.record_fields import check_fields
 from skinseg.registry import is_model, model_module, model_names
 
@@ -158,7 +159,17 @@ def read_record(path: Path) -> PretrainedCfg:
 
 
 def _known() -> dict[str, PretrainedCfg]:
-    """All records by ``arch.tag``; those of the user's folder replace the package's."""
+    """What can be loaded, by ``arch.tag``; files of the user's folder replace the package's."""
+    return {name: cfg for name, cfg in _found().items() if not _is_hidden(cfg)}
+
+
+def _is_hidden(cfg: PretrainedCfg) -> bool:
+    """Whether its name stands for other weights, the default ones of its architecture."""
+    return not cfg.tag and cfg.architecture in DEFAULT_TAGS
+
+
+def _found() -> dict[str, PretrainedCfg]:
+    """All records that there are, by name."""
     records = {}
     folders = [BUNDLED]
     if os.environ.get(FOLDER_VARIABLE):
@@ -191,21 +202,32 @@ def _override(records: dict[str, PretrainedCfg], path: Path) -> None:
         records[name] = dataclasses.replace(cfg, file=str(path), sha256=None)
 
 
-def list_pretrained(filter: str | list[str] = "*") -> list[str]:
+def list_pretrained(
+    filter: str | Iterable[str] = "", exclude_filters: str | Iterable[str] = ""
+) -> list[str]:
     """Return the known ``arch.tag`` names, sorted.
 
     Args:
-        filter: Wildcard pattern, or several.
+        filter: Wildcard pattern, or several; one without a tag stands for all tags, and none for
+            all names.
+        exclude_filters: Patterns of names to leave out.
 
     Example:
-        >>> "malunet.isic2017" in list_pretrained("malunet*")
-        True
+        >>> list_pretrained("mkunet*")
+        ['mkunet_s.isic2017', 'mkunet_t.isic2017']
     """
-    return sorted(name for name in _known() if matches(name, filter))
+    return sorted(_chosen(_known(), filter, exclude_filters))
+
+
+def _chosen(
+    names: Iterable[str], filter: str | Iterable[str], exclude_filters: str | Iterable[str]
+) -> list[str]:
+    wanted, unwanted = as_patterns(filter) or ["*"], as_patterns(exclude_filters)
+    return [name for name in names if matches(name, wanted) and not matches(name, unwanted)]
 
 
 def is_model_pretrained(name: str) -> bool:
-    """Tell whether there are weights of this name: ``arch.tag``, or any of ``arch``.
+    """Tell whether there are weights of this name: ``arch.tag``, any of ``arch``, or ``best``.
 
     Example:
         >>> is_model_pretrained("malunet.isic2017"), is_model_pretrained("malunet")
@@ -213,35 +235,41 @@ def is_model_pretrained(name: str) -> bool:
         >>> is_model_pretrained("unet"), is_model_pretrained("malunet.imagenet")
         (False, False)
     """
-    arch, tag = split_name(name)
+    arch, tag = _split(name)
     records = [cfg for cfg in _known().values() if cfg.architecture == arch]
     return any(not tag or cfg.tag == tag for cfg in records)
 
 
+def _split(name: str) -> tuple[str, str]:
+    """Architecture and tag of a name, which may be ``best``."""
+    return split_name(BEST if name == "best" else name)
+
+
 def list_models(
-    filter: str | list[str] = "*",
-    *,
-    module: str = "",
+    filter: str | Iterable[str] = "",
+    module: str | Iterable[str] = "",
     pretrained: bool = False,
-    exclude_filters: str | Sequence[str] = (),
+    exclude_filters: str | Iterable[str] = "",
+    *,
     include_tags: bool | None = None,
 ) -> list[str]:
     """Return the names of registered networks, sorted.
 
     Args:
-        filter: Wildcard pattern, or several; a pattern is compared with the name as listed.
-        module: Only networks registered in the module of this name, such as ``"malunet"``, or
-            ``"ablations"`` for the rows of the papers' tables.
+        filter: Wildcard pattern, or several; one without a tag stands for all tags, and none for
+            all names.
+        module: Only networks registered in the module of this name, or of one of these, such as
+            ``"malunet"``, or ``"ablations"`` for the rows of the papers' tables.
         pretrained: Only what has weights.
         exclude_filters: Patterns of names to leave out.
         include_tags: List ``arch.tag`` for each set of weights instead of ``arch``; by default
             where ``pretrained`` is set, as timm does.
 
     Example:
-        >>> list_models("lmsa*", module="lmsaunet")
+        >>> list_models("lmsa*", "lmsaunet")
         ['lmsaunet', 'lmsaunet_n8']
-        >>> list_models("*.isic2017", pretrained=True)  # doctest: +ELLIPSIS
-        [...]
+        >>> list_models(["malunet", "lmsa*"], pretrained=True)
+        ['lmsaunet.isic2017', 'malunet.isic2017']
     """
     include_tags = pretrained if include_tags is None else include_tags
     tagged = [name for name in list_pretrained() if is_model(name)]
@@ -249,13 +277,17 @@ def list_models(
     names = [arch for arch in model_names() if not pretrained or arch in with_weights]
     if include_tags:
         names = [arch for arch in names if arch not in with_weights] + tagged
-    if module:
-        names = [n for n in names if model_module(n).split(".")[-1] == module]
-    return sorted(n for n in names if matches(n, filter) and not matches(n, exclude_filters))
+    modules = as_patterns(module)
+    if modules:
+        names = [n for n in names if model_module(n).split(".")[-1] in modules]
+    return sorted(_chosen(names, filter, exclude_filters))
 
 
 def get_pretrained_cfg(name: str) -> PretrainedCfg | None:
     """Return the record of a network's weights.
+
+    A file of the user's without a tag, as ``egeunet.safetensors``, is not taken where the
+    architecture has default weights; a warning says how to rename it.
 
     Args:
         name: ``arch.tag``, or ``arch`` for its default tag, or ``best``.
@@ -271,10 +303,11 @@ def get_pretrained_cfg(name: str) -> PretrainedCfg | None:
         >>> get_pretrained_cfg("malunet.isic2017").architecture
         'malunet'
     """
-    arch, tag = split_name(BEST if name == "best" else name)
+    arch, tag = _split(name)
     if not is_model(arch):
         raise ValueError(f"there is no network {arch!r}; {near_matches(arch, model_names())}")
-    records = {cfg.tag: cfg for cfg in _known().values() if cfg.architecture == arch}
+    found = [cfg for cfg in _found().values() if cfg.architecture == arch]
+    records = {cfg.tag: cfg for cfg in found if not _is_hidden(cfg)}
     if tag:
         if tag not in records:
             raise ValueError(
@@ -283,6 +316,8 @@ def get_pretrained_cfg(name: str) -> PretrainedCfg | None:
         return records[tag]
     if not records:
         return None
+    for cfg in filter(_is_hidden, found):
+        _warn_of_hidden(cfg)
     default = DEFAULT_TAGS.get(arch)
     if default is None and len(records) > 1:
         raise ValueError(
@@ -290,6 +325,16 @@ def get_pretrained_cfg(name: str) -> PretrainedCfg | None:
             f"{', '.join(cfg.name for cfg in records.values())}"
         )
     return records[default or next(iter(records))]
+
+
+def _warn_of_hidden(cfg: PretrainedCfg) -> None:
+    arch = cfg.architecture
+    warnings.warn(
+        f"the weights {arch} in the folder of {FOLDER_VARIABLE} are not used: {arch} stands for "
+        f"{arch}.{DEFAULT_TAGS[arch]}. Give them a tag to load them by, as in "
+        f"{arch}.NAME.safetensors",
+        stacklevel=3,
+    )
 
 
 def file_hash(path: str | os.PathLike[str]) -> str:

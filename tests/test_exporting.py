@@ -469,9 +469,10 @@ def test_wrong_arguments_are_explained(case):
     [
         (lambda net: torch.compile(net, backend="eager"), r"OptimizedModule .* model\._orig_mod"),
         (nn.DataParallel, r"DataParallel cannot be exported; .* model\.module"),
+        (torch.optim.swa_utils.AveragedModel, r"AveragedModel cannot be .* model\.module"),
         (skinseg.optimization.OptimizedModel, r"OptimizedModel .* model\.published"),
     ],
-    ids=["compiled", "parallel", "optimized"],
+    ids=["compiled", "parallel", "average", "optimized"],
 )
 def test_the_network_inside_of_a_wrapper_is_named(tmp_path, wrapped, says):
     network = skinseg.create_model("basic_unet")

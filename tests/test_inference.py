@@ -201,6 +201,44 @@ def test_the_transform_of_a_network_follows_its_channels():
         skinseg.inference.Preprocessing(normalization=UNIT, in_chans=1)
 
 
+WRAPPERS = {
+    "parallel": nn.DataParallel,
+    "average": torch.optim.swa_utils.AveragedModel,
+    "compiled": lambda network: torch.compile(network, backend="eager"),
+    "parallel and compiled": lambda net: nn.DataParallel(torch.compile(net, backend="eager")),
+}
+
+
+@pytest.mark.parametrize("wrap", WRAPPERS.values(), ids=WRAPPERS)
+def test_the_record_of_a_wrapped_network_is_found(wrap):
+    network = skinseg.create_model("malunet", pretrained=True, in_chans=1)
+    wrapped = wrap(network)
+    plain, predictor = Predictor(network), Predictor(wrapped)
+    assert predictor.model is wrapped
+    assert predictor.name == "malunet.isic2017"
+    assert predictor.transforms == plain.transforms == skinseg.create_transform(wrapped)
+    image, _ = spot()
+    assert (predictor(image).mask == plain(image).mask).all()
+
+
+def test_classes_are_counted_inside_of_a_wrapper():
+    with pytest.raises(ValueError, match="the network has 3 classes"):
+        Predictor(nn.DataParallel(skinseg.create_model("malunet", num_classes=3)))
+
+
+def test_what_timm_says_of_its_network_is_taken():
+    network = nn.Conv2d(3, 1, 1)
+    network.pretrained_cfg = {"input_size": (3, 224, 192), "mean": (0.5,) * 3, "std": (0.25,) * 3}
+    transform = skinseg.create_transform(network)
+    assert transform.input_size == (224, 192)
+    assert transform.normalization.kind == "mean_std"
+    assert (transform.normalization.mean, transform.normalization.std) == ((0.5,) * 3, (0.25,) * 3)
+    predictor = Predictor(network)
+    assert (predictor.transforms, predictor.name) == (transform, "Conv2d")
+    network.pretrained_cfg = {"url": "of something else"}
+    assert skinseg.create_transform(network).input_size == (256, 256)
+
+
 def test_shared_images_end_to_end(shared_dir):
     folder = shared_dir / "data/isic2017_256/ISIC-2017_Validation_Data"
     files = sorted(folder.glob("*.jpg"))[:3]
@@ -686,7 +724,7 @@ def test_bad_argument_is_refused(case):
 
 
 def test_smallest_input_is_that_of_the_networks():
-    size = skinseg.models.base.MIN_SIZE
+    size = skinseg.models.input_check.MIN_SIZE
     assert Predictor(Darkness(), input_size=(size, size)).input_size == (size, size)
     with pytest.raises(ValueError, match=f"each {size} or more"):
         Predictor(Darkness(), input_size=(size, size - 1))

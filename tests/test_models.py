@@ -3,8 +3,11 @@
 import copy
 import json
 import math
+import operator
 import re
+from functools import partial
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
@@ -153,6 +156,37 @@ def test_reset_classifier(name):
     assert network.num_classes == network.config["num_classes"] == 4
 
 
+@pytest.mark.parametrize("name", FAMILIES)
+def test_the_classifier_is_what_gives_the_logits(name):
+    network = create(name)
+    network.reset_classifier(5, "")
+    assert network.get_classifier() is network.head
+    seen = []
+    network.get_classifier().register_forward_hook(lambda *given: seen.append(given[2].shape[1]))
+    network.eval()(torch.randn(1, 3, 64, 64))
+    assert seen == [5]
+
+
+@pytest.mark.parametrize("attribute", ["num_features", "get_classifier"])
+def test_what_an_ensemble_has_not_is_said(attribute):
+    network = skinseg.models.Ensemble("egeunet", members=2)
+    with pytest.raises(NotImplementedError, match=r"ensemble has no .*; ask one of its members"):
+        operator.attrgetter(attribute)(network)()
+
+
+@pytest.mark.parametrize("name", ["malunet", "ensemble"])
+def test_a_head_that_cannot_be_is_refused_and_nothing_changed(name):
+    network = skinseg.create_model(name)
+    with pytest.raises(ValueError, match=r"does not pool .* must be None or '', not 'avg'"):
+        network.reset_classifier(2, "avg")
+    with pytest.raises(TypeError, match="num_classes must be a whole number, not True"):
+        network.reset_classifier(True)
+    with pytest.raises(ValueError, match="num_classes must be at least 1, not 0"):
+        network.reset_classifier(0)
+    assert network.num_classes == 1
+    assert network.eval()(torch.randn(1, 3, 64, 64)).shape[1] == 1
+
+
 @pytest.mark.parametrize("name", NETWORKS)
 def test_features_only(name):
     encoder = create(name, features_only=True, out_indices=(0, 2, -1))
@@ -173,6 +207,44 @@ def test_out_indices_as_a_number_are_the_deepest_maps():
             skinseg.create_model("malunet", features_only=True, out_indices=wrong)
     with pytest.raises(TypeError, match="must be a number or several, not True"):
         skinseg.create_model("malunet", features_only=True, out_indices=True)
+
+
+def test_feature_info_with_an_index_tells_of_any_map():
+    pyramid = skinseg.create_model("malunet", features_only=True, out_indices=(1, 3))
+    whole = skinseg.create_model("malunet").feature_info
+    info = pyramid.feature_info
+    assert (info.out_indices, info.channels(), info.reduction()) == ((1, 3), [16, 32], [4, 16])
+    assert [info.channels(index) for index in range(len(info))] == whole.channels()
+    assert (info.reduction(np.int64(0)), info.reduction([0, -1])) == (2, [2, 32])
+    assert info.module_name(1) == info[1]["module"] == whole.module_name()[1]
+    assert info.get_dicts() == [info[1], info[3]]
+
+
+def test_a_pyramid_knows_what_its_network_knew():
+    network = skinseg.create_model("malunet", pretrained=True)
+    pyramid = skinseg.create_model("malunet", pretrained=True, features_only=True)
+    assert pyramid.default_cfg == pyramid.pretrained_cfg == network.pretrained_cfg
+    gray = skinseg.create_model("malunet", pretrained=True, features_only=True, in_chans=1)
+    transform = skinseg.create_transform(gray)
+    assert (transform.input_size, transform.in_chans) == ((128, 128), 1)
+    assert len(gray(torch.zeros(1, 1, 64, 64))) == 6
+
+
+@pytest.mark.parametrize("name", ["malunet", "lmsaunet"])  # without and with BatchNorm
+def test_a_pyramid_computes_again_and_changes_nothing(name):
+    torch.manual_seed(0)
+    pyramid = skinseg.create_model(name, features_only=True)
+    again, calls = copy.deepcopy(pyramid), []
+    again.set_grad_checkpointing()
+    again.encoder.register_forward_pre_hook(lambda *_: calls.append(1))
+    x = torch.randn(2, 3, 64, 64)
+    for encoder in (pyramid, again):
+        sum(m.square().mean() for m in encoder(x)).backward()
+    assert len(calls) == 2
+    for kept, computed in zip(pyramid.parameters(), again.parameters(), strict=True):
+        torch.testing.assert_close(kept.grad, computed.grad)
+    for kept, computed in zip(pyramid.buffers(), again.buffers(), strict=True):
+        torch.testing.assert_close(kept, computed)
 
 
 @pytest.mark.parametrize("name", FAMILIES)
@@ -373,15 +445,15 @@ def test_egeunet_without_deep_supervision():
     ],
 )
 def test_input_that_cannot_be_segmented(x, error, says):
-    with pytest.raises(error, match=says):
-        skinseg.create_model("basic_unet")(x)
+    for features_only in (False, True):
+        with pytest.raises(error, match=says):
+            skinseg.create_model("basic_unet", features_only=features_only)(x)
 
 
 @pytest.mark.parametrize(
     ("name", "arguments", "says"),
     [
-        ("malunet", {"num_classes": 0}, "num_classes must be a positive integer"),
-        ("malunet", {"in_chans": "3"}, "in_chans must be a positive integer"),
+        ("malunet", {"num_classes": 0}, "num_classes must be at least 1, not 0"),
         ("malunet", {"channels": (8, 16)}, "six widths"),
         ("lmsaunet", {"channels": (8, 16)}, "four widths"),
         ("lmsaunet", {"compression": 7}, "even number from 2 to 32"),
@@ -390,3 +462,26 @@ def test_input_that_cannot_be_segmented(x, error, says):
 def test_impossible_arguments(name, arguments, says):
     with pytest.raises(ValueError, match=says):
         skinseg.create_model(name, **arguments)
+
+
+@pytest.mark.parametrize("number", ["3", True, 2.5])
+@pytest.mark.parametrize("name", ["in_chans", "num_classes"])
+def test_channels_are_whole_numbers(name, number):
+    with pytest.raises(TypeError, match=f"{name} must be a whole number, not {number!r}"):
+        skinseg.create_model("malunet", **{name: number})
+    with pytest.raises(TypeError, match=f"{name} must be a whole number, not {number!r}"):
+        skinseg.models.MALUNet(**{name: number})
+
+
+@pytest.mark.parametrize("make", [skinseg.models.MALUNet, partial(skinseg.create_model, "malunet")])
+def test_channels_of_numpy_are_recorded_as_pythons(make):
+    network = make(num_classes=np.int64(2), in_chans=np.uint8(1))
+    assert json.loads(json.dumps(network.config)) == network.config
+    assert (network.num_classes, network.in_chans) == (2, 1)
+    network.reset_classifier(np.int64(4))
+    assert json.loads(json.dumps(network.config))["num_classes"] == network.head.out_channels == 4
+
+
+def test_none_is_the_default_of_channels_alone():
+    network = skinseg.create_model("malunet", num_classes=None, in_chans=None, bridge=None)
+    assert (network.num_classes, network.in_chans, network.bridge) == (1, 3, None)

@@ -159,7 +159,7 @@ def test_utnetv2_maps_of_the_previous_stage_follow_from_them():
         ("utnetv2", {"map_source": "image"}, "map_source must be one of .* not 'image'"),
         ("mobilenetv3", {"width": 0}, "width must be a number above 0, not 0"),
         ("mobilevitv2", {"width": "0.5"}, "width must be a number above 0, not '0.5'"),
-        ("mobilenetv3", {"in_chans": 0}, "in_chans must be a positive integer"),
+        ("mobilenetv3", {"in_chans": 0}, "in_chans must be at least 1, not 0"),
     ],
 )
 def test_impossible_arguments(name, arguments, says):

@@ -1,6 +1,7 @@
 """Weights with records: found, checked by hash, adapted, overridden."""
 
 import json
+from pathlib import Path
 
 import pytest
 import torch
@@ -137,6 +138,15 @@ def test_local_dir_round_trip(tmp_path):
         skinseg.create_model(f"local-dir:{tmp_path}")
 
 
+def test_a_name_may_be_a_path(tmp_path, egeunet):
+    egeunet.save_pretrained(tmp_path)
+    loaded = skinseg.create_model(Path(f"local-dir:{tmp_path}"))
+    assert same(loaded, egeunet)
+    assert skinseg.create_model(Path("malunet")).architecture == "malunet"
+    best = skinseg.create_model(Path("best"), pretrained_cfg_overlay={"threshold": 0.25})
+    assert (best.architecture, best.pretrained_cfg.threshold) == ("ensemble", 0.25)
+
+
 def test_the_hub_out_of_reach(monkeypatch):
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     with pytest.raises(hub.HubError, match=r"hf-hub:nobody/nothing@v1: config.json cannot"):
@@ -207,7 +217,22 @@ def test_a_file_of_the_user_never_becomes_the_default(tmp_path, monkeypatch):
     monkeypatch.setenv("SKINSEG_WEIGHTS", str(tmp_path))
     for tag in ("aaa", "bbb"):
         assert skinseg.get_pretrained_cfg(f"egeunet.{tag}").tag == tag
-    assert skinseg.get_pretrained_cfg("egeunet").tag == "isic2017"
+    with pytest.warns(UserWarning, match=r"weights egeunet in .* Give .* egeunet.NAME.safetensors"):
+        assert skinseg.get_pretrained_cfg("egeunet").tag == "isic2017"
+
+
+@pytest.mark.parametrize("record", [False, True], ids=["file", "record"])
+def test_weights_without_a_tag_are_listed_where_they_can_be_loaded(tmp_path, monkeypatch, record):
+    listed = skinseg.list_pretrained()
+    monkeypatch.setenv("SKINSEG_WEIGHTS", str(tmp_path))
+    for arch in ("egeunet", "unet"):
+        (tmp_path / f"{arch}.safetensors").touch()
+        if record:
+            (tmp_path / f"{arch}.json").write_text(json.dumps({"architecture": arch}))
+    assert set(skinseg.list_pretrained()) - set(listed) == {"unet"}
+    assert skinseg.get_pretrained_cfg("unet").file == str(tmp_path / "unet.safetensors")
+    with pytest.warns(UserWarning, match=r"egeunet stands for egeunet.isic2017"):
+        skinseg.create_model("egeunet", pretrained=True)
 
 
 def test_several_weights_of_the_user_without_a_default(tmp_path, monkeypatch):

@@ -29,6 +29,26 @@ def test_wildcards():
     assert skinseg.list_models("resnet*") == []
 
 
+def test_filters_are_those_of_timm(monkeypatch):
+    monkeypatch.delenv("SKINSEG_WEIGHTS", raising=False)
+    everything = skinseg.list_models()
+    assert skinseg.list_models("") == skinseg.list_models([]) == everything
+    assert skinseg.list_models("malunet", "malunet") == ["malunet"]
+    both = ["lmsaunet", "lmsaunet_n8", "malunet"]
+    assert skinseg.list_models("*", ("malunet", "lmsaunet")) == both
+    weights = skinseg.list_models(pretrained=True)
+    assert skinseg.list_models("malunet", pretrained=True) == ["malunet.isic2017"]
+    assert skinseg.list_models("malu*t", "", True) == ["malunet.isic2017"]
+    assert skinseg.list_models("*isic2017", pretrained=True) == weights
+    assert skinseg.list_models("malunet.other", pretrained=True) == []
+    others = [name for name in weights if name != "malunet.isic2017"]
+    assert skinseg.list_models(pretrained=True, exclude_filters="malunet") == others
+    assert skinseg.list_models("", "", True, "malunet") == others
+    assert skinseg.list_pretrained("") == skinseg.list_pretrained()
+    assert skinseg.list_pretrained("malunet") == ["malunet.isic2017"]
+    assert skinseg.list_pretrained(["malunet", "egeunet*"], "*.isic*7") == []
+
+
 def test_a_network_from_outside(own_network):
     assert skinseg.is_model("outside_net")
     assert skinseg.model_entrypoint("outside_net") is own_network
@@ -123,6 +143,7 @@ def test_which_names_have_weights():
     assert skinseg.is_model_pretrained("malunet.isic2017")
     assert not skinseg.is_model_pretrained("malunet.imagenet")
     assert not skinseg.is_model_pretrained("unet3000")
+    assert skinseg.is_model_pretrained("best")
 
 
 def test_the_record_by_timms_older_name():

@@ -31,6 +31,22 @@ def test_save_and_load_a_folder(tmp_path, egeunet):
     assert file_hash(record.file) == record.sha256
 
 
+@pytest.mark.parametrize(
+    "wrap",
+    [
+        torch.nn.DataParallel,
+        torch.optim.swa_utils.AveragedModel,
+        lambda network: torch.compile(network, backend="eager"),
+    ],
+    ids=["parallel", "average", "compiled"],
+)
+def test_the_network_inside_of_a_wrapper_is_saved(tmp_path, egeunet, wrap):
+    assert weights_held(wrap(egeunet)) == weights_held(egeunet)
+    skinseg.hub.save_pretrained(wrap(egeunet), tmp_path)
+    assert read_local_dir(tmp_path).to_dict() == egeunet.pretrained_cfg.to_dict()
+    assert torch.equal(outputs(skinseg.create_model(f"local-dir:{tmp_path}")), outputs(egeunet))
+
+
 def test_changed_weights_lose_what_was_said_of_the_old_ones(tmp_path):
     network = skinseg.create_model("egeunet.isic2017", pretrained=True)
     with torch.no_grad():

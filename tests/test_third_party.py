@@ -256,6 +256,18 @@ def test_timm_features_with_blocks_travel(timm, tmp_path):
     assert skinseg.hub.read_local_dir(tmp_path).input_size[0] == 4
 
 
+def test_images_are_prepared_for_timms_networks_as_timm_says(timm, tmp_path):
+    network = skinseg.create_model("timm:resnet18", num_classes=1)
+    transform = skinseg.create_transform(network)
+    assert transform.input_size == network.pretrained_cfg["input_size"][1:]
+    assert transform.normalization.mean == network.pretrained_cfg["mean"]
+    assert transform.normalization.std == network.pretrained_cfg["std"]
+    skinseg.hub.save_pretrained(network, tmp_path)
+    record = skinseg.hub.read_local_dir(tmp_path)
+    assert skinseg.create_transform(record) == transform
+    assert skinseg.create_transform(skinseg.create_model(f"local-dir:{tmp_path}")) == transform
+
+
 @pytest.mark.parametrize(
     ("name", "arguments", "error", "says"),
     [

@@ -208,6 +208,17 @@ def test_the_record_prepares_images_as_training_did(lesions, tmp_path):
     assert predictor.input_size == (48, 48)
 
 
+def test_a_network_in_dataparallel_is_trained_as_without_it(lesions, tmp_path):
+    expected = run(lesions, tmp_path / "plain", "egeunet", epochs=1)
+    wrapped = torch.nn.DataParallel(network("egeunet"))
+    train(wrapped, *lesions, tmp_path / "run", Recipe(**SMALL, epochs=1), progress=False)
+    again = skinseg.create_model(f"local-dir:{tmp_path / 'run'}")
+    for name, value in expected.items():
+        assert torch.equal(wrapped.state_dict()[f"module.{name}"], value)
+        assert torch.equal(again.state_dict()[name], value)
+    assert again.pretrained_cfg.architecture == "egeunet"
+
+
 @pytest.mark.parametrize("file", ["model.safetensors", "config.json", "log.json", "checkpoint.pt"])
 def test_a_killed_run_never_leaves_a_broken_file(file, lesions, tmp_path, monkeypatch):
     run(lesions, tmp_path, epochs=1)

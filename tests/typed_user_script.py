@@ -39,6 +39,8 @@ def pyramids(x: torch.Tensor) -> None:
     assert_type(pyramid, FeaturePyramid)
     assert_type(pyramid(x), list[torch.Tensor])
     assert_type(pyramid.feature_info.channels(), list[int])
+    assert_type(pyramid.feature_info.channels(0), int)
+    assert_type(pyramid.feature_info.module_name([0, 1]), list[str])
     assert_type(pyramid.feature_info[0]["reduction"], int)
     assert_type(pyramid.feature_info[0]["module"], str)
     assert_type(skinseg.create_model("malunet", features_only=True, out_indices=2), FeaturePyramid)

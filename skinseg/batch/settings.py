@@ -37,9 +37,10 @@ def _weights(predictor: Predictor) -> tuple[str, str]:
     if metadata is not None:
         return metadata.record.name, metadata.weights_sha256
     from skinseg.hub.save import record_of  # Brings torch, which exported files do without.
+    from skinseg.unwrap import unwrapped
 
-    # What was compiled or optimized has the network itself below one of these names.
-    network = getattr(predictor.model, "_orig_mod", predictor.model)
+    # What was optimized has the network itself below this name.
+    network = unwrapped(predictor.model)
     network = getattr(network, "published", network)
     record, digest = record_of(network)
     return record.name, digest

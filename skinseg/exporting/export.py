@@ -20,7 +20,7 @@ from skinseg.exporting.wrapped import refuse_wrapped
 from skinseg.exporting.writers import FORMATS, Format
 from skinseg.factory import create_model
 from skinseg.hub.save import record_of
-from skinseg.models.base import MIN_SIZE
+from skinseg.models.input_check import MIN_SIZE
 from skinseg.names import near_matches
 from skinseg.optimization.forms import use_forms
 from skinseg.runtimes.base import FileRuntime

@@ -14,7 +14,7 @@ from skinseg.exporting.rules import (
     infer_batch_of_reshapes,
     split_group_norms,
 )
-from skinseg.models.base import MIN_SIZE
+from skinseg.models.input_check import MIN_SIZE
 from skinseg.optimization.derive import RULES, Rule, derive
 from skinseg.optimization.rules.affine import fold_affine
 from skinseg.optimization.rules.constants import fold_constants

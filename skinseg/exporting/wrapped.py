@@ -3,13 +3,14 @@
 from torch import nn
 
 from skinseg.optimization import OptimizedModel
+from skinseg.unwrap import unwrapped
 
 
 def refuse_wrapped(model: nn.Module) -> None:
     """Raise a TypeError that says which network to pass in place of its wrapper."""
     if hasattr(model, "_orig_mod"):
         inside = "what torch.compile was given, model._orig_mod"
-    elif isinstance(model, nn.DataParallel | nn.parallel.DistributedDataParallel):
+    elif unwrapped(model) is not model:
         inside = "the network in it, model.module"
     elif isinstance(model, OptimizedModel):
         inside = "the network that it was derived from, model.published"

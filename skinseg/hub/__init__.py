@@ -11,7 +11,15 @@ from skinseg.hub.local_dir import (
     write_weights,
 )
 from skinseg.hub.near_misses import WEIGHTS_SUFFIXES, near_miss
-from skinseg.hub.origin import Origin, build, origin_of, rebuilt_differences, set_origin
+from skinseg.hub.origin import (
+    Origin,
+    build,
+    channels_in,
+    origin_of,
+    rebuilt_differences,
+    record_in,
+    set_origin,
+)
 from skinseg.hub.place import open_place
 from skinseg.hub.push import files_for_hub, push_to_hub
 from skinseg.hub.remote import AS_USUAL, Fetching, download, download_weights
@@ -28,6 +36,7 @@ __all__ = [
     "HubError",
     "Origin",
     "build",
+    "channels_in",
     "check_header",
     "download",
     "download_weights",
@@ -41,6 +50,7 @@ __all__ = [
     "read_header",
     "read_local_dir",
     "rebuilt_differences",
+    "record_in",
     "save_pretrained",
     "set_origin",
     "weights_held",

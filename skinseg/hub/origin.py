@@ -1,6 +1,7 @@
 """What a network can be built again from: its name, its arguments, and the blocks put into it."""
 
 import dataclasses
+from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -16,6 +17,7 @@ from skinseg.libraries import (
 from skinseg.pretrained import PretrainedCfg
 from skinseg.registry import model_entrypoint, model_module
 from skinseg.surgery import Recipe, apply, recipe_of
+from skinseg.unwrap import unwrapped
 
 # Networks of other libraries have attributes of their own by our names.
 _ATTRIBUTE = "_skinseg_origin"
@@ -41,6 +43,9 @@ class Origin:
 def origin_of(model: nn.Module) -> Origin | None:
     """Return what a network can be built again from; None where nothing says so.
 
+    Args:
+        model: The network, also in ``DataParallel``, an average or compiled.
+
     Example:
         >>> import skinseg
         >>> origin_of(skinseg.create_model("malunet")).architecture
@@ -48,6 +53,7 @@ def origin_of(model: nn.Module) -> Origin | None:
         >>> origin_of(nn.Conv2d(3, 1, 1)) is None
         True
     """
+    model = unwrapped(model)
     known = getattr(model, _ATTRIBUTE, None)
     if isinstance(known, Origin):
         return known
@@ -65,6 +71,58 @@ def origin_of(model: nn.Module) -> Origin | None:
         in_chans=getattr(model, "in_chans", 3),
         pretrained_cfg=cfg if isinstance(cfg, PretrainedCfg) else None,
     )
+
+
+def record_in(model: nn.Module) -> PretrainedCfg | None:
+    """Return the record that a network carries.
+
+    Args:
+        model: The network, wrapped or not. One of timm has a dictionary of its own; of that the
+            record says how images are prepared, and nothing else.
+
+    Returns:
+        The record, or None where the network carries none.
+
+    Example:
+        >>> import skinseg
+        >>> network = skinseg.create_model("malunet", pretrained=True)
+        >>> record_in(nn.DataParallel(network)).name
+        'malunet.isic2017'
+    """
+    own = getattr(unwrapped(model), "pretrained_cfg", None)
+    if isinstance(own, PretrainedCfg):
+        return own
+    origin = origin_of(model)
+    if origin is not None and origin.pretrained_cfg is not None:
+        return origin.pretrained_cfg
+    return _timms_record(own) if isinstance(own, Mapping) else None
+
+
+def _timms_record(settings: Mapping[str, Any]) -> PretrainedCfg | None:
+    """How images are prepared, if it is timm's dictionary that says so."""
+    if not settings.keys() >= {"input_size", "mean", "std"}:
+        return None
+    moments = {key: [float(value) for value in settings[key]] for key in ("mean", "std")}
+    return PretrainedCfg(
+        architecture="",
+        input_size=tuple(settings["input_size"]),
+        normalization={"kind": "mean_std", **moments},
+    )
+
+
+def channels_in(model: nn.Module) -> int:
+    """Return the channels of a network's input, 3 where nothing says so.
+
+    Example:
+        >>> import skinseg
+        >>> channels_in(nn.DataParallel(skinseg.create_model("malunet", in_chans=1)))
+        1
+    """
+    own = getattr(unwrapped(model), "in_chans", None)
+    if isinstance(own, int):
+        return own
+    origin = origin_of(model)
+    return 3 if origin is None else origin.in_chans
 
 
 def set_origin(model: nn.Module, origin: Origin) -> None:

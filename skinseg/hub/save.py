@@ -14,10 +14,11 @@ from skinseg.errors import CheckpointError
 from skinseg.files import write_atomically
 from skinseg.hub.card import model_card
 from skinseg.hub.local_dir import WEIGHTS_NAME, read_local_dir, weights_hash, write_local_dir
-from skinseg.hub.origin import Origin, origin_of, rebuilt_differences
+from skinseg.hub.origin import Origin, origin_of, rebuilt_differences, record_in
 from skinseg.pretrained import PretrainedCfg, file_hash
 from skinseg.surgery import Recipe, SurgeryError, recipe_of
 from skinseg.surgery.recipe import steps_of
+from skinseg.unwrap import unwrapped
 
 CARD_NAME = "README.md"
 
@@ -38,12 +39,13 @@ def save_for(
     model: nn.Module, folder: str | os.PathLike[str], source: str, record: PretrainedCfg | None
 ) -> None:
     """Write config, weights and model card; ``source`` is the name that the card loads it by."""
+    model = unwrapped(model)  # Weights are saved by the network's own names for them.
     origin = _rebuildable(model)
     folder = Path(folder).expanduser()
     folder.mkdir(parents=True, exist_ok=True)
-    known = origin.pretrained_cfg
+    known = record_in(model)
     file = None if known is None else _file_of_weights(model, known)
-    cfg = _record(origin, file is not None) if record is None else record
+    cfg = _record(origin, known, file is not None) if record is None else record
     cfg = _filled_in(cfg, origin, model, recipe_of(model))
     if known is not None and file is not None:
         # The same bytes, and so the recorded hash, whatever version of safetensors is here.
@@ -87,13 +89,12 @@ def _rebuildable(model: nn.Module) -> Origin:
     return origin
 
 
-def _record(origin: Origin, unchanged: bool) -> PretrainedCfg:
+def _record(origin: Origin, known: PretrainedCfg | None, unchanged: bool) -> PretrainedCfg:
     """What holds for these weights: all of the known record, or only how images are prepared.
 
     Training data, scores and the like belong to the file of the record's hash. A network that
     was trained further, got a new head, or never loaded that file has none of them.
     """
-    known = origin.pretrained_cfg
     if known is None:
         size = (origin.in_chans, 256, 256)
         return PretrainedCfg(architecture=origin.architecture, input_size=size)
@@ -125,6 +126,7 @@ def weights_held(model: nn.Module) -> str:
         >>> weights_held(skinseg.create_model("malunet", pretrained=True)).partition(",")[0]
         'malunet.isic2017'
     """
+    model = unwrapped(model)
     origin = origin_of(model)
     cfg = None if origin is None else origin.pretrained_cfg
     if cfg is None or cfg.file is None:
@@ -149,19 +151,18 @@ def record_of(model: nn.Module) -> tuple[PretrainedCfg, str]:
     Weights that are those of no file have the hash that :func:`save_pretrained` would record.
     A module that is none of this package's networks is known by the name of its class.
     """
+    model = unwrapped(model)
     origin = origin_of(model)
     if origin is None:
-        known = getattr(model, "pretrained_cfg", None)
-        known = known if isinstance(known, PretrainedCfg) else None
-        cfg = known or PretrainedCfg(architecture=type(model).__name__)
+        cfg = record_in(model) or PretrainedCfg(architecture=type(model).__name__)
         return cfg, weights_hash(model.state_dict())
-    known = origin.pretrained_cfg
+    known = record_in(model)
     unchanged = known is not None and _file_of_weights(model, known) is not None
     try:
         surgery = recipe_of(model)
     except SurgeryError:
         surgery = []  # A block of one's own that no record can tell of.
-    cfg = _filled_in(_record(origin, unchanged), origin, model, surgery)
+    cfg = _filled_in(_record(origin, known, unchanged), origin, model, surgery)
     return cfg, (unchanged and cfg.sha256) or weights_hash(model.state_dict())
 
 

@@ -117,8 +117,10 @@ def create_transform(weights: PretrainedCfg | nn.Module) -> Preprocessing:
 
     Args:
         weights: The record, of :func:`skinseg.get_pretrained_cfg` or a network's
-            ``pretrained_cfg``; or the network. One without a record sees 256 x 256 pixels,
-            normalized as by ``Normalization()``.
+            ``pretrained_cfg``; or the network, also in ``DataParallel``, an average or compiled.
+            Of a network of timm its own ``input_size``, ``mean`` and ``std`` are taken; images are
+            resized whole, not cropped. One that says nothing sees 256 x 256 pixels, normalized as
+            by ``Normalization()``.
 
     Raises:
         ValueError: If the record's normalization does not fit the network's channels.
@@ -131,12 +133,13 @@ def create_transform(weights: PretrainedCfg | nn.Module) -> Preprocessing:
         >>> net(transform(image)[None]).shape
         torch.Size([1, 1, 128, 128])
     """
-    is_record = isinstance(weights, PretrainedCfg)
-    record = weights if is_record else getattr(weights, "pretrained_cfg", None)
-    if not isinstance(record, PretrainedCfg):
-        record = PretrainedCfg(architecture="")
-    in_chans, height, width = record.input_size
-    if not is_record:
-        in_chans = getattr(weights, "in_chans", 3)
+    if isinstance(weights, PretrainedCfg):
+        record, in_chans = weights, weights.input_size[0]
+    else:
+        from skinseg import hub  # Brings torch, which exported files do without.
+
+        record = hub.record_in(weights) or PretrainedCfg(architecture="")
+        in_chans = hub.channels_in(weights)
+    _, height, width = record.input_size
     normalization = Normalization.from_dict(record.normalization)
     return Preprocessing((height, width), normalization, in_chans)

@@ -12,19 +12,19 @@ import torch
 from torch import nn
 
 from skinseg import hub
+from skinseg.blocks.channels import require_channels
 from skinseg.checkpoint import StateDict, adapt_channels, fill, read_state_dict
 from skinseg.models.authors import AuthorsCode
 from skinseg.models.citation import Citation
 from skinseg.models.features import FeatureInfo
 from skinseg.models.grad_checkpointing import checkpointed
+from skinseg.models.input_check import check_images
 from skinseg.models.new_head import replace_layers
 from skinseg.pretrained import PretrainedCfg
 from skinseg.registry import is_model, model_class
 
 if TYPE_CHECKING:
     from typing_extensions import Self
-
-MIN_SIZE = 32
 
 
 class SegmentationModel(nn.Module):
@@ -81,10 +81,8 @@ class SegmentationModel(nn.Module):
 
     def __init__(self, config: dict[str, Any]) -> None:
         super().__init__()
-        for name in ("in_chans", "num_classes"):
-            if not isinstance(config[name], int) or config[name] < 1:
-                raise ValueError(f"{name} must be a positive integer, not {config[name]!r}")
-        self.config = config
+        names = ("in_chans", "num_classes")
+        self.config = {**config, **{name: require_channels(name, config[name]) for name in names}}
         self.pretrained_cfg: PretrainedCfg | None = None
 
     @property
@@ -186,29 +184,7 @@ class SegmentationModel(nn.Module):
 
     def check_input(self, x: torch.Tensor) -> None:
         """Raise if ``x`` cannot be segmented; see :meth:`forward`."""
-        if torch.jit.is_tracing():  # type: ignore[attr-defined,no-untyped-call]  # torch's own
-            return
-        if not isinstance(x, torch.Tensor) or not x.is_floating_point():
-            kind = x.dtype if isinstance(x, torch.Tensor) else type(x).__name__
-            raise TypeError(
-                f"the input must be a floating-point tensor, not {kind}; convert it with "
-                "x.float(), or pass images to skinseg.Predictor"
-            )
-        if x.ndim != 4:
-            raise ValueError(
-                f"the input must have 4 dimensions (B, {self.in_chans}, H, W), not {x.ndim}: "
-                f"its shape is {tuple(x.shape)}; add a batch dimension with x[None]"
-            )
-        if x.shape[1] != self.in_chans:
-            raise ValueError(
-                f"the input has {x.shape[1]} channels and the network takes {self.in_chans}; "
-                f"create it with in_chans={x.shape[1]}"
-            )
-        if x.shape[2] < MIN_SIZE or x.shape[3] < MIN_SIZE:
-            raise ValueError(
-                f"the input is {x.shape[2]}x{x.shape[3]} and must be at least "
-                f"{MIN_SIZE}x{MIN_SIZE}; resize it"
-            )
+        check_images(x, self.in_chans)
 
     def set_grad_checkpointing(self, enable: bool = True) -> None:
         """Train in less memory and more time: compute activations again in the backward pass.
@@ -229,15 +205,31 @@ class SegmentationModel(nn.Module):
         """
         self.grad_checkpointing = enable
 
-    def reset_classifier(self, num_classes: int) -> None:
+    def get_classifier(self) -> nn.Module:
+        """Return the head, the layer that gives the logits.
+
+        Example:
+            >>> import skinseg
+            >>> skinseg.create_model("malunet", num_classes=2).get_classifier().out_channels
+            2
+        """
+        return self.head
+
+    def reset_classifier(self, num_classes: int, global_pool: str | None = None) -> None:
         """Replace the head by a new one with ``num_classes`` outputs, on the same device.
 
         With it goes all of :attr:`classifier`: heads of auxiliary outputs, or layers before the
         head that have a channel for each class. Blocks that were put before one of them stay.
 
+        Args:
+            num_classes: Channels of the logits.
+            global_pool: Taken from those who come from timm, and nothing but None or ``""``: these
+                networks do not pool before the head.
+
         Raises:
-            ValueError: If ``num_classes`` is not a positive integer, or a block was put in the
-                place of such a layer, or after it.
+            TypeError: If ``num_classes`` is no whole number.
+            ValueError: If it is less than 1, a block was put in the place of such a layer, or
+                after it, or ``global_pool`` names a pooling.
 
         Example:
             >>> import skinseg
@@ -246,6 +238,8 @@ class SegmentationModel(nn.Module):
             >>> net.num_classes, net.head.out_channels
             (4, 4)
         """
+        refuse_pooling(global_pool)
+        num_classes = require_channels("num_classes", num_classes)
         config = {**self.config, "num_classes": num_classes}
         new = type(self)(**config).train(self.training).to(next(self.head.parameters()))
         replace_layers(self, new, self.classifier)
@@ -446,6 +440,15 @@ class SegmentationModel(nn.Module):
     def convert_authors_weights(cls, state: StateDict) -> StateDict:
         """Rename the weights of the authors' checkpoint to this network's names."""
         raise NotImplementedError
+
+
+def refuse_pooling(global_pool: str | None) -> None:
+    """Raise if a pooling is asked for, which would leave one vector of an image, and no mask."""
+    if global_pool:
+        raise ValueError(
+            "a segmentation network does not pool before its head: global_pool must be None or "
+            f"'', not {global_pool!r}"
+        )
 
 
 def upsample(x: torch.Tensor, size: Sequence[int], mode: str = "bilinear") -> torch.Tensor:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, cast
 import torch
 from torch import nn
 
+from skinseg.blocks.channels import require_channels
 from skinseg.formatting import counted
 from skinseg.models.base import SegmentationModel
 from skinseg.names import split_name
@@ -15,6 +16,8 @@ from skinseg.registry import model_entrypoint, register_model
 MEMBERS = 5
 # Those of the weights that ship.
 SHIPPED = ("egeunet", "lbunet", "basic_unet")
+
+_NO_FEATURES = "an ensemble has no feature maps; ask one of its members"
 
 
 class Ensemble(SegmentationModel):
@@ -88,17 +91,35 @@ class Ensemble(SegmentationModel):
         Raises:
             NotImplementedError: Always.
         """
-        raise NotImplementedError("an ensemble has no feature maps; ask one of its members")
+        raise NotImplementedError(_NO_FEATURES)
+
+    @property
+    def num_features(self) -> int:
+        """An ensemble has no encoder of its own.
+
+        Raises:
+            NotImplementedError: Always.
+        """
+        raise NotImplementedError(_NO_FEATURES)
+
+    def get_classifier(self) -> nn.Module:
+        """An ensemble has no head of its own.
+
+        Raises:
+            NotImplementedError: Always.
+        """
+        raise NotImplementedError("an ensemble has no head; ask one of its members")
 
     def set_grad_checkpointing(self, enable: bool = True) -> None:
         """Let all members compute activations again in the backward pass, or none."""
         for member in self.members:
             cast(SegmentationModel, member).set_grad_checkpointing(enable)
 
-    def reset_classifier(self, num_classes: int) -> None:
-        """Replace the heads of all members."""
+    def reset_classifier(self, num_classes: int, global_pool: str | None = None) -> None:
+        """Replace the heads of all members; see :meth:`SegmentationModel.reset_classifier`."""
+        num_classes = require_channels("num_classes", num_classes)
         for member in self.members:
-            cast(SegmentationModel, member).reset_classifier(num_classes)
+            cast(SegmentationModel, member).reset_classifier(num_classes, global_pool)
         self.config["num_classes"] = num_classes
 
 

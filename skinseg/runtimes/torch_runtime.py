@@ -13,7 +13,8 @@ import numpy as np
 import torch
 from torch import nn
 
-from skinseg.pretrained import PretrainedCfg
+from skinseg.hub import channels_in, record_in
+from skinseg.unwrap import unwrapped
 
 
 class TorchRuntime:
@@ -56,11 +57,9 @@ class TorchRuntime:
         self.network = copy.deepcopy(network).to(asked) if moved else network
         self._device = asked or torch.device("cpu")
         self.device = str(self._device)
-        record = getattr(network, "pretrained_cfg", None)
-        # Networks of other libraries may keep something else under these names.
-        self.record = record if isinstance(record, PretrainedCfg) else None
-        self.in_chans: int = getattr(network, "in_chans", 3)
-        self.num_classes: int | None = getattr(network, "num_classes", None)
+        self.record = record_in(network)
+        self.in_chans = channels_in(network)
+        self.num_classes: int | None = getattr(unwrapped(network), "num_classes", None)
         self.size: tuple[int, int] | None = None
         self._process = os.getpid()
 

@@ -6,7 +6,7 @@ from typing import Any
 from skinseg.data.augmentation import Augmentation
 from skinseg.data.normalization import Normalization
 from skinseg.losses import AUX_WEIGHTS, LOSSES
-from skinseg.models.base import MIN_SIZE
+from skinseg.models.input_check import MIN_SIZE
 
 KEEP = ("best", "lowest_loss", "last")
 OPTIMIZERS = ("adamw", "muon")

@@ -16,6 +16,7 @@ from skinseg.models.base import SegmentationModel
 from skinseg.training.distributed import Distributed
 from skinseg.training.muon import MuonWithAdamW
 from skinseg.training.recipe import Recipe
+from skinseg.unwrap import unwrapped
 
 MakeOptimizer = Callable[[nn.Module], torch.optim.Optimizer]
 
@@ -41,7 +42,8 @@ class ModelWithLoss(nn.Module):
         super().__init__()
         self.model = model
         self.recipe = recipe
-        self.num_aux = model.num_aux if isinstance(model, SegmentationModel) else 0
+        network = unwrapped(model)
+        self.num_aux = network.num_aux if isinstance(network, SegmentationModel) else 0
         self.across = processes.all_reduce if processes.world_size > 1 else None
 
     def forward(self, x: torch.Tensor, target: torch.Tensor) -> torch.Tensor:

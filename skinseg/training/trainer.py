@@ -31,6 +31,7 @@ from skinseg.training.run_folder import RunFolder
 from skinseg.training.seeding import seeded
 from skinseg.training.step import MakeOptimizer, MicroBatch, Step
 from skinseg.training.validate import validate
+from skinseg.unwrap import unwrapped
 
 # Batches of an epoch that BatchNorm's statistics of averaged weights are measured on.
 STATISTICS_BATCHES = 32
@@ -117,7 +118,7 @@ def train(
     trainer.processes.barrier()
     # As a network is that loads them: another layout rounds otherwise.
     model.to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
-    model.load_state_dict(folder.kept_weights())
+    unwrapped(model).load_state_dict(folder.kept_weights())
     return log
 
 
@@ -142,7 +143,8 @@ class Trainer:
         ).train()
         # Whoever made the network may have made another one in each process.
         self.processes.broadcast_module(self.model)
-        self.loadable = _loadable(model)
+        network = unwrapped(model)  # What a record builds again has no wrapper.
+        self.loadable = _loadable(network)
         # Before anything is learned: no later look at the network could tell.
         self.begins_with = hub.weights_held(self.loadable) if self.loadable else None
         self.training_data: dict[str, Any] = {}
@@ -150,7 +152,7 @@ class Trainer:
         # Named where it is not the recipe's.
         self.optimizer = {"optimizer": type(self.step.optimizer).__name__} if optimizer else {}
         self.settings = {
-            "model": _model_settings(model),
+            "model": _model_settings(network),
             "recipe": recipe.to_dict(),
             **self.optimizer,
         }
@@ -286,7 +288,8 @@ class Trainer:
 
     def _save(self, folder: RunFolder, log: list[dict[str, Any]]) -> None:
         if kept_epoch(log, self.recipe.keep) == len(log):
-            folder.save_kept(self.step.kept.state_dict(), self._record(log[-1]))
+            kept = unwrapped(self.step.kept).state_dict()
+            folder.save_kept(kept, self._record(log[-1]))
         state = {"settings": self.settings, "step": self.step.state_dict(), "log": log}
         folder.save({**state, "begins_with": self.begins_with})
 
@@ -364,7 +367,7 @@ def _refuse_unusable(
     train_set: SegmentationDataset,
     chooses: SegmentationDataset | None,
 ) -> None:
-    classes = getattr(model, "num_classes", 1)
+    classes = getattr(unwrapped(model), "num_classes", 1)
     if isinstance(classes, int) and classes > 2:
         raise ValueError(
             f"the trainer learns lesion against skin, one output or two; this network has "

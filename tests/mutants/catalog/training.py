@@ -54,8 +54,8 @@ MUTANTS = [
     Mutant(
         "raw_weights_kept",
         "skinseg/training/trainer.py",
-        "self.step.kept.state_dict()",
-        "self.model.state_dict()",
+        "unwrapped(self.step.kept).state_dict()",
+        "unwrapped(self.model).state_dict()",
         "The average is validated, and the weights themselves are written.",
         tests=("wiring",),
     ),
@@ -96,7 +96,8 @@ MUTANTS = [
         "skinseg/training/trainer.py",
         """\
         if kept_epoch(log, self.recipe.keep) == len(log):
-            folder.save_kept(self.step.kept.state_dict(), self._record(log[-1]))
+            kept = unwrapped(self.step.kept).state_dict()
+            folder.save_kept(kept, self._record(log[-1]))
         state = {"settings": self.settings, "step": self.step.state_dict(), "log": log}
         folder.save({**state, "begins_with": self.begins_with})
 """,
@@ -104,7 +105,8 @@ MUTANTS = [
         state = {"settings": self.settings, "step": self.step.state_dict(), "log": log}
         folder.save({**state, "begins_with": self.begins_with})
         if kept_epoch(log, self.recipe.keep) == len(log):
-            folder.save_kept(self.step.kept.state_dict(), self._record(log[-1]))
+            kept = unwrapped(self.step.kept).state_dict()
+            folder.save_kept(kept, self._record(log[-1]))
 """,
         "A run stopped after its checkpoint has lost the epoch's weights for good.",
         tests=("wiring",),
@@ -203,7 +205,7 @@ MUTANTS = [
     Mutant(
         "last_weights_returned",
         "skinseg/training/trainer.py",
-        "model.load_state_dict(folder.kept_weights())",
+        "unwrapped(model).load_state_dict(folder.kept_weights())",
         "pass",
         "The network that train() was given ends with the last weights, not those that were kept.",
         tests=("training", "wiring"),
@@ -249,8 +251,8 @@ MUTANTS = [
     Mutant(
         "own_networks_refused",
         "skinseg/training/trainer.py",
-        'getattr(model, "num_classes", 1)',
-        "model.num_classes",
+        'getattr(unwrapped(model), "num_classes", 1)',
+        "unwrapped(model).num_classes",
         "The trainer takes no network without num_classes.",
         tests=("training",),
         chosen_after=True,
