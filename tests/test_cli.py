@@ -21,6 +21,8 @@ from safetensors.torch import save_file
 from typer.testing import CliRunner, Result
 
 import skinseg
+from skinseg.batch.inputs import name_clashes
+from skinseg.batch.results import OutlineFormat, ResultFolder, TableFormat
 from skinseg.cli import app
 from skinseg.csv_files import unguarded
 from skinseg.data import read_image, read_mask, synthetic_lesion, write_png
@@ -420,6 +422,40 @@ def test_images_of_one_name_are_refused_before_anything_runs(images, tmp_path):
     assert result.exit_code == 2
     assert f"'{images / 'a.bmp'}' and '{images / 'a.png'}'" in result.stderr
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "taken"),
+    [
+        ("predictions", ["--format", "labelme", "--table", "json"], "predictions.json"),
+        ("predictions_coco", ["--format", "labelme", "--format", "coco"], "predictions_coco.json"),
+        (
+            "predictions-2-of-2",
+            ["--format", "labelme", "--table", "json", "--shard", "1/2"],
+            "predictions-2-of-2.json",
+        ),
+    ],
+)
+def test_no_image_is_written_where_a_file_of_all_images_is(images, tmp_path, name, options, taken):
+    (images / "a.png").rename(images / f"{name}.png")
+    out = tmp_path / "out"
+    result = predict(images, "-o", out, *options)
+    assert result.exit_code == 2
+    assert f"'{images / name}.png' would be written as '{taken}'" in result.stderr
+    assert not out.exists()
+    # By themselves, none of these options is in the way.
+    assert predict(images, "-o", out, *options[:2], "-q").exit_code == 0
+
+
+@pytest.mark.parametrize(("platform", "clashes"), [("linux", 0), ("darwin", 1), ("win32", 1)])
+def test_names_that_differ_in_capitals(monkeypatch, tmp_path, platform, clashes):
+    monkeypatch.setattr(sys, "platform", platform)
+    files = [tmp_path / "a/Lesion.jpg", tmp_path / "b/lesion.png"]
+    assert len(name_clashes(files, tmp_path / "out")) == clashes
+    assert not name_clashes(files, "s3://bucket/out")
+    folder = ResultFolder(tmp_path, outlines=[OutlineFormat.labelme])
+    taken = folder.taken_names([tmp_path / "Predictions.jpg"], TableFormat.json)
+    assert len(taken) == clashes
 
 
 def test_results_are_not_written_beside_the_images(images):
