@@ -947,3 +947,21 @@ def test_bench_times_what_ships(monkeypatch):
     options = ["--size", "32", "--rounds", "4", "--json"]
     result = CliRunner().invoke(app, ["bench", "ensemble", *options])
     assert [row["form"] for row in json.loads(result.stdout)] == ["published", "optimized"]
+
+
+def test_bench_of_a_network_in_a_folder(tmp_path):
+    network = skinseg.create_model("basic_unet_sab", pretrained=True)  # Of 64 x 64 pixels.
+    skinseg.hub.save_pretrained(network, tmp_path)
+    result = run("bench", f"local-dir:{tmp_path}", "--rounds", 4, "--json")
+    assert result.exit_code == 0, result.stderr
+    assert {row["size"] for row in json.loads(result.stdout)} == {64}
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "least"),
+    [("--size", -5, 32), ("--size", 0, 32), ("--threads", 0, 1), ("--rounds", 3, 4)],
+)
+def test_bench_refuses_numbers_out_of_range(option, value, least):
+    result = run("bench", "basic_unet_sab", option, value)
+    assert result.exit_code == 2
+    assert f"{option} must be {least} or more, not {value}" in result.stderr
