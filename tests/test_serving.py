@@ -382,6 +382,8 @@ def test_a_body_that_is_too_large_is_refused_before_all_of_it_is_read():
         ({"max_images": 0}, "max_images must be 1 or more, not 0"),
         ({"max_pixels": 200_000_000}, "max_pixels must be 1 to 100,000,000, not 200,000,000"),
         ({"timeout": 0}, "timeout must be more than 0 seconds"),
+        ({"timeout": float("inf")}, "timeout must be .* finite, not inf"),
+        ({"timeout": float("nan")}, "timeout must be .* finite, not nan"),
         ({"max_bytes": 60_000_000}, "max_request_bytes must be 60,000,000 or more"),
     ],
 )
