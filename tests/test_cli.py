@@ -767,6 +767,17 @@ ONLY_IN_PYTHON = re.compile(
 )
 
 
+@pytest.mark.parametrize(
+    "wrong",
+    [["--data", "nope"], ["--model", "malunett"], ["--tolerance", "-1"], ["--device", "cuda:77"]],
+)
+def test_a_wrong_evaluation_leaves_no_folder(dataset, tmp_path, wrong):
+    data = [] if "--data" in wrong else ["--data", dataset]
+    result = run("evaluate", *data, "-o", tmp_path / "scores", *wrong)
+    assert result.exit_code == 2
+    assert not (tmp_path / "scores").exists()
+
+
 def test_check_as_json(dataset, tmp_path):
     sound = run("check", dataset, "--json", "-q")
     assert json.loads(sound.stdout)["ok"] is True

@@ -139,6 +139,10 @@ def predict(
     with errors_reported(), interruption_reported("no image was segmented."):
         # The nodes of a cluster have the device; here the network is only looked at.
         predictor = skinseg.Predictor(**{**options, "device": device if ray is None else "cpu"})
+        if ray is not None:
+            from skinseg.batch.on_ray import ray_module
+
+            ray_module()  # Where it is missing, no empty folder is left.
         make_output_folder(place)
         remove_abandoned(place)
         if overwrite:
