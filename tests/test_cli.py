@@ -812,6 +812,30 @@ def test_errors_speak_of_options(dataset, tmp_path):
         assert not ONLY_IN_PYTHON.search(result.stderr), result.stderr
 
 
+@pytest.mark.parametrize(
+    ("wrong", "says"),
+    [
+        ("export malunet --result mask", "only with preprocessing; give --with-preprocessing"),
+        ("export malunet --size dynamic --with-preprocessing", "give a number as --size"),
+        ("export malunet --size 0", "sides must be 32 pixels or more, not 0x0"),
+        ("bench malunet --rounds 2", "--rounds must be 4 or more, not 2"),
+        ("train --data set --val-fraction 0.99 -q", "Choose another --val-fraction."),
+        ("train --data set --folds 50 -q", "--folds must be 2 or more, and no more than"),
+        ("evaluate --data isic2017:set:foo", "has no split 'foo'. Choose from train, val, test."),
+        ("evaluate --data set --split-file ids.txt", "Not in the data set: 1 of 1 id in 'ids.txt'"),
+        ("predict set/images -o out -m x.png", "'x.png' is a file, and by its ending none with"),
+    ],
+)
+def test_wrong_uses_are_told_without_python(dataset, tmp_path, monkeypatch, wrong, says):
+    monkeypatch.chdir(tmp_path)
+    Path("x.png").touch()
+    Path("ids.txt").write_text("absent\n")
+    result = run(*wrong.split())
+    assert result.exit_code == 2
+    assert says in result.stderr
+    assert not re.search(r"\w+=(True|\d)|<\w+Dataset|\['|\(\d", result.stderr)
+
+
 # --- Ctrl-C --------------------------------------------------------------------------------------
 
 
