@@ -623,6 +623,9 @@ def test_the_command_writes_describes_and_uses_a_file(tmp_path, image):
     assert facts["record"]["architecture"] == "basic_unet"
     assert facts["size"] == [64, 96]
     assert "basic_unet.isic2017" in run("info", path).stdout
+    sized = run("info", path, "--size", 64)
+    assert sized.exit_code == 2
+    assert "--size does not go with an exported file" in sized.stderr
     skinseg.data.write_png(tmp_path / "x.png", image)
     done = run("predict", tmp_path / "x.png", "--model", path, "--output", tmp_path / "masks")
     assert done.exit_code == 0, done.output
