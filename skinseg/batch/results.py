@@ -139,8 +139,10 @@ class ResultFolder:
             A sentence for each; none if all is well.
         """
         # Each job writes a table of its own, and may get any of the images.
-        count = self.shard.count if self.shard else 0
-        shards = [Shard(index, count) for index in range(1, count + 1)] or [None]
+        shards: list[Shard | None] = [None]
+        if self.shard is not None:
+            count = self.shard.count
+            shards = [Shard(index, count) for index in range(1, count + 1)]
         whole = {_of_all("predictions", table.value, shard): "the table" for shard in shards}
         if OutlineFormat.coco in self.outlines:
             whole |= {_of_all(_COCO, "json", shard): "the COCO file" for shard in shards}
