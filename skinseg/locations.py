@@ -10,6 +10,7 @@ import glob
 import os
 import posixpath
 import re
+import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, TypeAlias, TypeGuard
@@ -58,6 +59,20 @@ def path_of(location: Location) -> Path:
         'x.jpg'
     """
     return Path(location.partition("::")[0].partition("://")[2] if is_url(location) else location)
+
+
+def name_key(name: str, folder: Location) -> str:
+    """Return what two names of files in a folder have in common where they are one file's.
+
+    Example:
+        >>> name_key("Lesion.json", "s3://bucket/masks")
+        'Lesion.json'
+    """
+    # Disks of Windows, and those of a Mac unless set up otherwise, take capitals and small letters
+    # for the same. What other disks do is not looked at.
+    if sys.platform in ("win32", "darwin") and not is_url(folder):
+        return name.casefold()
+    return name
 
 
 def folder_of(location: Location) -> Location:

@@ -590,6 +590,7 @@ def test_ray_that_is_not_installed(images, tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "ray", None)
     said = predict(images, "-o", tmp_path / "out", "--ray", "local", status=1)
     assert "pip install 'ray[data]'" in said
+    assert not (tmp_path / "out").exists()
 
 
 @pytest.mark.slow

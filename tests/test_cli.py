@@ -21,6 +21,8 @@ from safetensors.torch import save_file
 from typer.testing import CliRunner, Result
 
 import skinseg
+from skinseg.batch.inputs import name_clashes
+from skinseg.batch.results import OutlineFormat, ResultFolder, TableFormat
 from skinseg.cli import app
 from skinseg.csv_files import unguarded
 from skinseg.data import read_image, read_mask, synthetic_lesion, write_png
@@ -422,6 +424,40 @@ def test_images_of_one_name_are_refused_before_anything_runs(images, tmp_path):
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.parametrize(
+    ("name", "options", "taken"),
+    [
+        ("predictions", ["--format", "labelme", "--table", "json"], "predictions.json"),
+        ("predictions_coco", ["--format", "labelme", "--format", "coco"], "predictions_coco.json"),
+        (
+            "predictions-2-of-2",
+            ["--format", "labelme", "--table", "json", "--shard", "1/2"],
+            "predictions-2-of-2.json",
+        ),
+    ],
+)
+def test_no_image_is_written_where_a_file_of_all_images_is(images, tmp_path, name, options, taken):
+    (images / "a.png").rename(images / f"{name}.png")
+    out = tmp_path / "out"
+    result = predict(images, "-o", out, *options)
+    assert result.exit_code == 2
+    assert f"'{images / name}.png' would be written as '{taken}'" in result.stderr
+    assert not out.exists()
+    # By themselves, none of these options is in the way.
+    assert predict(images, "-o", out, *options[:2], "-q").exit_code == 0
+
+
+@pytest.mark.parametrize(("platform", "clashes"), [("linux", 0), ("darwin", 1), ("win32", 1)])
+def test_names_that_differ_in_capitals(monkeypatch, tmp_path, platform, clashes):
+    monkeypatch.setattr(sys, "platform", platform)
+    files = [tmp_path / "a/Lesion.jpg", tmp_path / "b/lesion.png"]
+    assert len(name_clashes(files, tmp_path / "out")) == clashes
+    assert not name_clashes(files, "s3://bucket/out")
+    folder = ResultFolder(tmp_path, outlines=[OutlineFormat.labelme])
+    taken = folder.taken_names([tmp_path / "Predictions.jpg"], TableFormat.json)
+    assert len(taken) == clashes
+
+
 def test_results_are_not_written_beside_the_images(images):
     before = names(images)
     result = predict(images / "a.png", "-o", images)
@@ -731,6 +767,17 @@ ONLY_IN_PYTHON = re.compile(
 )
 
 
+@pytest.mark.parametrize(
+    "wrong",
+    [["--data", "nope"], ["--model", "malunett"], ["--tolerance", "-1"], ["--device", "cuda:77"]],
+)
+def test_a_wrong_evaluation_leaves_no_folder(dataset, tmp_path, wrong):
+    data = [] if "--data" in wrong else ["--data", dataset]
+    result = run("evaluate", *data, "-o", tmp_path / "scores", *wrong)
+    assert result.exit_code == 2
+    assert not (tmp_path / "scores").exists()
+
+
 def test_check_as_json(dataset, tmp_path):
     sound = run("check", dataset, "--json", "-q")
     assert json.loads(sound.stdout)["ok"] is True
@@ -763,6 +810,30 @@ def test_errors_speak_of_options(dataset, tmp_path):
         result = run(*command)
         assert result.exit_code in (1, 2), command
         assert not ONLY_IN_PYTHON.search(result.stderr), result.stderr
+
+
+@pytest.mark.parametrize(
+    ("wrong", "says"),
+    [
+        ("export malunet --result mask", "only with preprocessing; give --with-preprocessing"),
+        ("export malunet --size dynamic --with-preprocessing", "give a number as --size"),
+        ("export malunet --size 0", "sides must be 32 pixels or more, not 0x0"),
+        ("bench malunet --rounds 2", "--rounds must be 4 or more, not 2"),
+        ("train --data set --val-fraction 0.99 -q", "Choose another --val-fraction."),
+        ("train --data set --folds 50 -q", "--folds must be 2 or more, and no more than"),
+        ("evaluate --data isic2017:set:foo", "has no split 'foo'. Choose from train, val, test."),
+        ("evaluate --data set --split-file ids.txt", "Not in the data set: 1 of 1 id in 'ids.txt'"),
+        ("predict set/images -o out -m x.png", "'x.png' is a file, and by its ending none with"),
+    ],
+)
+def test_wrong_uses_are_told_without_python(dataset, tmp_path, monkeypatch, wrong, says):
+    monkeypatch.chdir(tmp_path)
+    Path("x.png").touch()
+    Path("ids.txt").write_text("absent\n")
+    result = run(*wrong.split())
+    assert result.exit_code == 2
+    assert says in result.stderr
+    assert not re.search(r"\w+=(True|\d)|<\w+Dataset|\['|\(\d", result.stderr)
 
 
 # --- Ctrl-C --------------------------------------------------------------------------------------
@@ -911,3 +982,21 @@ def test_bench_times_what_ships(monkeypatch):
     options = ["--size", "32", "--rounds", "4", "--json"]
     result = CliRunner().invoke(app, ["bench", "ensemble", *options])
     assert [row["form"] for row in json.loads(result.stdout)] == ["published", "optimized"]
+
+
+def test_bench_of_a_network_in_a_folder(tmp_path):
+    network = skinseg.create_model("basic_unet_sab", pretrained=True)  # Of 64 x 64 pixels.
+    skinseg.hub.save_pretrained(network, tmp_path)
+    result = run("bench", f"local-dir:{tmp_path}", "--rounds", 4, "--json")
+    assert result.exit_code == 0, result.stderr
+    assert {row["size"] for row in json.loads(result.stdout)} == {64}
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "least"),
+    [("--size", -5, 32), ("--size", 0, 32), ("--threads", 0, 1), ("--rounds", 3, 4)],
+)
+def test_bench_refuses_numbers_out_of_range(option, value, least):
+    result = run("bench", "basic_unet_sab", option, value)
+    assert result.exit_code == 2
+    assert f"{option} must be {least} or more, not {value}" in result.stderr

@@ -118,7 +118,7 @@ def test_isic_errors_name_the_layout(tmp_path, kind, split, folder, suffix):
 
 @pytest.mark.parametrize("kind", [ISIC2016, ISIC2017, ISIC2018])
 def test_unknown_split(tmp_path, kind):
-    with pytest.raises(DatasetError, match=r"no split 'dev'.*'train'.*'test'"):
+    with pytest.raises(DatasetError, match=r"no split 'dev'\. Choose from train, .*test\.$"):
         kind(tmp_path, "dev")
 
 
@@ -348,7 +348,7 @@ def test_random_split_keeps_patients_together(tmp_path):
         assert not {groups[name] for name in train.ids} & {groups[name] for name in val.ids}
     with pytest.raises(DatasetError, match="lacks 9 of 10 ids"):
         dataset.random_split((0.5, 0.5), groups={"a": "x"})
-    with pytest.raises(DatasetError, match="in 1 group is too small"):
+    with pytest.raises(DatasetError, match="of 10 images in 1 group, a part would be empty"):
         dataset.random_split((0.5, 0.5), groups=dict.fromkeys(dataset.ids, "x"))
 
 

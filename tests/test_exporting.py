@@ -1,7 +1,9 @@
 """Exported files: verified against the network, self-describing, and the same masks everywhere."""
 
+import errno
 import importlib
 import json
+import shlex
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -365,6 +367,41 @@ def test_nothing_is_left_when_a_check_fails(tmp_path, monkeypatch):
     assert path.read_bytes() == b"the file of yesterday"
 
 
+def test_a_folder_that_is_not_there_is_made(tmp_path):
+    path = tmp_path / "new/folder/x.pt2"
+    assert skinseg.export("basic_unet", path, format="pt2", size=64).path == path
+    assert [file.name for file in path.parent.iterdir()] == ["x.pt2"]
+
+
+def test_a_place_where_no_file_can_be_is_named_before_the_export(tmp_path, monkeypatch):
+    module = importlib.import_module("skinseg.exporting.export")
+    monkeypatch.setattr(module, "_written", None)  # Which is not come to.
+    (tmp_path / "folder.pt2").mkdir()
+    with pytest.raises(ValueError, match=r"folder\.pt2' is a folder; name a file"):
+        skinseg.export("basic_unet", tmp_path / "folder.pt2", format="pt2", size=64)
+    (tmp_path / "file").touch()
+    with pytest.raises(ValueError, match="file' is a file"):
+        skinseg.export("basic_unet", tmp_path / "file/x.pt2", format="pt2", size=64)
+
+    def deny(**_):
+        raise PermissionError(errno.EACCES, "Permission denied", "/.skinseg-export-1")
+
+    monkeypatch.setattr(module.tempfile, "TemporaryDirectory", deny)
+    with pytest.raises(PermissionError) as caught:
+        skinseg.export("basic_unet", tmp_path / "x.pt2", format="pt2", size=64)
+    assert caught.value.filename == str(tmp_path / "x.pt2")
+
+
+def test_files_of_own_networks_are_called_by_their_folders(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    network = skinseg.create_model("basic_unet")
+    for run in ("run.1", "run.2"):
+        skinseg.hub.save_pretrained(network, tmp_path / "runs" / run)
+        report = skinseg.export(f"local-dir:runs/{run}", format="pt2", size=64)
+        assert report.path == Path(f"{run}.pt2")
+    assert skinseg.export("basic_unet", format="pt2", size=64).path.stem == "basic_unet.isic2017"
+
+
 @torch.no_grad()
 @pytest.mark.parametrize("align_corners", [True, False])
 @pytest.mark.parametrize("scale", [2, 1.7, 0.6])
@@ -448,7 +485,7 @@ def test_the_graph_that_is_written_is_the_network(name):
 WRONG = {
     "format": (dict(format="onxx"), "there is no format 'onxx'; did you mean onnx"),
     "size": (dict(size="big"), "size must be a number"),
-    "small": (dict(size=16), "32 pixels or more"),
+    "small": (dict(size=16), "32 pixels or more, not 16x16"),
     "result": (dict(result="mask"), "only with preprocessing"),
     "half": (dict(format="pt2", half=True), "cannot keep its weights in half precision"),
     "both": (dict(size="dynamic", with_preprocessing=True), "resized to one size"),
@@ -577,15 +614,20 @@ def test_the_command_writes_describes_and_uses_a_file(tmp_path, image):
     def run(*arguments):
         return CliRunner().invoke(app, [str(argument) for argument in arguments])
 
-    path = tmp_path / "net.pt2"
+    path = tmp_path / "the patient's.pt2"
     done = run("export", "basic_unet", "--format", "pt2", "--output", path, "--size", "64x96")
     assert done.exit_code == 0, done.output
+    used = done.stdout.partition("Use it: ")[2]
+    assert shlex.split(used)[:5] == ["skinseg", "predict", "IMAGES", "--model", str(path)]
     assert done.stdout.count("passed") == 4
     described = run("info", path, "--json")
     facts = json.loads(described.stdout)
     assert facts["record"]["architecture"] == "basic_unet"
     assert facts["size"] == [64, 96]
     assert "basic_unet.isic2017" in run("info", path).stdout
+    sized = run("info", path, "--size", 64)
+    assert sized.exit_code == 2
+    assert "--size does not go with an exported file" in sized.stderr
     skinseg.data.write_png(tmp_path / "x.png", image)
     done = run("predict", tmp_path / "x.png", "--model", path, "--output", tmp_path / "masks")
     assert done.exit_code == 0, done.output

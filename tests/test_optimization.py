@@ -227,6 +227,8 @@ def test_it_says_what_it_cannot_do():
         fast(torch.zeros(1, 3, 16, 16))
     with pytest.raises(TypeError, match="not Conv2d"):
         optimize(nn.Conv2d(3, 1, 1))
+    with pytest.raises(ValueError, match="32 pixels or more, not -5x-5"):
+        optimize(skinseg.create_model("basic_unet"), -5)
 
 
 def test_a_form_that_differs_is_refused():

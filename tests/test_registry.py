@@ -102,6 +102,9 @@ def test_unknown_names(name, says):
         ("half", "is a folder without config.json, so it holds no network"),
         ("half/model.safetensors", 'create_model("ARCH", checkpoint_path='),
         ("nowhere/model.safetensors", "there is no such file here"),
+        ("half/model.safetensors", "is a file of weights"),
+        ("bare/config.json", "'bare' is a folder without model.safetensors, so it holds no"),
+        ("photo.png", "'photo.png' is a file, and by its ending none with weights. Write the"),
         ("mine.pth", "there is no such file here"),
         ("malunet.pth", "is a file of weights"),
         ("local-dir:run/model.safetensors", "is a file; name its folder: local-dir:run"),
@@ -118,7 +121,9 @@ def test_near_misses_name_the_remedy(tmp_path, monkeypatch, name, says, load):
     monkeypatch.chdir(tmp_path)
     skinseg.create_model("malunet").save_pretrained("run")
     skinseg.create_model("malunet").save_pretrained("half")
-    Path("half/config.json").unlink()
+    Path("bare").mkdir()
+    Path("half/config.json").rename("bare/config.json")
+    Path("photo.png").touch()
     with pytest.raises(ValueError, match=re.escape(says)):
         load(name)
     Path("malunet").mkdir()

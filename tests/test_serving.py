@@ -304,6 +304,20 @@ def test_requests_that_cannot_be_meant_are_refused(served, request_, status, rea
     assert reason in problem(client.post("/predict", **request_), status)
 
 
+def test_a_form_that_is_cut_off_is_refused_and_nothing_is_segmented(served):
+    client, _, network = served
+    whole = client.build_request("POST", "/predict", files=form(*LESIONS[:2]))
+    content, headers = whole.read(), {"Content-Type": whole.headers["Content-Type"]}
+    before = len(network.batches)
+    # After the first image, inside the second, and before the last line.
+    second = content.index(b"images", content.index(b"images") + 1)
+    for length in (second - 60, second + 200, content.rindex(b"--", 0, -4) - 20):
+        answer = client.post("/predict", content=content[:length], headers=headers)
+        assert "cut off" in problem(answer, 400)
+    assert len(network.batches) == before
+    assert len(client.post("/predict", content=content, headers=headers).json()["images"]) == 2
+
+
 def test_wrong_addresses_and_methods_are_answered_alike(served):
     client, *_ = served
     assert "/docs" in problem(client.get("/nothing"), 404)
@@ -368,6 +382,8 @@ def test_a_body_that_is_too_large_is_refused_before_all_of_it_is_read():
         ({"max_images": 0}, "max_images must be 1 or more, not 0"),
         ({"max_pixels": 200_000_000}, "max_pixels must be 1 to 100,000,000, not 200,000,000"),
         ({"timeout": 0}, "timeout must be more than 0 seconds"),
+        ({"timeout": float("inf")}, "timeout must be .* finite, not inf"),
+        ({"timeout": float("nan")}, "timeout must be .* finite, not nan"),
         ({"max_bytes": 60_000_000}, "max_request_bytes must be 60,000,000 or more"),
     ],
 )

@@ -645,8 +645,10 @@ WRONG = {
     "recipe": (["--recipe", "paper"], "there is no recipe 'paper'"),
     "size": (["--size", 8], "--size must be at least 32, not 8"),
     "epochs": (["--epochs", 0], "--epochs must be at least 1, not 0"),
+    "rate": (["--learning-rate", "nan"], "--learning-rate must be above 0 and finite, not nan"),
+    "seed": (["--seed", -1], "--seed must be at least 0, not -1"),
     "fraction": (["--val-fraction", 1], "--val-fraction must be above 0 and below 1, not 1"),
-    "too few": (["--val-fraction", 0.01], "too small to split"),
+    "too few": (["--val-fraction", 0.01], "Too few images to split by 0.99 and 0.01: of "),
     "device": (["--device", "cuda:77"], "device 'cuda:77' cannot be used"),
     "output": (["--output", "my_data/images/[10].png"], "is a file"),
 }

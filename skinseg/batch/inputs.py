@@ -20,6 +20,7 @@ from skinseg.locations import (
     folder_of,
     is_url,
     joined,
+    name_key,
     path_of,
     read_url,
 )
@@ -220,9 +221,8 @@ def name_clashes(files: Sequence[Location], output: Location) -> list[str]:
     clashes = []
     first: dict[str, Location] = {}
     for file in files:
-        # Some file systems take capitals and small letters for the same.
         own = path_of(file).stem
-        stem = os.path.normcase(own)
+        stem = name_key(own, output)
         if stem in first:
             clashes.append(
                 f"'{first[stem]}' and '{file}' would both be written as '{own}_mask.png'."

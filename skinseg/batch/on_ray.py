@@ -134,9 +134,12 @@ def _use_one_thread() -> None:
     torch.set_num_threads(1)
 
 
-@contextlib.contextmanager
-def _cluster(address: str) -> Generator[Any, None, None]:
-    """The module of Ray, connected."""
+def ray_module() -> Any:
+    """Return the module of Ray.
+
+    Raises:
+        ModuleNotFoundError: If Ray is not installed.
+    """
     # Ray would tell its makers that it is used, and the terminal about every step.
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")
@@ -148,6 +151,13 @@ def _cluster(address: str) -> Generator[Any, None, None]:
             "a cluster needs ray, which is not installed: pip install 'ray[data]'",
             name=error.name,
         ) from error
+    return ray
+
+
+@contextlib.contextmanager
+def _cluster(address: str) -> Generator[Any, None, None]:
+    """The module of Ray, connected."""
+    ray = ray_module()
     running = ray.is_initialized()
     if not running:
         _connect(ray, address)

@@ -13,7 +13,7 @@ from skinseg.batch.shard import Shard
 from skinseg.csv_files import write_csv
 from skinseg.files import write_json
 from skinseg.formatting import printable
-from skinseg.locations import Location, joined, names_in, path_of
+from skinseg.locations import Location, joined, name_key, names_in, path_of
 
 if TYPE_CHECKING:
     import numpy as np
@@ -39,6 +39,7 @@ class OutlineFormat(str, enum.Enum):
 
 # What follows the image's name in a file of its own; COCO has one file for all.
 _OUTLINE_SUFFIXES = {OutlineFormat.geojson: ".geojson", OutlineFormat.labelme: ".json"}
+_COCO = "predictions_coco"
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -129,13 +130,36 @@ class ResultFolder:
             OSError: If the folder cannot be listed.
         """
         there = names_in(self.path)
+        return [there.issuperset(self._names_of(file)) for file in files]
+
+    def taken_names(self, files: Sequence[Location], table: TableFormat) -> list[str]:
+        """Tell which images would get a file with the name of one of all images.
+
+        Returns:
+            A sentence for each; none if all is well.
+        """
+        # Each job writes a table of its own, and may get any of the images.
+        shards: list[Shard | None] = [None]
+        if self.shard is not None:
+            count = self.shard.count
+            shards = [Shard(index, count) for index in range(1, count + 1)]
+        whole = {_of_all("predictions", table.value, shard): "the table" for shard in shards}
+        if OutlineFormat.coco in self.outlines:
+            whole |= {_of_all(_COCO, "json", shard): "the COCO file" for shard in shards}
+        taken = {name_key(name, self.path): what for name, what in whole.items()}
+        return [
+            f"'{file}' would be written as '{name}', which is the name of {taken[key]} of all "
+            "images; rename the image."
+            for file in files
+            for name in self._names_of(file)
+            if (key := name_key(name, self.path)) in taken
+        ]
+
+    def _names_of(self, file: Location) -> list[str]:
+        """Names of the files that an image has of its own."""
         kinds = ["mask"] + ["overlay"] * self.overlay + ["probability"] * self.probability
         formats = [format for format in self.outlines if format in _OUTLINE_SUFFIXES]
-        return [
-            all(_picture(file, kind) in there for kind in kinds)
-            and all(_outline(file, format) in there for format in formats)
-            for file in files
-        ]
+        return [_picture(file, kind) for kind in kinds] + [_outline(file, f) for f in formats]
 
     def _write_outlines(self, file: Location, prediction: Prediction) -> None:
         """Write the files that each image has of its own."""
@@ -171,7 +195,7 @@ class ResultFolder:
             for file, row in rows.items()
             if row.error is None
         )
-        self._write_json(self._name("predictions_coco", "json"), outline_files.coco(images))
+        self._write_json(_of_all(_COCO, "json", self.shard), outline_files.coco(images))
 
     def write_table(self, rows: Sequence[Row], table: TableFormat) -> Location:
         """Write ``predictions.csv`` or ``predictions.json`` and return its location.
@@ -179,7 +203,7 @@ class ResultFolder:
         Raises:
             OutputError: If it cannot be written.
         """
-        place = joined(self.path, self._name("predictions", table.value))
+        place = joined(self.path, _of_all("predictions", table.value, self.shard))
         try:
             if table is TableFormat.json:
                 write_json(place, [dataclasses.asdict(row) for row in rows])
@@ -189,9 +213,6 @@ class ResultFolder:
         except OSError as error:
             raise OutputError(f"cannot write '{place}': {error.strerror}.") from error
         return place
-
-    def _name(self, stem: str, suffix: str) -> str:
-        return f"{stem}{self.shard.suffix if self.shard else ''}.{suffix}"
 
     def _write_png(self, name: str, picture: np.ndarray | RunLengths) -> None:
         try:
@@ -216,6 +237,11 @@ def _of_one_or_all(name: str, cause: BaseException | None, message: str) -> Exce
             "shorter one."
         )
     return OutputError(message)
+
+
+def _of_all(stem: str, suffix: str, shard: Shard | None) -> str:
+    """Name of a file about all images of a job."""
+    return f"{stem}{shard.suffix if shard else ''}.{suffix}"
 
 
 def mask_name(file: Location) -> str:

@@ -7,7 +7,9 @@ from typing import Annotated
 import typer
 
 import skinseg
+from skinseg.cli.completion import complete_model
 from skinseg.cli.console import WRONG_USE, errors_reported, say, stop
+from skinseg.cli.options import NETWORKS
 from skinseg.formatting import counted
 
 _HELP_SIZE = "Side of the images in pixels; that of each network's weights if absent."
@@ -16,7 +18,10 @@ _HELP_SIZE = "Side of the images in pixels; that of each network's weights if ab
 def bench(
     models: Annotated[
         list[str] | None,
-        typer.Argument(help="Networks; those with weights in the package if absent."),
+        typer.Argument(
+            help=f"Networks: {NETWORKS}; those with weights in the package if absent.",
+            autocompletion=complete_model,
+        ),
     ] = None,
     size: Annotated[int | None, typer.Option(help=_HELP_SIZE)] = None,
     batch_size: Annotated[int, typer.Option(help="Images per pass.")] = 1,
@@ -28,9 +33,14 @@ def bench(
 
     Exit status: 0 if all went well, 2 if the command is wrong.
     """
-    for option, value in (("--batch-size", batch_size), ("--threads", threads)):
-        if value < 1:
-            stop(f"{option} must be 1 or more, not {value}.", WRONG_USE)
+    for option, value, least in (
+        ("--size", size, 32),
+        ("--batch-size", batch_size, 1),
+        ("--threads", threads, 1),
+        ("--rounds", rounds, 4),
+    ):
+        if value is not None and value < least:
+            stop(f"{option} must be {least} or more, not {value}.", WRONG_USE)
     names = models or sorted({name.partition(".")[0] for name in skinseg.list_pretrained()})
     rows = []
     for name in names:
@@ -60,7 +70,8 @@ def _rows(
 
     torch.set_num_threads(threads)
     network = skinseg.create_model(name).eval()
-    record = skinseg.get_pretrained_cfg(name)
+    # Its own: a folder or a repository is known by its files alone.
+    record = network.pretrained_cfg
     side = size or (256 if record is None else record.input_size[1])
     fast = skinseg.optimize(network, side)
     x = torch.rand(batch_size, network.in_chans, side, side)

@@ -77,7 +77,7 @@ def evaluate(
     tolerance: Annotated[
         float | None,
         typer.Option(
-            help="Tolerance of the surface Dice in pixels; 1 % of the diagonal if absent."
+            min=0, help="Tolerance of the surface Dice in pixels; 1 % of the diagonal if absent."
         ),
     ] = None,
     tta: Tta = False,
@@ -110,8 +110,6 @@ def evaluate(
         if size is ScoredSize.model:
             stop("--tile is for images at their own size; leave --size model out.")
         sizes = ("own",)
-    if output is not None:
-        make_output_folder(output)
     scoring = "a part of the images gives no scores, and nothing was written."
     with errors_reported(), interruption_reported(scoring):
         dataset = skinseg.data.open_dataset(
@@ -132,6 +130,9 @@ def evaluate(
             runtime=runtime,
             device=device,
         )
+        # Before the images are scored, and after what a wrong command ends with.
+        if output is not None:
+            make_output_folder(output)
         try:
             result = skinseg.evaluation.evaluate(
                 predictor,

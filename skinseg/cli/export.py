@@ -1,5 +1,6 @@
 """``skinseg export``: a network as one file for another runtime."""
 
+import shlex
 from pathlib import Path
 from typing import Annotated
 
@@ -19,7 +20,12 @@ def export(
     ] = "onnx",
     output: Annotated[
         Path | None,
-        typer.Option("--output", "-o", help="File to write; NAME with the format's ending."),
+        typer.Option(
+            "--output",
+            "-o",
+            help="File to write; if absent it has the name of the weights, as "
+            "malunet.isic2017.onnx, or of the FOLDER.",
+        ),
     ] = None,
     size: Annotated[
         str | None,
@@ -65,7 +71,8 @@ def export(
     files = " and ".join(f"'{file}'" for file in report.files)
     say(f"Written: {files}, {report.bytes / 1e6:.2f} MB{nodes}; checked with {report.runtime}.")
     if not with_preprocessing:
-        say(f"Use it: skinseg predict IMAGES --model '{report.path}' --output MASKS")
+        file = shlex.quote(str(report.path))
+        say(f"Use it: skinseg predict IMAGES --model {file} --output MASKS")
 
 
 def _size(text: str) -> int | tuple[int, int] | str:

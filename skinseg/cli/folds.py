@@ -6,16 +6,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import skinseg
-from skinseg.cli.console import (
-    errors_reported,
-    make_output_folder,
-    say,
-    stop,
+from skinseg.cli.console import errors_reported, make_output_folder, say
+from skinseg.cli.training import (
+    callbacks_of,
+    rehearse,
+    show_left_out,
+    show_plan,
+    stopping_reported,
 )
-from skinseg.cli.training import callbacks_of, show_left_out, show_plan
 from skinseg.folder_lock import folder_lock
-from skinseg.formatting import counted, duration, printable
-from skinseg.interrupts import INTERRUPTED
+from skinseg.formatting import counted, printable
 
 if TYPE_CHECKING:
     import torch
@@ -57,11 +57,11 @@ def train_folds(
     if not quiet:
         show_plan(plans[0], device, going_on=run if resumed else None)
     if not resumed:
-        _rehearse(plans, dataset, device, quiet=quiet)
+        rehearse(plans[0], plans[0].parts(dataset), device, folds=len(plans), quiet=quiet)
     if dry_run:
         say(f"Dry run: two steps went well; nothing was written to '{run}'.")
         return
-    try:
+    with stopping_reported():
         make_output_folder(run)
         with errors_reported(), folder_lock(run):
             if not resumed:
@@ -74,21 +74,6 @@ def train_folds(
                 for number, plan in enumerate(plans, start=1)
             ]
             _finish(run, results, plans)
-    except KeyboardInterrupt:
-        stop("stopped; the same command with --resume goes on.", INTERRUPTED)
-
-
-def _rehearse(
-    plans: Sequence["TrainingPlan"],
-    dataset: "SegmentationDataset",
-    device: "torch.device",
-    *,
-    quiet: bool,
-) -> None:
-    found = skinseg.planning.rehearse(plans[0], *plans[0].parts(dataset), device=device)
-    if not quiet:
-        whole, one = duration(found.seconds * len(plans)), duration(found.seconds)
-        say(f"Estimated time: {whole}, {one} per fold (two steps were timed).")
 
 
 def _train(

@@ -102,6 +102,8 @@ def info(
 ) -> None:
     """Describe a network, its weights and its costs."""
     if skinseg.runtimes.is_exported_path(name):
+        if size is not None:
+            stop("--size does not go with an exported file, whose costs are not counted.")
         _describe_file(name, as_json=as_json)
         return
     with errors_reported():
@@ -138,7 +140,6 @@ def _describe_file(path: str, *, as_json: bool) -> None:
 
 
 def _facts(name: str, network: "SegmentationModel", size: int | None) -> dict[str, Any]:
-
     origin = skinseg.hub.origin_of(network)
     record = origin.pretrained_cfg if origin else None
     architecture = record.architecture if record else name

@@ -119,7 +119,10 @@ def predict(
         part = None if shard is None else Shard.parse(shard)
     place = as_location(output)
     inputs = find_images(images, recursive=recursive, leave_out=place)
-    _refuse(inputs, place, overwrite=overwrite, sharded=part is not None)
+    folder = ResultFolder(
+        place, overlay=overlay, probability=probability, outlines=format or (), shard=part
+    )
+    _refuse(inputs, folder, table, overwrite=overwrite)
     files = inputs.files if part is None else part.of(inputs.files)
     options: dict[str, Any] = dict(
         model=model,
@@ -136,15 +139,16 @@ def predict(
     with errors_reported(), interruption_reported("no image was segmented."):
         # The nodes of a cluster have the device; here the network is only looked at.
         predictor = skinseg.Predictor(**{**options, "device": device if ray is None else "cpu"})
+        if ray is not None:
+            from skinseg.batch.on_ray import ray_module
+
+            ray_module()  # Where it is missing, no empty folder is left.
         make_output_folder(place)
         remove_abandoned(place)
         if overwrite:
             Manifest.discard(place)
         manifest = Manifest(place, skinseg.batch.prediction_settings(predictor), part)
         manifest.refuse_to_replace(files)
-    folder = ResultFolder(
-        place, overlay=overlay, probability=probability, outlines=format or (), shard=part
-    )
     going_on = "the table may be older; the same command goes on from there."
     with errors_reported(), _output_errors_reported(), interruption_reported(going_on), manifest:
         rows = _rows_done(files, folder, manifest)
@@ -177,9 +181,10 @@ def predict(
         raise typer.Exit(FAILURE)
 
 
-def _refuse(inputs: Inputs, output: Location, *, overwrite: bool, sharded: bool) -> None:
+def _refuse(inputs: Inputs, folder: ResultFolder, table: TableFormat, *, overwrite: bool) -> None:
     """End where there is nothing to do, or where results would overwrite something."""
-    if overwrite and sharded:
+    output = folder.path
+    if overwrite and folder.shard is not None:
         stop(
             "--overwrite and --shard exclude each other, as a job that starts late would do again "
             "what others have done. Name another folder, or remove this one first."
@@ -190,6 +195,8 @@ def _refuse(inputs: Inputs, output: Location, *, overwrite: bool, sharded: bool)
         for reason in inputs.missing.values():
             complain(reason)
         stop("no image found.", WRONG_USE)
+    if taken := folder.taken_names(inputs.files, table):
+        stop("\n".join(taken), WRONG_USE)
     clashes = name_clashes(inputs.files, output)
     if clashes:
         more = len(clashes) - _CLASHES_SHOWN

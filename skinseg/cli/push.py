@@ -54,7 +54,6 @@ def push(
 
 
 def _show(network: "nn.Module", repo: str) -> None:
-
     with tempfile.TemporaryDirectory() as folder:
         files = skinseg.hub.files_for_hub(network, repo, Path(folder))
         card = Path(folder, skinseg.hub.CARD_NAME).read_text(encoding="utf-8")

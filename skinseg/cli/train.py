@@ -24,13 +24,13 @@ from skinseg.cli.resuming import as_begun, begun_plans, refuse_changes
 from skinseg.cli.training import (
     callbacks_of,
     open_parts,
+    rehearse,
     show_left_out,
     show_plan,
     show_result,
+    stopping_reported,
 )
 from skinseg.folder_lock import folder_lock
-from skinseg.formatting import duration
-from skinseg.interrupts import INTERRUPTED
 from skinseg.names import RECIPE_NETWORKS
 
 if TYPE_CHECKING:
@@ -204,7 +204,7 @@ def train(
             show_plan(plan, place, going_on=run if resumed else None)
         parts = plan.parts(dataset, val_set)
         if dry_run or not (resumed or several):
-            _rehearse(plan, *parts, place, quiet=quiet)
+            rehearse(plan, parts, place, quiet=quiet)
         if dry_run:
             say(f"Dry run: two steps went well; nothing was written to '{run}'.")
             return
@@ -256,21 +256,6 @@ def _text(path: Path | None) -> str | None:
     return None if path is None else str(path)
 
 
-def _rehearse(
-    plan: "TrainingPlan",
-    train_set: "SegmentationDataset",
-    val_set: "SegmentationDataset",
-    device: "torch.device",
-    *,
-    quiet: bool,
-) -> None:
-
-    found = skinseg.planning.rehearse(plan, train_set, val_set, device=device)
-    if not quiet:
-        per_epoch, all_epochs = duration(found.seconds_per_epoch), duration(found.seconds)
-        say(f"Estimated time: {all_epochs}, {per_epoch} per epoch (two steps were timed).")
-
-
 def _run(
     plan: "TrainingPlan",
     train_set: "SegmentationDataset",
@@ -282,10 +267,9 @@ def _run(
     loggers: Sequence[str],
     quiet: bool,
 ) -> None:
-
     is_main = _is_main()
     progress = not quiet
-    try:
+    with stopping_reported():
         told = callbacks_of(run, plan.recipe.epochs, loggers if is_main else (), quiet=quiet)
         if is_main:
             make_output_folder(run)
@@ -310,5 +294,3 @@ def _run(
                     run, val_set, device=device, progress=progress
                 )
                 show_result(log, plan.recipe, run, report)
-    except KeyboardInterrupt:
-        stop("stopped; the same command with --resume goes on.", INTERRUPTED)

@@ -3,19 +3,21 @@
 import json
 import shlex
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import skinseg
 from skinseg.cli.console import say, stderr, stop
 from skinseg.cli.options import parsed_labels
-from skinseg.formatting import counted, printable
+from skinseg.formatting import counted, duration, printable
+from skinseg.interrupts import INTERRUPTED
 
 if TYPE_CHECKING:
     import torch
 
-    from skinseg.data import PairDataset
+    from skinseg.data import PairDataset, SegmentationDataset
     from skinseg.planning.plan import TrainingPlan
     from skinseg.training import Callback, Recipe
 
@@ -82,6 +84,34 @@ def show_plan(
         say(f"  {name:<{widths[0]}}  {value:<{widths[1]}}  {reason}".rstrip())
     for note in plan.notes:
         say(f"Note: {note}")
+
+
+def rehearse(
+    plan: "TrainingPlan",
+    parts: tuple["SegmentationDataset", "SegmentationDataset"],
+    device: "torch.device",
+    *,
+    folds: int | None = None,
+    quiet: bool,
+) -> None:
+    """Train two steps of a plan, or of the first of several folds, and print the time of all."""
+    found = skinseg.planning.rehearse(plan, *parts, device=device)
+    if quiet:
+        return
+    whole = duration(found.seconds * (folds or 1))
+    one = f"{duration(found.seconds)} per fold"
+    if folds is None:
+        one = f"{duration(found.seconds_per_epoch)} per epoch"
+    say(f"Estimated time: {whole}, {one} (two steps were timed).")
+
+
+@contextmanager
+def stopping_reported() -> Iterator[None]:
+    """Where Ctrl-C ends a training, say how it goes on."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        stop("stopped; the same command with --resume goes on.", INTERRUPTED)
 
 
 class EpochLines:

@@ -40,6 +40,9 @@ _PHRASES: list[tuple[str, str | Callable[[re.Match[str]], str]]] = [
         r"Name a folder that has \1 as local-dir:FOLDER; `skinseg convert` makes one of a .pth "
         "file of a network's authors.",
     ),
+    (r"pass with_preprocessing=True", "give --with-preprocessing"),
+    (r"pass size=256 or the like", "give a number as --size"),
+    (r"Ask for fewer or larger parts\.", "Choose another --val-fraction."),
     (r"; see skinseg\.list_pretrained\(\)", "; see `skinseg list --pretrained`"),
     (
         r"pass pretrained_cfg_overlay=dict\(file=\.\.\.\) if you have them",

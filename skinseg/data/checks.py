@@ -95,7 +95,7 @@ class DatasetReport:
             ValueError: There is no such kind.
         """
         if kind not in _HEADINGS:
-            raise ValueError(f"Unknown kind {kind!r}. Choose from {list(_HEADINGS)}.")
+            raise ValueError(f"Unknown kind {kind!r}. Choose from {', '.join(_HEADINGS)}.")
         return [finding for finding in self.findings if finding.kind == kind]
 
     def summary(self) -> str:

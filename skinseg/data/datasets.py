@@ -4,7 +4,7 @@ import contextlib
 import copy
 import os
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 from pathlib import Path
@@ -115,7 +115,7 @@ class SegmentationDataset(ABC):
         unknown = [name for name in ids if name not in index_of]
         if unknown:
             raise DatasetError(
-                f"Not in {self!r}: {len(unknown)} of {counted(len(ids), 'id')}{origin}, "
+                f"Not in the data set: {len(unknown)} of {counted(len(ids), 'id')}{origin}, "
                 f"{_some(unknown)}. Its ids look like {_some(self.ids[:1])}."
             )
         if len(set(ids)) < len(ids):
@@ -165,9 +165,10 @@ class SegmentationDataset(ABC):
             parts[part] += members[names[number]]
             placed += len(members[names[number]])
         if not all(parts):
+            asked = " and ".join(f"{fraction:.4g}" for fraction in fractions)
             raise DatasetError(
-                f"{self!r} in {counted(len(names), 'group')} is too small to split by "
-                f"{tuple(fractions)}: a part would be empty. Ask for fewer or larger parts."
+                f"Too few images to split by {asked}: of {self._in_groups(names)}, a part would be "
+                "empty. Ask for fewer or larger parts."
             )
         return [self._select(sorted(part)) for part in parts]
 
@@ -199,8 +200,8 @@ class SegmentationDataset(ABC):
         members = self._members(groups)
         if not 2 <= count <= len(members):
             raise DatasetError(
-                f"folds must be 2 or more, and no more than the groups of images that are kept "
-                f"together, not {count}: {self!r} has {counted(len(members), 'group')}."
+                f"folds must be 2 or more, and no more than the groups that stay together, not "
+                f"{count}; there are {self._in_groups(members)}."
             )
         names = sorted(members)
         order = [names[number] for number in np.random.default_rng(seed).permutation(len(names))]
@@ -212,6 +213,9 @@ class SegmentationDataset(ABC):
             (self._select(sorted(everything - set(part))), self._select(sorted(part)))
             for part in parts
         ]
+
+    def _in_groups(self, groups: Collection[str]) -> str:
+        return f"{counted(len(self), 'image')} in {counted(len(groups), 'group')}"
 
     def _members(self, groups: Mapping[str, str] | None) -> dict[str, list[int]]:
         if groups is None:

@@ -109,7 +109,7 @@ def _official_pairs(
     split: str,
 ) -> tuple[list[Pair], list[Path]]:
     if split not in folders:
-        raise DatasetError(f"{challenge} has no split {split!r}. Choose from {list(folders)}.")
+        raise DatasetError(f"{challenge} has no split {split!r}. Choose from {', '.join(folders)}.")
     image_folder, mask_folder = (Path(root, name) for name in folders[split])
 
     def complain(problem: str) -> DatasetError:

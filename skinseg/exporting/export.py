@@ -1,11 +1,13 @@
 """From a network to one verified file."""
 
+import contextlib
 import dataclasses
 import importlib.metadata
 import importlib.util
 import os
 import tempfile
 import warnings
+from collections.abc import Iterator
 from pathlib import Path
 
 import torch
@@ -51,8 +53,10 @@ def export(
     Args:
         model: Name for :func:`skinseg.create_model`, with its weights; or a network with one
             output (B, num_classes, h, w).
-        output: File to write; the model's name in the current folder by default. An existing file
-            is replaced. OpenVINO's weights lie in a ``.bin`` file beside it.
+        output: File to write, in a folder that is made where there is none. By default it is in
+            the current folder and has the name of the weights, as ``egeunet.isic2017.onnx``, or of
+            the folder of ``"local-dir:FOLDER"``. An existing file is replaced. OpenVINO's weights
+            lie in a ``.bin`` file beside it.
         format: ``"onnx"``, ``"openvino"``, ``"torchscript"``, ``"pt2"`` (an exported program of
             torch), or ``"executorch"`` (phones; XNNPACK).
         size: Side, or height and width, of the images that the network will see; that of the
@@ -85,20 +89,18 @@ def export(
     written = _format(format)
     _check_options(format, written, size, half, with_preprocessing, result)
     _check_installed(format, written)
-    if isinstance(model, str):
-        model = create_model(model, pretrained=True)
-    refuse_wrapped(model)
-    network = published(model)
+    network = create_model(model, pretrained=True) if isinstance(model, str) else model
+    refuse_wrapped(network)
+    network = published(network)
     metadata = _metadata(network, written, size, half, result if with_preprocessing else "logits")
-    path = Path(output or f"{metadata.record.name}{written.suffix}").expanduser()
-    if path.suffix != written.suffix:
-        raise ValueError(f"files of the format {format} end in {written.suffix}, not '{path}'")
-    with tempfile.TemporaryDirectory(dir=path.parent, prefix=".skinseg-export-") as folder:
-        temporary = Path(folder) / path.name
+    path = Path(output or f"{_stem(model, metadata)}{written.suffix}").expanduser()
+    _check_path(path, format, written)
+    with _temporary_folder(path) as folder:
+        temporary = folder / path.name
         nodes = _written(network, metadata, written, temporary, format)
         runtime = open_file(temporary)
         checks = check_file(runtime, network, _sizes(metadata))
-        files = _moved(Path(folder), path)
+        files = _moved(folder, path)
     return ExportReport(
         path=path,
         files=files,
@@ -141,6 +143,38 @@ def _check_options(
             raise ValueError(f"a file of the format {name} cannot {what}")
 
 
+def _stem(model: str | nn.Module, metadata: ExportMetadata) -> str:
+    """What a file is called by default, but for its ending."""
+    source, _, folder = model.partition(":") if isinstance(model, str) else ("", "", "")
+    # Networks of one's own have records without a tag, which are all called by the architecture.
+    own = Path(folder).expanduser().resolve().name if source == "local-dir" else ""
+    return own or metadata.record.name
+
+
+def _check_path(path: Path, name: str, written: Format) -> None:
+    if path.suffix != written.suffix:
+        raise ValueError(f"files of the format {name} end in {written.suffix}, not '{path}'")
+    if path.is_dir():
+        raise ValueError(
+            f"'{path}' is a folder; name a file, such as '{path / 'net'}{path.suffix}'"
+        )
+    if path.parent.exists() and not path.parent.is_dir():
+        raise ValueError(f"'{path.parent}' is a file, and nothing can be written into it")
+
+
+@contextlib.contextmanager
+def _temporary_folder(path: Path) -> Iterator[Path]:
+    """A folder beside a file that is to be written, so that the file can be moved there whole."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        folder = tempfile.TemporaryDirectory(dir=path.parent, prefix=".skinseg-export-")
+    except OSError as error:
+        # By the name that the user gave it.
+        raise OSError(error.errno, error.strerror, str(path)) from error
+    with folder as name:
+        yield Path(name)
+
+
 def _check_installed(name: str, written: Format) -> None:
     missing = [p for p in written.packages if importlib.util.find_spec(p) is None]
     if missing:
@@ -173,7 +207,8 @@ def _metadata(
         size = record.input_size[1:]
     fixed = None if isinstance(size, str) else (size, size) if isinstance(size, int) else size
     if fixed is not None and (len(fixed) != 2 or min(fixed) < MIN_SIZE):
-        raise ValueError(f"sides must be {MIN_SIZE} pixels or more, not {fixed}")
+        shown = "x".join(map(str, fixed))
+        raise ValueError(f"sides must be {MIN_SIZE} pixels or more, not {shown}")
     in_chans = getattr(network, "in_chans", 3)
     height, width = fixed or record.input_size[1:]
     return ExportMetadata(

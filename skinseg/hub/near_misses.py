@@ -55,6 +55,13 @@ def _of_file(name: str, path: Path) -> str:
     folder = path.parent
     if path.name in (CONFIG_NAME, WEIGHTS_NAME) and _is_network(folder):
         return f"{name!r} is a file of a network's folder. Write local-dir:{folder}."
+    if path.name == CONFIG_NAME and folder.is_dir():
+        return _of_folder(str(folder), folder)
+    if path.suffix.lower() not in (*WEIGHTS_SUFFIXES, ".json"):
+        return (
+            f"{name!r} is a file, and by its ending none with weights. Write the name of a "
+            "network, local-dir:FOLDER for a folder with one, or hf-hub:ORG/NAME."
+        )
     absent = "" if path.is_file() else " (there is no such file here)"
     return (
         f"{name!r}{absent} is a file of weights, and does not say of which network. Pass "

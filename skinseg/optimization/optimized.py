@@ -12,7 +12,7 @@ from torch import nn
 from skinseg.allocator import keep_freed_memory
 from skinseg.data.synthetic import synthetic_lesion
 from skinseg.errors import OptimizationError
-from skinseg.models.base import SegmentationModel
+from skinseg.models.base import MIN_SIZE, SegmentationModel
 from skinseg.optimization.derive import derive
 from skinseg.optimization.eager import Function, as_function
 from skinseg.optimization.packing import pack_convolutions
@@ -197,6 +197,7 @@ def optimize(
 
     Raises:
         TypeError: If ``model`` is not a network of this package.
+        ValueError: If a side has fewer than 32 pixels.
         OptimizationError: If the forms differ by more than rounding.
 
     Example:
@@ -210,10 +211,12 @@ def optimize(
             f"optimize takes a network of this package, not {type(model).__name__}; make one with "
             "skinseg.create_model"
         )
-    optimized = OptimizedModel(model, verify=verify)
     if size is None:
         record = model.pretrained_cfg
         size = (256, 256) if record is None else record.input_size[1:]
     height, width = (size, size) if isinstance(size, int) else size
+    if min(height, width) < MIN_SIZE:
+        raise ValueError(f"sides must be {MIN_SIZE} pixels or more, not {height}x{width}")
+    optimized = OptimizedModel(model, verify=verify)
     optimized.prepare((height, width))
     return optimized

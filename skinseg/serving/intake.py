@@ -4,7 +4,7 @@ from collections.abc import AsyncGenerator
 
 from fastapi import Request
 from python_multipart.exceptions import FormParserError
-from starlette.datastructures import UploadFile
+from starlette.datastructures import FormData, UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 
 from skinseg.formatting import counted
@@ -80,6 +80,21 @@ class _Form(MultiPartParser):
         self.spool_max_size = limits.max_request_bytes + 1
         self._allowed = limits.max_images
         self._left = limits.max_images
+        self._ended = False
+
+    async def parse(self) -> FormData:
+        form = await super().parse()
+        # The parser takes the parts that it has for all of them.
+        if not self._ended:
+            await form.close()
+            raise Problem(
+                400, "the form is cut off: its closing boundary is missing; send it again"
+            )
+        return form
+
+    def on_end(self) -> None:
+        self._ended = True
+        super().on_end()
 
     def on_part_begin(self) -> None:
         if not self._left:

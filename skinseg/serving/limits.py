@@ -1,6 +1,7 @@
 """What a client may ask for at once."""
 
 import dataclasses
+import math
 
 from skinseg.data.decoding import MAX_PIXELS
 
@@ -43,8 +44,8 @@ class Limits:
                 raise ValueError(f"{name} must be 1 or more, not {getattr(self, name)}")
         if not 1 <= self.max_pixels <= MAX_PIXELS:
             raise ValueError(f"max_pixels must be 1 to {MAX_PIXELS:,}, not {self.max_pixels:,}")
-        if not self.timeout > 0:
-            raise ValueError(f"timeout must be more than 0 seconds, not {self.timeout}")
+        if not 0 < self.timeout < math.inf:
+            raise ValueError(f"timeout must be more than 0 seconds, and finite, not {self.timeout}")
         if self.max_request_bytes < self.max_bytes:
             raise ValueError(
                 f"max_request_bytes must be {self.max_bytes:,} or more, as one image may have so "

@@ -95,12 +95,12 @@ class Recipe:
 
     def __post_init__(self) -> None:
         least = {"epochs": 1, "size": MIN_SIZE, "batch_size": 1, "accumulate": 1}
-        least |= {"cosine_epochs": 1, "early_stop": 1}
+        least |= {"cosine_epochs": 1, "early_stop": 1, "seed": 0}
         for name, low in least.items():
             if getattr(self, name) is not None and getattr(self, name) < low:
                 raise ValueError(f"{name} must be at least {low}, not {getattr(self, name)}")
-        if self.learning_rate <= 0:
-            raise ValueError(f"learning_rate must be above 0, not {self.learning_rate}")
+        if not 0 < self.learning_rate < math.inf:
+            raise ValueError(f"learning_rate must be above 0 and finite, not {self.learning_rate}")
         if not 0.5 <= self.small_scale <= 1:
             raise ValueError(f"small_scale must be in 0.5..1, not {self.small_scale}")
         for name in ("warmup", "small_fraction", "soft_weight"):
