@@ -12,7 +12,8 @@ from torch import nn
 from skinseg.allocator import keep_freed_memory
 from skinseg.data.synthetic import synthetic_lesion
 from skinseg.errors import OptimizationError
-from skinseg.models.input_check import MIN_SIZE, SegmentationModel
+from skinseg.models.base import SegmentationModel
+from skinseg.models.input_check import MIN_SIZE
 from skinseg.optimization.derive import derive
 from skinseg.optimization.eager import Function, as_function
 from skinseg.optimization.packing import pack_convolutions
