@@ -80,7 +80,7 @@ def test_a_file_says_what_it_is(files, format):
     metadata = read_metadata(files(format, size=64).path)
     record = get_pretrained_cfg("basic_unet")
     assert metadata.weights_sha256 == record.sha256
-    assert metadata.record.to_dict() == record.to_dict()
+    assert metadata.record.to_dict() == {**record.to_dict(), "input_size": (3, 64, 64)}
     assert (metadata.size, metadata.in_chans, metadata.num_classes) == ((64, 64), 3, 1)
     assert metadata.version == skinseg.__version__
 

@@ -325,11 +325,11 @@ def test_a_turned_photograph_of_a_phone_is_read_upright(tmp_path):
 @pytest.mark.parametrize(
     ("content", "module", "says"),
     [
-        (bytes(128) + b"DICM" + bytes(9), "pydicom", "need pydicom, .*: pip install pydicom$"),
+        (bytes(128) + b"DICM" + bytes(9), "pydicom", r"need pydicom, .*: pip install pydicom\.$"),
         (
             bytes(4) + b"ftypheic" + bytes(9),
             "pillow_heif",
-            "pillow-heif, .*: pip install pillow-heif$",
+            r"pillow-heif, .*: pip install pillow-heif\.$",
         ),
     ],
 )
