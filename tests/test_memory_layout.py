@@ -54,7 +54,7 @@ def test_sum_of_gates_has_the_layout_of_the_map(memory: torch.memory_format) -> 
 @pytest.mark.parametrize("dims", [(1,), (2, 3)])
 def test_mean_and_its_gradient_are_those_of_torch(dims: tuple[int, ...]) -> None:
     x = torch.randn(SHAPE, requires_grad=True)
-    true, found = x.mean(dims, keepdim=True), mean(x, dims, training=True)
+    true, found = x.mean(dims, keepdim=True), mean(x, dims, keepdim=True, training=True)
     weights = torch.randn_like(true)
     torch.testing.assert_close(found, true)
     torch.testing.assert_close(

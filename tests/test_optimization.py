@@ -177,6 +177,16 @@ def test_a_rule_changes_the_graph_and_not_its_result(model, rule, gone):
     same(module(x), model(x))
 
 
+@torch.no_grad()
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
+def test_the_rule_for_gates_finds_those_of_ecdf(layout):
+    block = skinseg.create_block("ecdf", 12, compression=4).eval().to(memory_format=layout)
+    module = trace(block, (16, 20), 12)
+    before = operators(module)
+    multiply_gates_apart(module)
+    assert operators(module).count("aten.mul.Tensor") == before.count("aten.mul.Tensor") + 1
+
+
 class Scaled(nn.Module):
     """The pooled maxima of a scaled map."""
 

@@ -30,7 +30,7 @@ class EfficientChannelGate(nn.Module):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Weigh the channels of ``x`` (B, C, H, W)."""
-        means = rearrange(mean(x, (2, 3), training=self.training), "b c 1 1 -> b 1 c")
+        means = rearrange(mean(x, (2, 3), training=self.training), "b c -> b 1 c")
         logits: torch.Tensor = self.conv(means)
         return rearrange(logits, "b 1 c -> b c 1 1").sigmoid()
 
@@ -57,8 +57,13 @@ class ParallelChannelSpatialAttention(nn.Module):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Attend to the channels and positions of ``x`` (B, C, H, W)."""
         # Methods: both attentions see the same x, and learned scalars weigh them.
-        gates = self.alpha * self.channel_gate(x), self.beta * self.spatial_gate(x)
-        return x * add_gates(*gates, x)
+        by_channel = self.alpha * self.channel_gate(x)
+        by_position = self.beta * self.spatial_gate(x)
+        if self.training:
+            return x * add_gates(by_channel, by_position, x)
+        # As published, which the rules for the fast form look for.
+        gated: torch.Tensor = x * (by_channel + by_position)
+        return gated
 
 
 class ECDF(nn.Module):

@@ -30,20 +30,23 @@ def add_gates(by_channel: torch.Tensor, by_position: torch.Tensor, x: torch.Tens
     return (by_channel.movedim(1, -1) + by_position.movedim(1, -1)).movedim(-1, 1)
 
 
-def mean(x: torch.Tensor, dims: tuple[int, ...], *, training: bool) -> torch.Tensor:
-    """Return the mean over dimensions, which keep the size 1.
+def mean(
+    x: torch.Tensor, dims: tuple[int, ...], *, keepdim: bool = False, training: bool
+) -> torch.Tensor:
+    """Return the mean over dimensions.
 
     Args:
         x: Map (B, C, H, W).
         dims: What is averaged over.
+        keepdim: Whether these dimensions stay, with the size 1.
         training: Whether a gradient will be asked for. That of a mean is written out in NCHW;
             that of a sum is one value per mean, and takes no memory.
 
     Example:
         >>> mean(torch.ones(2, 8, 4, 5), (2, 3), training=True).shape
-        torch.Size([2, 8, 1, 1])
+        torch.Size([2, 8])
     """
     # Sums of half-precision maps could be beyond the largest number.
     if training and x.dtype == torch.float32:
-        return x.sum(dims, keepdim=True) / math.prod(x.shape[dim] for dim in dims)
-    return x.mean(dims, keepdim=True)
+        return x.sum(dims, keepdim) / math.prod(x.shape[dim] for dim in dims)
+    return x.mean(dims, keepdim)

@@ -32,7 +32,7 @@ class SpatialGate(nn.Module):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Weigh the positions of ``x`` (B, C, H, W)."""
-        means = mean(x, (1,), training=self.training)
+        means = mean(x, (1,), keepdim=True, training=self.training)
         pooled = torch.cat([means, x.amax(1, keepdim=True)], dim=1)
         logits: torch.Tensor = self.conv(pooled)
         return logits.sigmoid()
