@@ -347,3 +347,26 @@ def test_layer_norm_trains_to_the_same_end(width):
         results.append([output.detach(), x.grad, norm.weight.grad.clone(), norm.bias.grad.clone()])
     for one, other in zip(*results, strict=True):
         same(one, other, 1e-12)
+
+
+@pytest.mark.parametrize("width", [5, 20])
+def test_the_gradient_of_layer_norm_can_be_differentiated(width):
+    norm = fill(LayerNorm2d(width)).double().train()
+    x = torch.randn(2, width, 2, 3, generator=torch.Generator().manual_seed(0)).double()
+
+    def normalized(x, weight, bias):
+        return torch.func.functional_call(norm, {"weight": weight, "bias": bias}, (x,))
+
+    inputs = (x.requires_grad_(), *norm.parameters())
+    assert torch.autograd.gradcheck(normalized, inputs)
+    assert torch.autograd.gradgradcheck(normalized, inputs)
+
+
+@pytest.mark.filterwarnings("ignore:There is a performance drop")
+def test_torch_func_gives_the_gradient_of_each_image_through_layer_norm():
+    norm = fill(LayerNorm2d(5)).train()
+    images = torch.randn(3, 1, 5, 2, 3, generator=torch.Generator().manual_seed(0))
+    per_image = torch.func.vmap(torch.func.grad(lambda x: norm(x).square().sum()))(images)
+    images.requires_grad_()
+    sum(norm(image).square().sum() for image in images).backward()
+    same(per_image, images.grad, 1e-5)

@@ -2,7 +2,6 @@ from typing import Any
 
 import torch
 from torch import nn
-from torch.autograd.function import once_differentiable
 
 # Up to here, while it learns on a CPU, the arithmetic beats torch's kernel, which takes position
 # after position and for maps this narrow uses neither wide instructions nor several threads.
@@ -34,7 +33,7 @@ class LayerNorm2d(nn.LayerNorm):
             if x.device.type == "cpu" and x.shape[1] < _FEW_CHANNELS:
                 few: torch.Tensor = _NormalizeFew.apply(  # type: ignore[no-untyped-call]  # torch's own
                     x, self.weight, self.bias, self.eps
-                )
+                )[0]
                 return few
             # One pass forward and one back, in place of the nine and twenty below.
             return super().forward(x.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
@@ -48,24 +47,44 @@ class LayerNorm2d(nn.LayerNorm):
 class _NormalizeFew(torch.autograd.Function):
     """The same with its gradient, each in as few passes over the map as there can be."""
 
+    generate_vmap_rule = True
+
     @staticmethod
     def forward(
-        ctx: Any, x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor, eps: float
-    ) -> torch.Tensor:
+        x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor, eps: float
+    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         centered = x - x.mean(1, keepdim=True)
         scale = centered.square().mean(1, keepdim=True).add_(eps).rsqrt_()
         normalized = centered.mul_(scale)
-        ctx.save_for_backward(normalized, scale, weight)
-        return torch.addcmul(bias[:, None, None], normalized, weight[:, None, None])
+        y = torch.addcmul(bias[:, None, None], normalized, weight[:, None, None])
+        # The gradient is of these two as well; as results they can be differentiated again.
+        return y, normalized, scale
 
     @staticmethod
-    @once_differentiable
-    def backward(ctx: Any, grad: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
-        normalized, scale, weight = ctx.saved_tensors
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: tuple[torch.Tensor, ...]) -> None:
+        ctx.save_for_backward(inputs[1], *output[1:])
+        ctx.set_materialize_grads(False)
+
+    @staticmethod
+    def backward(
+        ctx: Any,
+        grad: torch.Tensor | None,
+        grad_normalized: torch.Tensor | None,
+        grad_scale: torch.Tensor | None,
+    ) -> tuple[torch.Tensor | None, ...]:
+        weight, normalized, scale = ctx.saved_tensors
+        if grad is None:
+            grad = torch.zeros_like(normalized)
         product = grad * normalized
         grad_weight, grad_bias = product.sum((0, 2, 3)), grad.sum((0, 2, 3))
         scaled = grad * weight[:, None, None]
         # Neither the mean of a position's channels nor their spread reaches the result.
         spread = product.mul_(weight[:, None, None]).mean(1, keepdim=True)
+        # These two come from a second derivative alone.
+        if grad_normalized is not None:
+            scaled = scaled + grad_normalized
+            spread = spread + (grad_normalized * normalized).mean(1, keepdim=True)
+        if grad_scale is not None:
+            spread = spread + grad_scale * scale / normalized.shape[1]
         scaled.sub_(scaled.mean(1, keepdim=True)).addcmul_(normalized, spread, value=-1)
         return scaled.mul_(scale), grad_weight, grad_bias, None
