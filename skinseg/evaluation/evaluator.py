@@ -14,7 +14,7 @@ from skinseg.data.transforms import resize_images, resize_masks
 from skinseg.evaluation.case import Case, score_case
 from skinseg.evaluation.result import EvaluationResult
 from skinseg.evaluation.summary import by_lesion_size, summarize
-from skinseg.formatting import counted
+from skinseg.formatting import counted, printable
 from skinseg.inference import Prediction, Predictor
 from skinseg.inference.prefetch import prefetch_map
 from skinseg.progress import progress_bar
@@ -189,7 +189,7 @@ def _predicted(
 def _jobs(sample: Sample, sizes: tuple[str, ...], input_size: tuple[int, int]) -> list[_Job]:
     fraction = float(sample.mask.mean())
     # Reports are UTF-8; the file systems that names come from need not be.
-    id = sample.id.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+    id = printable(sample.id)
     own = (id, sample.image, sample.mask, fraction)
     if sample.mask.shape == input_size:
         return [_Job(*own, sizes=sizes, last=True)]
