@@ -143,7 +143,7 @@ def test_patients_who_share_a_picture_are_one_group():
     assert len({merged[name] for name in (*first, *last)}) == 1
     assert len(set(merged.values())) == 3
     assert len(set(found.group_of().values())) == 7
-    with pytest.raises(DatasetError, match=r"groups lacks 8 of 8 images, '\w+' the first"):
+    with pytest.raises(DatasetError, match=r"groups lacks 8 of 8 ids: '\w+', "):
         found.group_of({})
 
 
@@ -444,7 +444,7 @@ def test_a_dry_run_of_folds_writes_nothing(made, tmp_path):
         (("--val-fraction", 0.3), "--val-fraction does not go with --folds"),
         (("--val", "data"), "--val does not go with --folds"),
         (("--groups", "none.csv"), "Cannot read the groups in 'none.csv'"),
-        (("--groups", "few.csv"), "--groups lacks 11 of 12 images"),
+        (("--groups", "few.csv"), "--groups lacks 11 of 12 ids"),
     ],
 )
 def test_wrong_use_is_explained_and_writes_nothing(made, tmp_path, monkeypatch, options, message):
