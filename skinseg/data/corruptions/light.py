@@ -3,7 +3,7 @@
 import numpy as np
 
 from skinseg.data.srgb import to_linear, to_srgb
-from skinseg.data.synthetic.artefacts import darken_corners, distance_from_middle
+from skinseg.data.synthetic.artifacts import darken_corners, distance_from_middle
 from skinseg.data.synthetic.skin import skin_color
 
 _VIGNETTE = (0.2, 0.4, 0.6, 0.78, 0.92)
