@@ -233,6 +233,5 @@ def _check(
     if unmasked:
         raise DatasetError(
             f"No mask: {len(unmasked)} of {counted(len(dataset), 'image')}, the first "
-            f"'{unmasked[0]}'. "
-            "Add the masks, or leave the images out with a split file."
+            f"'{unmasked[0]}'. Add the masks, or leave the images out with a split file."
         )

@@ -78,8 +78,8 @@ def train(
             the recipe's ``soft_weight``.
         optimizer: Makes an optimizer of the network, such as
             ``lambda net: torch.optim.NAdam(net.parameters(), weight_decay=0.01)``; the recipe's
-            if None. The recipe's schedule sets the learning rate of every
-            group, times the group's ``"lr_scale"`` where it has one, as in timm.
+            if None. The recipe's schedule sets the learning rate of every group, times the group's
+            ``"lr_scale"`` where it has one, as in timm.
         resume: Go on with the run in ``output`` if there is one.
         device: Where to train.
         progress: Show progress bars.
