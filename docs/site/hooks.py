@@ -31,7 +31,7 @@ def public_subpackages() -> list[str]:
 
 
 def reference_page(name: str) -> str:
-    """Return the page of a subpackage or module: its docstrings, and those of the packages in it."""
+    """Return the page of a subpackage: its docstrings, and those of the packages in it."""
     inner = sorted(path.parent.name for path in PACKAGE.glob(f"{name}/*/__init__.py"))
     modules = REPLACED.get(
         name, [name, *_lazily_named(name), *(f"{name}.{package}" for package in inner)]
