@@ -60,6 +60,11 @@ def lock(monkeypatch):
     return lock
 
 
+@pytest.fixture
+def timm():
+    return pytest.importorskip("timm", reason="needs timm; see the Makefile's install rule")
+
+
 @pytest.fixture(scope="module")
 def egeunet():
     """EGE-UNet with its bundled weights."""
