@@ -9,12 +9,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from command import run
 from safetensors.torch import load_file
-from typer.testing import CliRunner, Result
 
 import skinseg
 from skinseg import registry
-from skinseg.cli import app
 from skinseg.data import (
     DatasetError,
     FolderDataset,
@@ -31,13 +30,6 @@ from skinseg.reports import summarize_folds
 from skinseg.training import save_ensemble
 
 SMALL = ("--model", "basic_unet_sab", "--size", 32, "--epochs", 2, "--batch-size", 4)
-
-
-def run(*arguments: object) -> Result:
-    result = CliRunner().invoke(app, [str(argument) for argument in arguments])
-    unexpected = result.exception and not isinstance(result.exception, SystemExit)
-    assert not unexpected, "".join(map(str, result.exc_info))
-    return result
 
 
 # --- groups --------------------------------------------------------------------------------------
