@@ -264,7 +264,7 @@ def is_wide(image: Image.Image) -> bool:
 
 
 def is_lossy(image: Image.Image) -> bool:
-    """Whether an open image is a JPEG file, whose black is noise and never a label."""
+    """Whether an open image is a JPEG file, in which values near black are noise, not labels."""
     return image.format in ("JPEG", "MPO")
 
 
