@@ -16,7 +16,7 @@ from benchmarks.distributed import distributed
 from benchmarks.first_hour import first_hour
 from benchmarks.protocol import networks, networks_plot
 from benchmarks.recipes import recipe_trials, trial_scores
-from benchmarks.results import FOLDER, write_text
+from benchmarks.results import FOLDER
 from benchmarks.robustness import robustness, robustness_plot
 from benchmarks.serving import load
 from benchmarks.speed import (
@@ -31,6 +31,7 @@ from benchmarks.speed import (
     training_speed,
 )
 from benchmarks.weights import collect_runs
+from skinseg.files import write_text
 
 PAGES: dict[str, Callable[[Any], str]] = {
     "agreement.md": agreement.page,

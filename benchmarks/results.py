@@ -3,15 +3,10 @@
 from pathlib import Path
 from typing import Any
 
-from skinseg.files import write_atomically, write_json
+from skinseg.files import write_json, write_text
 
 ROOT = Path(__file__).parents[1]
 FOLDER = ROOT / "docs" / "results"
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write a page or a plot, whole or not at all."""
-    write_atomically(path, lambda temporary: temporary.write_text(text, encoding="utf-8"))
 
 
 def write_result(path: Path, data: Any, page: str) -> None:

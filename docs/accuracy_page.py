@@ -8,7 +8,7 @@ from typing import Any
 
 from tables import UNKNOWN, kept_epoch, table
 
-from skinseg.files import write_atomically
+from skinseg.files import write_text
 
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "docs" / "results" / "accuracy.json"
@@ -175,7 +175,7 @@ def taught_fractions(runs: Iterable[Row]) -> set[float]:
 def main() -> None:
     sources = (json.loads(path.read_text()) for path in (RESULTS, PAPERS, REFERENCES))
     text = page(*sources)
-    write_atomically(RESULTS.with_suffix(".md"), lambda copy: copy.write_text(text))
+    write_text(RESULTS.with_suffix(".md"), text)
 
 
 if __name__ == "__main__":

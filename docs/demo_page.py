@@ -21,7 +21,7 @@ from PIL import Image
 
 import skinseg
 from skinseg.data import synthetic_lesion
-from skinseg.files import write_atomically, write_json
+from skinseg.files import write_atomically, write_json, write_text
 from skinseg.runtimes import read_metadata
 
 SOURCE = Path(__file__).parent / "demo"
@@ -148,7 +148,7 @@ def write_list_of_files(folder: Path) -> None:
         digest.update(path.relative_to(folder).as_posix().encode() + path.read_bytes())
     names = ["./", *(path.relative_to(folder).as_posix() for path in files)]
     text = f'const VERSION = "{digest.hexdigest()[:16]}";\nconst FILES = {json.dumps(names)};\n'
-    write_atomically(folder / "files.js", lambda file: file.write_text(text, encoding="utf-8"))
+    write_text(folder / "files.js", text)
 
 
 if __name__ == "__main__":

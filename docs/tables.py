@@ -11,12 +11,11 @@ import json
 import re
 import sys
 from collections.abc import Mapping
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import skinseg
-from skinseg.files import write_atomically
+from skinseg.files import write_text
 from skinseg.formatting import duration
 from skinseg.models import CATALOG
 from skinseg.pretrained import PretrainedCfg
@@ -360,7 +359,7 @@ def main() -> None:
         if new != text:
             stale.append(page)
         if "--check" not in sys.argv:
-            write_atomically(path, partial(Path.write_text, data=new, encoding="utf-8"))
+            write_text(path, new)
     if stale and "--check" in sys.argv:
         sys.exit(f"out of date, run `make docs`: {', '.join(stale)}")
 

@@ -29,11 +29,11 @@ def convert_checkpoint(
 ) -> PretrainedCfg:
     """Write a folder for ``local-dir:`` from a ``.pth`` file of the authors' code.
 
-    The names of the weights show which network it is; channels, classes and LMSAUNet's N from
-    their shapes. The record says that the training is unknown, and prepares images as the
+    The names of the weights show which network it is; their shapes show its channels, its classes
+    and LMSAUNet's N. The record says that the training is unknown, and prepares images as the
     authors' code does: stretched by their own minimum and maximum to 0..255 at 256x256 (MALUNet,
-    EGE-UNet), or with ImageNet's mean and standard deviation at 224x224 (LMSAUNet; the
-    U-Net, DeepLabV3 and BiSeNet of its comparison).
+    EGE-UNet, UltraLight VM-UNet), or with ImageNet's mean and standard deviation at 224x224
+    (LMSAUNet; the U-Net, DeepLabV3 and BiSeNet of its comparison).
 
     Args:
         checkpoint: State dict, or a dictionary with one under ``model_state_dict``; opened

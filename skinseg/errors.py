@@ -1,4 +1,4 @@
-"""Errors that several rooms raise; this module imports nothing."""
+"""Errors that several subpackages raise; this module imports nothing."""
 
 
 class CheckpointError(ValueError):

@@ -68,7 +68,23 @@ def _write_url(url: str, write: Callable[[Path], object]) -> None:
         write_url(url, file.read_bytes())
 
 
+def write_text(path: str | os.PathLike[str], text: str, errors: str = "strict") -> None:
+    """Write text atomically as UTF-8, with the same bytes on every system.
+
+    Args:
+        path: File to make or replace, or a URL that fsspec knows.
+        text: What to write.
+        errors: What becomes of characters that UTF-8 lacks, as names of files may hold them: as
+            in ``str.encode``.
+
+    Raises:
+        OSError: If the file cannot be written.
+        UnicodeEncodeError: If there is such a character, and ``errors`` is ``"strict"``.
+    """
+    content = text.encode("utf-8", errors)
+    write_atomically(path, lambda temporary: temporary.write_bytes(content))
+
+
 def write_json(path: str | os.PathLike[str], data: Any) -> None:
     """Write JSON atomically, indented, with a newline at its end."""
-    text = json.dumps(data, indent=2, ensure_ascii=False) + "\n"
-    write_atomically(path, lambda temporary: temporary.write_text(text, encoding="utf-8"))
+    write_text(path, json.dumps(data, indent=2, ensure_ascii=False) + "\n")

@@ -1,4 +1,6 @@
-"""Figures in words, for the command line and the report."""
+"""Figures, names and columns as text, for the command line, messages and reports."""
+
+from collections.abc import Collection, Sequence
 
 
 def duration(seconds: float) -> str:
@@ -35,3 +37,26 @@ def counted(number: int, noun: str, nouns: str | None = None) -> str:
 def printable(text: str) -> str:
     """Text with the bytes of ill-encoded file names replaced, so that it can be printed."""
     return text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+
+
+def aligned(rows: Sequence[Sequence[str]], right: Collection[int] = ()) -> list[str]:
+    """Return a line per row, with columns two spaces apart.
+
+    Args:
+        rows: Cells, as many in each row.
+        right: Columns that end, rather than begin, below each other.
+
+    Example:
+        >>> aligned([("name", "size"), ("malunet", "7")], right=[1])
+        ['name     size', 'malunet     7']
+    """
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+
+    def line(row: Sequence[str]) -> str:
+        cells = (
+            cell.rjust(width) if index in right else cell.ljust(width)
+            for index, (cell, width) in enumerate(zip(row, widths, strict=True))
+        )
+        return "  ".join(cells).rstrip()
+
+    return list(map(line, rows))

@@ -6,7 +6,7 @@ import inspect
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from skinseg.names import near_matches
+from skinseg.names import near_matches, refuse_unknown
 
 if TYPE_CHECKING:
     from torch import nn
@@ -19,7 +19,7 @@ _WEIGHTS: dict[str, dict[str, Any]] = {
     "timm": {"pretrained": False},
 }
 # What smp calls what timm and this package call otherwise.
-_SMP_NAMES = {"num_classes": "classes in smp", "in_chans": "in_channels in smp"}
+_SMP_NAMES = {"num_classes": "classes", "in_chans": "in_channels"}
 # They name files or repositories.
 _REFUSED = {"checkpoint_path", "pretrained_cfg", "pretrained_cfg_overlay", "cache_dir"}
 
@@ -61,7 +61,10 @@ def build_library_network(name: str, arguments: Mapping[str, Any]) -> "nn.Module
         )
     known = _names(package, library)
     if arch not in known:
-        raise ValueError(f"{library} has no network {arch!r}; {near_matches(arch, known, '')}")
+        otherwise = "timm.list_models() lists its names" if library == "timm" else None
+        raise ValueError(
+            f"{library} has no network {arch!r}; {near_matches(arch, known, otherwise)}"
+        )
     if library == "smp":
         _refuse_what_smp_ignores(name, package.MODEL_ARCHITECTURES_MAPPING[arch], arguments)
     network: nn.Module = package.create_model(arch, **{**_WEIGHTS[library], **arguments})
@@ -105,16 +108,17 @@ def _refuse_what_smp_ignores(
     if str(arguments.get("encoder_name", "")).startswith("tu-"):
         return
     known = set(inspect.signature(kind).parameters)
-    for key in arguments:
-        if key not in known:
-            hint = f"it is {_SMP_NAMES[key]}" if key in _SMP_NAMES else near_matches(key, known)
-            raise TypeError(f"{name} takes no argument {key!r}; {hint}")
+    for key, smp_name in _SMP_NAMES.items():
+        if key in arguments and key not in known:
+            raise TypeError(f"{name} takes no argument {key!r}; it is {smp_name} in smp")
+    refuse_unknown(arguments, known, name)
 
 
 def _package(library: str, name: str) -> Any:
     package = _PACKAGES[library]
     if importlib.util.find_spec(package) is None:
-        raise ValueError(f"{name} is a network of {package}, which is not installed")
+        install = f"pip install {package.replace('_', '-')}"
+        raise ValueError(f"{name} is a network of {package}, which is not installed: {install}")
     return importlib.import_module(package)
 
 

@@ -61,6 +61,16 @@ def path_of(location: Location) -> Path:
     return Path(location.partition("::")[0].partition("://")[2] if is_url(location) else location)
 
 
+def file_key(location: Location) -> str:
+    """Return one text for a file, from whichever folder its path is written.
+
+    Example:
+        >>> file_key("s3://bucket/x.jpg"), file_key("a/../x.jpg") == file_key(Path("x.jpg"))
+        ('s3://bucket/x.jpg', True)
+    """
+    return location if is_url(location) else os.path.abspath(location)
+
+
 def name_key(name: str, folder: Location) -> str:
     """Return what two names of files in a folder have in common where they are one file's.
 

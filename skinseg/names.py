@@ -74,3 +74,28 @@ def near_matches(name: str, known: Iterable[str], otherwise: str | None = None) 
     if near:
         return f"did you mean {' or '.join(near)}?"
     return otherwise or f"there are: {', '.join(known) or 'none'}"
+
+
+def refuse_unknown(
+    given: Iterable[str], known: Iterable[str], taker: str, noun: str = "argument"
+) -> None:
+    """Raise a TypeError if something is given a name that it does not take.
+
+    Args:
+        given: Names that the user wrote.
+        known: Names that there are.
+        taker: What is given them, for the message: a network's or a block's name.
+        noun: What the names are names of.
+
+    Raises:
+        TypeError: If a name is unknown, with what it may have meant.
+
+    Example:
+        >>> refuse_unknown(["clases"], ["classes", "channels"], "malunet")
+        Traceback (most recent call last):
+        TypeError: malunet takes no argument 'clases'; did you mean classes or channels?
+    """
+    known = set(known)
+    for name in given:
+        if name not in known:
+            raise TypeError(f"{taker} takes no {noun} {name!r}; {near_matches(name, known)}")

@@ -7,6 +7,7 @@ import torch
 from torchvision_operators import declare_missing_operators
 
 import skinseg
+from skinseg.data import SyntheticDermoscopy
 
 declare_missing_operators()
 
@@ -58,6 +59,18 @@ def lock(monkeypatch):
             monkeypatch.setattr(os, name, refuse)
 
     return lock
+
+
+@pytest.fixture
+def timm():
+    return pytest.importorskip("timm", reason="needs timm; see the Makefile's install rule")
+
+
+@pytest.fixture(scope="module")
+def lesions():
+    """12 training and 4 validation images."""
+    dataset = SyntheticDermoscopy(16, size=48, seed=5)
+    return dataset.subset(dataset.ids[:12]), dataset.subset(dataset.ids[12:])
 
 
 @pytest.fixture(scope="module")

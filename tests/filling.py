@@ -1,4 +1,7 @@
-"""Weights and images that are the same on every machine: no random numbers, only sines."""
+"""Weights and images that show when two are mistaken for each other.
+
+Those of ``waves`` and ``fill`` are the same on every machine: no random numbers, only sines.
+"""
 
 import zlib
 
@@ -26,4 +29,12 @@ def fill(network: nn.Module) -> nn.Module:
         elif name.endswith("weight"):
             values = 1 + values / 5
         tensor.copy_(values)
+    return network.eval()
+
+
+def vary(network: nn.Module) -> nn.Module:
+    """Move the norms' weights and averages from 1 and 0, so that none can be mistaken."""
+    for value in network.state_dict().values():
+        if value.ndim == 1:
+            value += 0.3 * torch.rand_like(value)
     return network.eval()

@@ -15,15 +15,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from command import run
 from PIL import Image
 from rich.console import Console
 from safetensors.torch import save_file
-from typer.testing import CliRunner, Result
+from typer.testing import Result
 
 import skinseg
 from skinseg.batch.inputs import name_clashes
 from skinseg.batch.results import OutlineFormat, ResultFolder, TableFormat
-from skinseg.cli import app
 from skinseg.csv_files import unguarded
 from skinseg.data import read_image, read_mask, synthetic_lesion, write_png
 from skinseg.files import write_json
@@ -68,13 +68,6 @@ def images(tmp_path) -> Path:
     for seed, (name, size) in enumerate(SIZES.items()):
         write_png(folder / f"{name}.png", synthetic_lesion(seed, size)[0])
     return folder
-
-
-def run(*arguments: object) -> Result:
-    result = CliRunner().invoke(app, [str(argument) for argument in arguments])
-    unexpected = result.exception and not isinstance(result.exception, SystemExit)
-    assert not unexpected, "".join(map(str, result.exc_info))
-    return result
 
 
 def predict(*arguments: object) -> Result:
@@ -975,12 +968,12 @@ def test_bench_times_what_ships(monkeypatch):
     timed = []
     module = sys.modules["skinseg.cli.bench"]
     monkeypatch.setattr(module, "_rows", lambda name, *rest: timed.append(name) or [])
-    assert CliRunner().invoke(app, ["bench"]).exit_code == 0
+    assert run("bench").exit_code == 0
     assert timed == sorted({name.partition(".")[0] for name in skinseg.list_pretrained()})
     monkeypatch.undo()
     # It alone of these is not in the catalog.
     options = ["--size", "32", "--rounds", "4", "--json"]
-    result = CliRunner().invoke(app, ["bench", "ensemble", *options])
+    result = run("bench", "ensemble", *options)
     assert [row["form"] for row in json.loads(result.stdout)] == ["published", "optimized"]
 
 

@@ -122,11 +122,15 @@ def test_attention_blocks_have_a_line_of_their_own():
 
 def test_misuse(monkeypatch):
     conv = nn.Conv2d(3, 1, 1)
-    with pytest.raises(ValueError, match="no counter 'fvcore'; there are: torch, thop"):
+    with pytest.raises(
+        ValueError, match="'fvcore'; there are: ptflops-aten, ptflops-pytorch, thop, torch"
+    ):
         model_complexity(conv, counters=["fvcore"])
     with pytest.raises(ValueError, match=r"must be \(C, H, W\)"):
         model_complexity(conv, (256, 256))
     monkeypatch.setitem(sys.modules, "thop", None)
-    with pytest.raises(ImportError, match="'thop' needs thop: pip install thop"):
+    with pytest.raises(
+        ImportError, match="'thop' needs thop, which is not installed: pip install thop"
+    ):
         model_complexity(conv, counters=["thop"])
     assert "thop" not in model_complexity(conv, (3, 8, 8), repeats=0).macs

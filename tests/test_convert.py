@@ -6,11 +6,10 @@ import pickle
 import numpy as np
 import pytest
 import torch
+from command import run
 from safetensors.torch import load_file
-from typer.testing import CliRunner
 
 import skinseg
-from skinseg.cli import app
 from skinseg.pretrained import file_hash
 
 # Reference file, the name that its network must be given, and the authors' preparation.
@@ -292,21 +291,15 @@ def test_networks_that_no_authors_checkpoint_is_known_of(checkpoint, tmp_path):
         skinseg.convert_checkpoint(file, tmp_path / "out", architecture="malnet")
 
 
-def run(*arguments):
-    result = CliRunner().invoke(app, ["convert", *map(str, arguments)])
-    assert result.exception is None or isinstance(result.exception, SystemExit), result.exc_info
-    return result
-
-
 def test_command(checkpoint, tmp_path):
     file = checkpoint(skinseg.create_model("egeunet", num_classes=2).state_dict())
     out = tmp_path / "my out"
-    result = run(file, "--to", out, "--model", "egeunet")
+    result = run("convert", file, "--to", out, "--model", "egeunet")
     assert result.exit_code == 0, result.output
     assert "egeunet (in_chans=3, num_classes=2, " in result.stdout
     assert f"--model 'local-dir:{out}'" in result.stdout
     assert "What it was trained on is unknown" in result.stdout
-    again = run(file, "--to", out, "--model", "egeunet")
+    again = run("convert", file, "--to", out, "--model", "egeunet")
     assert (again.exit_code, again.stdout) == (1, "")
     assert "exists already" in again.stderr
 
@@ -317,6 +310,6 @@ def test_command(checkpoint, tmp_path):
 )
 def test_command_that_fails(checkpoint, tmp_path, arguments, status, message):
     file = checkpoint({"a": torch.zeros(1)})
-    result = run(file, "--to", tmp_path / "out", *arguments)
+    result = run("convert", file, "--to", tmp_path / "out", *arguments)
     assert result.exit_code == status
     assert message in result.stderr

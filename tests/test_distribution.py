@@ -77,7 +77,7 @@ def names_of(dependencies):
 
 def test_what_is_imported_is_a_dependency():
     always = names_of(PROJECT["project"]["dependencies"])
-    # A room that says what to install where it is missing.
+    # A subpackage that says what to install where it is missing.
     serve = names_of(PROJECT["project"]["optional-dependencies"]["serve"])
     distributions = {"PIL": "pillow", "python_multipart": "python-multipart"}
     for path in sorted((ROOT / "skinseg").rglob("*.py")):

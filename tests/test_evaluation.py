@@ -12,13 +12,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from command import run
 from PIL import Image
 from safetensors.torch import save_file
 from torch import nn
-from typer.testing import CliRunner, Result
 
 import skinseg
-from skinseg.cli import app
 from skinseg.csv_files import unguarded
 from skinseg.data import (
     DatasetError,
@@ -548,16 +547,11 @@ def network(weights, monkeypatch, no_weights_of_the_user) -> str:
     return "basic_unet.small"
 
 
-def run(*arguments: object) -> Result:
-    result = CliRunner().invoke(app, ["evaluate", *map(str, arguments)])
-    unexpected = result.exception and not isinstance(result.exception, SystemExit)
-    assert not unexpected, "".join(map(str, result.exc_info))
-    return result
-
-
 def test_command_prints_and_writes(folder, network, tmp_path):
     out = tmp_path / "new" / "results"
-    result = run("--data", folder, "--model", network, "--output", out, "--bootstrap", 50)
+    result = run(
+        "evaluate", "--data", folder, "--model", network, "--output", out, "--bootstrap", 50
+    )
     assert result.exit_code == 0, result.output
     assert sorted(path.name for path in out.iterdir()) == [
         "evaluation.json",
@@ -582,7 +576,7 @@ def test_command_options(folder, network, tmp_path):
     split.write_text("case4\ncase2\n")
     arguments = ("--data", folder, "--model", network, "--output", out, "--split-file", split)
     chosen = ("--size", "model", "--threshold", 0.3, "--tta", "--tolerance", 2, "--bootstrap", 0)
-    result = run(*arguments, *chosen, "--gallery", 1, "--batch-size", 1, "--quiet")
+    result = run("evaluate", *arguments, *chosen, "--gallery", 1, "--batch-size", 1, "--quiet")
     assert result.exit_code == 0, result.output
     assert result.output == ""
     data = json.loads((out / "evaluation.json").read_text(encoding="utf-8"))
@@ -596,14 +590,14 @@ def test_command_options(folder, network, tmp_path):
 
 def test_command_without_output_writes_nothing(folder, network, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    result = run("--data", folder, "--model", network, "--bootstrap", 0)
+    result = run("evaluate", "--data", folder, "--model", network, "--bootstrap", 0)
     assert result.exit_code == 0, result.output
     assert "Lesion Dice" in result.stdout
     assert list(tmp_path.iterdir()) == []
 
 
 def test_quiet_command_without_output_prints_the_scores_alone(folder, network):
-    result = run("--data", folder, "--model", network, "--bootstrap", 0, "-q")
+    result = run("evaluate", "--data", folder, "--model", network, "--bootstrap", 0, "-q")
     assert result.stderr == ""
     lines = result.stdout.splitlines()
     assert not set(result.stdout) & set("┃│━─┏┌…")
@@ -613,7 +607,7 @@ def test_quiet_command_without_output_prints_the_scores_alone(folder, network):
 
 def test_command_as_json(folder, network, tmp_path):
     arguments = ("--data", folder, "--model", network, "--bootstrap", 0, "--json")
-    result = run(*arguments, "--output", tmp_path / "out")
+    result = run("evaluate", *arguments, "--output", tmp_path / "out")
     written = json.loads((tmp_path / "out" / "evaluation.json").read_text(encoding="utf-8"))
     assert json.loads(result.stdout) == {k: v for k, v in written.items() if k != "gallery"}
 
@@ -660,7 +654,7 @@ def test_post_processed_masks_are_scored_both_ways(folder, predictor, report, tm
 
 def test_command_scores_both_ways(folder, network):
     options = ("--largest-component", "--fill-holes", "--size", "own", "--bootstrap", 0, "--json")
-    data = json.loads(run("--data", folder, "--model", network, *options).stdout)
+    data = json.loads(run("evaluate", "--data", folder, "--model", network, *options).stdout)
     settings = data["settings"]
     assert (settings["largest_component"], settings["fill_holes"]) == (True, True)
     assert list(data["without_postprocessing"]["scores"]) == ["own"]
@@ -668,7 +662,7 @@ def test_command_scores_both_ways(folder, network):
 
 def test_command_with_tiles_scores_at_own_size(folder, network):
     options = ("--data", folder, "--model", network, "--bootstrap", 0, "--tile", 40)
-    data = json.loads(run(*options, "--json").stdout)
+    data = json.loads(run("evaluate", *options, "--json").stdout)
     assert (data["settings"]["tile"], list(data["scores"])) == (40, ["own"])
     predictor = Predictor(network, tile=40)
     expected = evaluate(
@@ -678,7 +672,7 @@ def test_command_with_tiles_scores_at_own_size(folder, network):
     assert "Tiles of 40 x 40 pixels." in evaluation_markdown(
         evaluate(predictor, FolderDataset(folder), sizes=["own"], bootstrap=0, progress=False)
     )
-    assert run(*options, "--size", "model").exit_code == 2
+    assert run("evaluate", *options, "--size", "model").exit_code == 2
     with pytest.raises(ValueError, match="at their own size"):
         evaluate(predictor, FolderDataset(folder), progress=False)
 
@@ -693,7 +687,7 @@ def test_command_says_what_is_wrong(folder, network, tmp_path):
         "Cannot read the split file": ("--data", folder, "-m", network, "--split-file", "none.txt"),
     }
     for message, arguments in wrong.items():
-        result = run(*arguments)
+        result = run("evaluate", *arguments)
         assert result.exit_code == 2, message
         assert message.lower() in result.stderr.lower().replace("\n", " "), result.stderr
 
@@ -701,13 +695,13 @@ def test_command_says_what_is_wrong(folder, network, tmp_path):
 def test_command_fails_where_files_do(folder, network, tmp_path):
     occupied = tmp_path / "file"
     occupied.touch()
-    result = run("--data", folder, "--model", network, "--output", occupied)
+    result = run("evaluate", "--data", folder, "--model", network, "--output", occupied)
     assert result.exit_code == 1
     assert "cannot write to the output folder" in result.stderr
     broken = write_folder(tmp_path / "broken", SIZES[:2])
     (broken / "masks" / "case0.png").write_bytes(b"no image")
     out = tmp_path / "out"
-    result = run("--data", broken, "--model", network, "--output", out, "--quiet")
+    result = run("evaluate", "--data", broken, "--model", network, "--output", out, "--quiet")
     assert result.exit_code == 1
     assert "case0.png" in result.stderr
     assert list(out.iterdir()) == []

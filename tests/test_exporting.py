@@ -10,13 +10,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from command import run
 from filling import fill
 from torch import nn
-from typer.testing import CliRunner
 
 import skinseg
 from skinseg.blocks.ghpa import GroupedHadamardProductAttention
-from skinseg.cli import app
 from skinseg.data.normalization import Normalization
 from skinseg.data.transforms import resize_images
 from skinseg.exporting import FORMATS, ExportError, checks
@@ -395,10 +394,10 @@ def test_a_place_where_no_file_can_be_is_named_before_the_export(tmp_path, monke
 def test_files_of_own_networks_are_called_by_their_folders(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     network = skinseg.create_model("basic_unet")
-    for run in ("run.1", "run.2"):
-        skinseg.hub.save_pretrained(network, tmp_path / "runs" / run)
-        report = skinseg.export(f"local-dir:runs/{run}", format="pt2", size=64)
-        assert report.path == Path(f"{run}.pt2")
+    for name in ("run.1", "run.2"):
+        skinseg.hub.save_pretrained(network, tmp_path / "runs" / name)
+        report = skinseg.export(f"local-dir:runs/{name}", format="pt2", size=64)
+        assert report.path == Path(f"{name}.pt2")
     assert skinseg.export("basic_unet", format="pt2", size=64).path.stem == "basic_unet.isic2017"
 
 
@@ -611,9 +610,6 @@ def test_every_runtime_gives_the_same_masks(runtime, image):
 
 
 def test_the_command_writes_describes_and_uses_a_file(tmp_path, image):
-    def run(*arguments):
-        return CliRunner().invoke(app, [str(argument) for argument in arguments])
-
     path = tmp_path / "the patient's.pt2"
     done = run("export", "basic_unet", "--format", "pt2", "--output", path, "--size", "64x96")
     assert done.exit_code == 0, done.output
@@ -636,9 +632,6 @@ def test_the_command_writes_describes_and_uses_a_file(tmp_path, image):
 
 
 def test_the_command_explains_what_is_wrong(tmp_path):
-    def run(*arguments):
-        return CliRunner().invoke(app, [str(argument) for argument in arguments])
-
     assert run("export", "malunett").exit_code == 2
     assert "--size must be" in run("export", "malunet", "--size", "1x2x3").stderr
     assert run("predict", "x.png", "--model", "y.onnx", "--output", tmp_path).exit_code != 0

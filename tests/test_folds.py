@@ -9,12 +9,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from command import run
 from safetensors.torch import load_file
-from typer.testing import CliRunner, Result
 
 import skinseg
 from skinseg import registry
-from skinseg.cli import app
 from skinseg.data import (
     DatasetError,
     FolderDataset,
@@ -31,13 +30,6 @@ from skinseg.reports import summarize_folds
 from skinseg.training import save_ensemble
 
 SMALL = ("--model", "basic_unet_sab", "--size", 32, "--epochs", 2, "--batch-size", 4)
-
-
-def run(*arguments: object) -> Result:
-    result = CliRunner().invoke(app, [str(argument) for argument in arguments])
-    unexpected = result.exception and not isinstance(result.exception, SystemExit)
-    assert not unexpected, "".join(map(str, result.exc_info))
-    return result
 
 
 # --- groups --------------------------------------------------------------------------------------
@@ -143,7 +135,7 @@ def test_patients_who_share_a_picture_are_one_group():
     assert len({merged[name] for name in (*first, *last)}) == 1
     assert len(set(merged.values())) == 3
     assert len(set(found.group_of().values())) == 7
-    with pytest.raises(DatasetError, match=r"groups lacks 8 of 8 images, '\w+' the first"):
+    with pytest.raises(DatasetError, match=r"groups lacks 8 of 8 ids: '\w+', "):
         found.group_of({})
 
 
@@ -444,7 +436,7 @@ def test_a_dry_run_of_folds_writes_nothing(made, tmp_path):
         (("--val-fraction", 0.3), "--val-fraction does not go with --folds"),
         (("--val", "data"), "--val does not go with --folds"),
         (("--groups", "none.csv"), "Cannot read the groups in 'none.csv'"),
-        (("--groups", "few.csv"), "--groups lacks 11 of 12 images"),
+        (("--groups", "few.csv"), "--groups lacks 11 of 12 ids"),
     ],
 )
 def test_wrong_use_is_explained_and_writes_nothing(made, tmp_path, monkeypatch, options, message):

@@ -18,13 +18,12 @@ from types import SimpleNamespace
 
 import pytest
 import torch
+from command import run
 from hub_networks import outputs
 from hub_server import TOKEN, running_hub
 from safetensors.torch import save
-from typer.testing import CliRunner
 
 import skinseg
-from skinseg.cli import app
 from skinseg.hub import read_local_dir, remote
 from skinseg.pretrained import BUNDLED, PretrainedCfg, file_hash
 
@@ -557,12 +556,6 @@ def test_push_of_other_weights_under_a_known_name(hub, token, egeunet):
 
 
 # --- command line --------------------------------------------------------------------------------
-
-
-def run(*arguments):
-    result = CliRunner().invoke(app, list(arguments))
-    assert result.exception is None or isinstance(result.exception, SystemExit), result.exc_info
-    return result
 
 
 def test_dry_run_sends_nothing(hub, token):

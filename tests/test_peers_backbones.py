@@ -3,6 +3,7 @@
 import pytest
 import torch
 from authors_case import assert_names_fit, assert_same, load_case
+from filling import vary
 from torch.nn import functional as F
 
 import skinseg
@@ -31,19 +32,6 @@ PUBLISHED = [
     ("sanet", "res2net50d", ""),
     ("transfuse_s", "resnet34", "cnn"),
 ]
-
-
-@pytest.fixture
-def timm():
-    return pytest.importorskip("timm", reason="needs timm; see the Makefile's install rule")
-
-
-def vary(network):
-    """Move the norms' weights and averages from 1 and 0, so that none can be mistaken."""
-    for value in network.state_dict().values():
-        if value.ndim == 1:
-            value += 0.3 * torch.rand_like(value)
-    return network.eval()
 
 
 @pytest.mark.parametrize(("case", "name", "arguments"), CASES)

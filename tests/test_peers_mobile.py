@@ -4,6 +4,7 @@ import re
 
 import pytest
 import torch
+from filling import vary
 from safetensors.torch import save_file
 
 import skinseg
@@ -19,19 +20,6 @@ ENCODERS = {
     ("mobilevitv2", 1.25): "mobilevitv2_125",
 }
 SIZES = [(256, 256), (100, 77), (32, 47)]
-
-
-@pytest.fixture
-def timm():
-    return pytest.importorskip("timm", reason="needs timm; see the Makefile's install rule")
-
-
-def vary(network):
-    """Move the norms' weights and averages from 1 and 0, so that none can be mistaken."""
-    for value in network.state_dict().values():
-        if value.ndim == 1:
-            value += 0.3 * torch.rand_like(value)
-    return network.eval()
 
 
 @torch.no_grad()

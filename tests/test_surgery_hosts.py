@@ -491,7 +491,7 @@ def test_classes_are_blocks():
     assert len(report.model[1].cascade) == 1
     report = surgery.insert(host, ChannelAttentionBridge, after="1", example_input=X, heads="conv")
     assert report.changes[0].new == "ChannelAttentionBridge"
-    with pytest.raises(TypeError, match="InvertedExternalAttention takes no option compression"):
+    with pytest.raises(TypeError, match="InvertedExternalAttention takes no option 'compression'"):
         surgery.replace(host, "1", InvertedExternalAttention, example_input=X, compression=4)
 
 

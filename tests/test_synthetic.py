@@ -139,7 +139,7 @@ def test_skin_color_has_the_angle_asked_for(tone, redness):
 @pytest.mark.parametrize(
     ("name", "value"), [("hairs", 25), ("bubbles", 8), ("ruler", True), ("vignette", True)]
 )
-def test_artefacts_come_when_asked_for_and_change_nothing_else(name, value):
+def test_artifacts_come_when_asked_for_and_change_nothing_else(name, value):
     for seed in range(4):
         plain, mask = synthetic_lesion(seed, 96, **PLAIN)
         with_it, same_mask = synthetic_lesion(seed, 96, **{**PLAIN, name: value})

@@ -216,11 +216,6 @@ def smp():
     return pytest.importorskip("segmentation_models_pytorch")
 
 
-@pytest.fixture
-def timm():
-    return pytest.importorskip("timm")
-
-
 def ecdf_decoder(host):
     double = surgery.conv_run() & surgery.by_name("decoder.**")
     return surgery.replace(host, double, "ecdf", example_input=X).model

@@ -13,11 +13,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from command import run
 from PIL import Image
-from typer.testing import CliRunner, Result
 
 import skinseg
-from skinseg.cli import app
 from skinseg.cli.training import EpochLines, show_result
 from skinseg.data import read_mask, synthetic_lesion
 from skinseg.planning.plan import TrainingPlan
@@ -37,13 +36,6 @@ ODD_NAMES = [
 ]
 SIZES = [(64, 64), (48, 80), (100, 60)]
 SMALL = ["--model", "basic_unet_sab", "--size", "32", "--epochs", "1", "--batch-size", "4"]
-
-
-def run(*arguments: object) -> Result:
-    result = CliRunner().invoke(app, [str(argument) for argument in arguments])
-    unexpected = result.exception and not isinstance(result.exception, SystemExit)
-    assert not unexpected, "".join(map(str, result.exc_info))
-    return result
 
 
 def put(folder: Path, seed: int, image: str, mask: str, label: int = 255) -> None:

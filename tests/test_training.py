@@ -9,6 +9,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 from safetensors.torch import load_file
+from small_training import SMALL, network, run
 from torch import nn
 
 import skinseg
@@ -31,26 +32,6 @@ from skinseg.training.distributed import Distributed
 from skinseg.training.muon import orthogonalized
 from skinseg.training.step import MicroBatch, Step
 from skinseg.training.validate import Validation
-
-SMALL = {"size": 48, "batch_size": 4}
-
-
-def network(name="basic_unet"):
-    torch.manual_seed(0)
-    return skinseg.create_model(name, channels=(4, 4, 8, 8, 8, 8))
-
-
-@pytest.fixture(scope="module")
-def lesions():
-    """12 training and 4 validation images."""
-    dataset = SyntheticDermoscopy(16, size=48, seed=5)
-    return dataset.subset(dataset.ids[:12]), dataset.subset(dataset.ids[12:])
-
-
-def run(lesions, folder, *, name="basic_unet", **settings):
-    recipe = Recipe(**{**SMALL, "epochs": 2, **settings})
-    model = network(name)
-    return model, train(model, *lesions, folder, recipe, progress=False)
 
 
 def apart(one, other, start):

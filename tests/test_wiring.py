@@ -7,36 +7,16 @@ import os
 import pytest
 import torch
 from safetensors.torch import load_file
+from small_training import SMALL, network, run
 
 import skinseg
-from skinseg.data import Augmentation, Normalization, SyntheticDermoscopy
+from skinseg.data import Augmentation, Normalization
 from skinseg.training import MemoryDataset, Recipe, train
 from skinseg.training import step as step_module
 from skinseg.training.distributed import Distributed
 from skinseg.training.layout import memory_format
 from skinseg.training.step import Step
 from skinseg.training.trainer import Trainer
-
-SMALL = {"size": 48, "batch_size": 4}
-
-
-def network(name="basic_unet"):
-    torch.manual_seed(0)
-    return skinseg.create_model(name, channels=(4, 4, 8, 8, 8, 8))
-
-
-@pytest.fixture(scope="module")
-def lesions():
-    dataset = SyntheticDermoscopy(16, size=48, seed=5)
-    return dataset.subset(dataset.ids[:12]), dataset.subset(dataset.ids[12:])
-
-
-def run(lesions, folder, name="basic_unet", **settings):
-    model = network(name)
-    recipe = Recipe(**{**SMALL, "epochs": 2, **settings})
-    train(model, *lesions, folder, recipe, progress=False)
-    return model.state_dict()
-
 
 # What a run of two epochs must do differently where one setting differs. `epochs`, `keep`,
 # `select_on_test`, `early_stop` and `soft_weight` have tests of their own in test_training.py.
@@ -70,7 +50,7 @@ TESTED_ELSEWHERE.add("channels_last")
 
 @pytest.fixture(scope="module")
 def plain(lesions, tmp_path_factory):
-    return run(lesions, tmp_path_factory.mktemp("plain"), "egeunet")
+    return run(lesions, tmp_path_factory.mktemp("plain"), name="egeunet")[0].state_dict()
 
 
 def test_every_setting_has_its_test():
@@ -88,7 +68,7 @@ def test_each_setting_changes_what_is_learned(name, lesions, plain, tmp_path):
         assert set(calls) == {2}
         return
     settings = {name: OTHER[name], **BESIDE.get(name, {})}
-    other = run(lesions, tmp_path, "egeunet", **settings)
+    other = run(lesions, tmp_path, name="egeunet", **settings)[0].state_dict()
     assert any(not torch.equal(value, other[key]) for key, value in plain.items())
     written = json.loads((tmp_path / "recipe.json").read_text())["recipe"]
     assert Recipe.from_dict(written) == Recipe(**{**SMALL, "epochs": 2, **settings})
@@ -209,7 +189,8 @@ def test_the_record_prepares_images_as_training_did(lesions, tmp_path):
 
 
 def test_a_network_in_dataparallel_is_trained_as_without_it(lesions, tmp_path):
-    expected = run(lesions, tmp_path / "plain", "egeunet", epochs=1)
+    trained, _ = run(lesions, tmp_path / "plain", name="egeunet", epochs=1)
+    expected = trained.state_dict()
     wrapped = torch.nn.DataParallel(network("egeunet"))
     train(wrapped, *lesions, tmp_path / "run", Recipe(**SMALL, epochs=1), progress=False)
     again = skinseg.create_model(f"local-dir:{tmp_path / 'run'}")

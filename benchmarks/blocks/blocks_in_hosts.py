@@ -23,11 +23,11 @@ from torch import nn
 
 import skinseg
 from benchmarks.provenance import provenance
-from benchmarks.results import FOLDER, ROOT, write_text
+from benchmarks.results import FOLDER, ROOT
 from skinseg.complexity import model_complexity
 from skinseg.data import ISIC2017, Normalization, SegmentationDataset
 from skinseg.data.augmentation import Augmentation
-from skinseg.files import write_json
+from skinseg.files import write_json, write_text
 from skinseg.losses import segmentation_loss
 from skinseg.training import MemoryDataset, validate
 

@@ -15,7 +15,6 @@ PREDICT = ("predict", IMAGE, "--output", "none", "--model")
 NETWORKS = "there is no network 'malunett'; did you mean malunet or mkunet_t or mkunet?"
 RECIPES = "there is no recipe 'paper' (a file of settings ends in .json); did you mean "
 FORMATS = "there is no format 'tflite'; there are: executorch, onnx, openvino, pt2, torchscript"
-NO_IMAGE = "there is no such file 'x.jpg'. Check the path.\nError: no image found."
 OVER_IMAGES = (
     f"the output folder '{NAME}/images' holds input images, and results might replace masks "
     "that are beside them.\nPredict them apart, into another output folder."

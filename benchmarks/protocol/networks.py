@@ -47,7 +47,8 @@ from benchmarks.protocol.records import (
     write_record,
 )
 from benchmarks.protocol.speeds import speed_of
-from benchmarks.results import FOLDER, write_result, write_text
+from benchmarks.results import FOLDER, write_result
+from skinseg.files import write_text
 
 RESULTS = FOLDER / "networks"
 # What a network costs, under its name in a row; not every network's latency was measured.

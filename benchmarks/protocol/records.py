@@ -16,7 +16,7 @@ from benchmarks.weights.runs import RUNS, epochs_done, hours
 from benchmarks.weights.splits import open_split
 from skinseg import Predictor, hub
 from skinseg.evaluation import Case, evaluate
-from skinseg.files import write_atomically
+from skinseg.files import write_text
 from skinseg.models import SegmentationModel
 from skinseg.pretrained import file_hash
 from skinseg.training import MemoryDataset, Recipe, validate
@@ -34,7 +34,7 @@ Record = dict[str, Any]
 def write_record(path: Path, record: Record) -> None:
     """Write a record as JSON, a line per entry: a list of all images is one line."""
     lines = ",\n".join(f"{json.dumps(key)}: {json.dumps(value)}" for key, value in record.items())
-    write_atomically(path, lambda temporary: temporary.write_text(f"{{\n{lines}\n}}\n"))
+    write_text(path, f"{{\n{lines}\n}}\n")
 
 
 class Records:

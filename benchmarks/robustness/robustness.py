@@ -20,12 +20,12 @@ import numpy as np
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from benchmarks.provenance import provenance
-from benchmarks.results import FOLDER, write_text
+from benchmarks.results import FOLDER
 from benchmarks.robustness.robustness_plot import plot
 from skinseg import Predictor, list_pretrained
 from skinseg.data import ISIC2017, Sample
 from skinseg.data.corruptions import SEVERITIES, corrupt, list_corruptions
-from skinseg.files import write_json
+from skinseg.files import write_json, write_text
 from skinseg.metrics import count_pixels, overlap_scores
 
 DATA = "ISIC 2017 task 1, official validation split"

@@ -24,13 +24,14 @@ from PIL import Image
 
 import skinseg
 from benchmarks.provenance import provenance
-from benchmarks.results import FOLDER, write_result, write_text
+from benchmarks.results import FOLDER, write_result
 from benchmarks.speed import latency_plot
 from benchmarks.speed.latency_page import BASE, RUNTIMES, page
 from benchmarks.speed.limit import limit, machine_peaks
 from skinseg.complexity.latency import time_alternately
 from skinseg.data import synthetic_lesion
 from skinseg.exporting import FORMATS
+from skinseg.files import write_text
 from skinseg.models import SegmentationModel
 from skinseg.runtimes.files import open_file
 

@@ -17,8 +17,8 @@ from typing import Any
 
 from typer.testing import CliRunner
 
-from benchmarks.results import write_text
 from skinseg.cli import app
+from skinseg.files import write_text
 
 PAGE = Path(__file__).parents[1] / "faq.md"
 BLOCK = re.compile(r"^```(?:python|\{\.(python|console) \.raises\})\n(.*?)^```\n", re.S | re.M)

@@ -21,7 +21,7 @@ def _imports(stub: Path) -> list[ast.ImportFrom]:
     return [node for node in body if isinstance(node, ast.ImportFrom)]
 
 
-def public_rooms() -> list[str]:
+def public_subpackages() -> list[str]:
     """Return the modules that the package's face names, those that everybody needs first."""
     imports = _imports(PACKAGE / "__init__.pyi")
     names = {node.module for node in imports if node.module}
@@ -30,27 +30,27 @@ def public_rooms() -> list[str]:
     return [*FIRST, *rest]
 
 
-def reference_page(room: str) -> str:
-    """Return the page of a room: its docstrings, and those of the packages in it."""
-    inner = sorted(path.parent.name for path in PACKAGE.glob(f"{room}/*/__init__.py"))
+def reference_page(name: str) -> str:
+    """Return the page of a subpackage: its docstrings, and those of the packages in it."""
+    inner = sorted(path.parent.name for path in PACKAGE.glob(f"{name}/*/__init__.py"))
     modules = REPLACED.get(
-        room, [room, *_lazily_named(room), *(f"{room}.{name}" for name in inner)]
+        name, [name, *_lazily_named(name), *(f"{name}.{package}" for package in inner)]
     )
-    return "\n\n".join([f"# skinseg.{room}", *(f"::: skinseg.{module}" for module in modules)])
+    return "\n\n".join([f"# skinseg.{name}", *(f"::: skinseg.{module}" for module in modules)])
 
 
-def _lazily_named(room: str) -> list[str]:
-    """What a room's stub names, each by the module that has it; griffe does not look there."""
-    stub = PACKAGE / room / "__init__.pyi"
+def _lazily_named(name: str) -> list[str]:
+    """What a subpackage's stub names, each by its module; griffe does not look there."""
+    stub = PACKAGE / name / "__init__.pyi"
     if not stub.is_file():
         return []
-    return [f"{room}.{node.module}.{alias.name}" for node in _imports(stub) for alias in node.names]
+    return [f"{name}.{node.module}.{alias.name}" for node in _imports(stub) for alias in node.names]
 
 
 def on_config(config: MkDocsConfig) -> MkDocsConfig:
     """Fill in the parts of the navigation that are folders: networks and reference."""
     networks = [f"networks/{path.name}" for path in sorted(DOCS.glob("networks/*.md"))]
-    reference = [f"reference/{room}.md" for room in public_rooms()]
+    reference = [f"reference/{name}.md" for name in public_subpackages()]
     for section in config.nav or []:
         _extend(section, "Networks", networks)
         _extend(section, "API reference", reference)
@@ -64,9 +64,9 @@ def _extend(section: dict[str, Any], title: str, pages: list[str]) -> None:
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
     """Add the reference, and the reports that ``example_reports.py`` made."""
-    for room in public_rooms():
-        uri = f"reference/{room}.md"
-        files.append(File.generated(config, uri, content=reference_page(room)))
+    for name in public_subpackages():
+        uri = f"reference/{name}.md"
+        files.append(File.generated(config, uri, content=reference_page(name)))
     for path in sorted(EXAMPLES.glob("*.html")):
         uri = f"examples/{path.name}"
         files.append(File.generated(config, uri, abs_src_path=str(path)))

@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import Any
 
 import skinseg
-from benchmarks.results import write_text
 from docs.site.families import Family, families, weightless
 from docs.site.figure import draw
 from docs.site.graph import trace
 from docs.tables import figures, learned_from, official_scores, recorded, table
+from skinseg.files import write_text
 from skinseg.models import CATALOG
 
 ROOT = Path(__file__).parents[2]

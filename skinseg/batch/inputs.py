@@ -16,6 +16,7 @@ from skinseg.errors import MissingPackageError
 from skinseg.locations import (
     Location,
     as_location,
+    file_key,
     files_at,
     folder_of,
     is_url,
@@ -78,7 +79,7 @@ def find_images(
         if len(arguments) > 1 and _is_results(argument, leave_out):
             continue  # A shell has named it, with all the others.
         for file in _files_of(argument, recursive, leave_out, inputs):
-            key = file if is_url(file) else os.path.abspath(file)
+            key = file_key(file)
             if key not in seen:
                 seen.add(key)
                 inputs.files.append(file)

@@ -20,6 +20,7 @@ from skinseg.files import write_atomically
 from skinseg.formatting import printable
 from skinseg.locations import (
     Location,
+    file_key,
     is_url,
     joined,
     make_folder,
@@ -141,7 +142,7 @@ class Manifest:
         """
         there: set[str] | None = None
         for file in files:
-            mask, key = mask_name(file), _key(file)
+            mask, key = mask_name(file), file_key(file)
             owner = self._owners.get(printable(mask), key)
             if owner == key or not _is_another(owner, file):
                 continue
@@ -155,7 +156,7 @@ class Manifest:
 
     def find(self, file: Location) -> Row | None:
         """Return the row of an image that is done, unless it or its mask is another's since."""
-        key = _key(file)
+        key = file_key(file)
         stamp, row = self._rows.get(key, (None, None))
         if row is None or self._owners.get(row.mask_file or "", key) != key:
             return None
@@ -163,7 +164,7 @@ class Manifest:
 
     def begin(self, files: Iterable[Location]) -> None:
         """Look at files before they are read: one that is replaced meanwhile is not done."""
-        self._begun = {_key(file): _stamp(file) for file in files}
+        self._begun = {file_key(file): _stamp(file) for file in files}
 
     def note(self, file: Location, row: Row) -> None:
         """Note that an image is done, once all its pictures are there.
@@ -171,7 +172,7 @@ class Manifest:
         Raises:
             OSError: If the note cannot be written.
         """
-        key = _key(file)
+        key = file_key(file)
         stamp = self._begun.pop(key) if key in self._begun else _stamp(file)
         about = {"location": key, "stamp": stamp, "time": time.time()}
         self._waiting.append(_line({**about, "row": dataclasses.asdict(row)}))
@@ -252,10 +253,6 @@ def _parsed(lines: list[bytes]) -> Iterator[Any]:
             yield json.loads(line)
         except ValueError:
             continue  # A disk that was full has cut it off.
-
-
-def _key(file: Location) -> str:
-    return file if is_url(file) else os.path.abspath(file)
 
 
 def _is_another(owner: str, file: Location) -> bool:

@@ -24,7 +24,7 @@ from skinseg.blocks.sab import SpatialAttentionBridge
 from skinseg.blocks.scab import ChannelSpatialAttentionBridge
 from skinseg.blocks.shifted_mlp import TokenizedShiftedMLP
 from skinseg.blocks.ucm import UCMBlock
-from skinseg.names import near_matches
+from skinseg.names import near_matches, refuse_unknown
 
 BLOCKS: dict[str, type[nn.Module]] = {
     "cab": ChannelAttentionBridge,
@@ -82,14 +82,23 @@ def create_block(
     """
     if not isinstance(name, str):
         raise TypeError(f"name must be one of {', '.join(BLOCKS)}, not {name!r}")
-    block = BLOCKS.get(name.lower())
-    if block is None:
-        hint = near_matches(name.lower(), BLOCKS)
-        raise ValueError(f"there is no block {name!r}; {hint}")
+    block = block_class(name)
     if out_chans is not None:
         kwargs["out_chans"] = out_chans
     refuse_unknown_options(block, kwargs)
     return block(in_chans, **kwargs)
+
+
+def block_class(name: str) -> type[nn.Module]:
+    """Return the class of a block by its name in ``BLOCKS``, in upper or lower case.
+
+    Raises:
+        ValueError: If there is no block of that name.
+    """
+    block = BLOCKS.get(name.lower())
+    if block is None:
+        raise ValueError(f"there is no block {name!r}; {near_matches(name.lower(), BLOCKS)}")
+    return block
 
 
 def refuse_unknown_options(block: type[nn.Module], options: Iterable[str]) -> None:
@@ -98,15 +107,15 @@ def refuse_unknown_options(block: type[nn.Module], options: Iterable[str]) -> No
     Example:
         >>> refuse_unknown_options(ECDF, ["compresion"])
         Traceback (most recent call last):
-        TypeError: ECDF takes no option compresion; did you mean compression?
+        TypeError: ECDF takes no option 'compresion'; did you mean compression?
     """
     known = inspect.signature(block).parameters
     if any(parameter.kind is parameter.VAR_KEYWORD for parameter in known.values()):
         return
-    for name in options:
-        if name not in known:
-            hint = near_matches(name, [option for option in known if option != "in_chans"])
-            raise TypeError(f"{block.__name__} takes no option {name}; {hint}")
+    # The width is the place's, and no option.
+    refuse_unknown(
+        options, [name for name in known if name != "in_chans"], block.__name__, "option"
+    )
 
 
 __all__ = [

@@ -18,10 +18,12 @@ def convert(
         typer.Option("--model", "-m", help="Network, instead of telling it from the weights."),
     ] = None,
 ) -> None:
-    """Convert a .pth file of the code of MALUNet's, EGE-UNet's or LMSAUNet's authors.
+    """Convert a .pth file that the code of a network's authors has written.
 
-    The file is opened without running any code in it. Exit status: 0 if the folder was written,
-    1 if the file or the folder cannot be used, 2 if the command is wrong.
+    Recognized are MALUNet, EGE-UNet, UltraLight VM-UNet and LMSAUNet, and the U-Net, DeepLabV3 and
+    BiSeNet that LMSAUNet's authors compared it with. The file is opened without running any code in
+    it. Exit status: 0 if the folder was written, 1 if the file or the folder cannot be used, 2 if
+    the command is wrong.
     """
     with errors_reported():
         cfg = skinseg.convert_checkpoint(checkpoint, to, architecture=model)

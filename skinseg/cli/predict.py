@@ -91,7 +91,9 @@ def predict(
     ] = False,
     shard: Annotated[
         str | None,
-        typer.Option(help="Of several jobs that share the images the second of four: 2/4."),
+        typer.Option(
+            help="As one of several jobs, predict a part of the images: 2/4 is the second of four."
+        ),
     ] = None,
     ray: Annotated[
         str | None,

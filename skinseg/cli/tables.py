@@ -1,10 +1,11 @@
-"""Tables for people on a terminal, and for programs behind a pipe."""
+"""Tables: with lines on a terminal, in plain columns for other programs."""
 
 from collections.abc import Sequence
 
 from rich.table import Table
 
 from skinseg.cli.console import say, stdout
+from skinseg.formatting import aligned
 
 
 def show_table(
@@ -24,7 +25,7 @@ def show_table(
     """
     right = set(range(1, len(header)) if figures is None else figures)
     if not stdout.is_terminal:
-        say("\n".join(filter(None, ["", title, *_columns([header, *rows], right)])) + "\n")
+        say("\n".join(filter(None, ["", title, *aligned([header, *rows], right)])) + "\n")
         return
     table = Table(title=title or None, title_justify="left", title_style="bold")
     for index, name in enumerate(header):
@@ -37,7 +38,7 @@ def show_table(
 def show_facts(facts: Sequence[tuple[str, str]]) -> None:
     """Print labels with what they label; off a terminal, each on one line."""
     if not stdout.is_terminal:
-        say("\n".join(_columns(facts, set())))
+        say("\n".join(aligned(facts)))
         return
     table = Table.grid(padding=(0, 2))
     table.add_column(style="bold", no_wrap=True)
@@ -45,17 +46,3 @@ def show_facts(facts: Sequence[tuple[str, str]]) -> None:
     for label, value in facts:
         table.add_row(label, value)
     stdout.print(table, markup=False, highlight=False)
-
-
-def _columns(rows: Sequence[Sequence[str]], right: set[int]) -> list[str]:
-    """Lines whose columns are two spaces apart."""
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-
-    def line(row: Sequence[str]) -> str:
-        cells = (
-            cell.rjust(width) if index in right else cell.ljust(width)
-            for index, (cell, width) in enumerate(zip(row, widths, strict=True))
-        )
-        return "  ".join(cells).rstrip()
-
-    return list(map(line, rows))

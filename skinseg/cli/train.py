@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from skinseg.data import SegmentationDataset
     from skinseg.planning.plan import TrainingPlan
 
-# As good as EGE-UNet, and on a CPU nearly twice as fast to skinseg.training.train.
+# As good as EGE-UNet, and on a CPU nearly twice as fast to train.
 _MODEL = "malunet"
 
 

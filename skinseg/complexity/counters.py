@@ -12,6 +12,8 @@ from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from skinseg.complexity.evaluation_mode import evaluation_mode
+from skinseg.errors import MissingPackageError
+from skinseg.names import near_matches
 
 
 def torch_flops(model: nn.Module, x: torch.Tensor) -> Mapping[str, Mapping[Any, int]]:
@@ -98,7 +100,7 @@ def count_macs(
 
     Raises:
         ValueError: If a counter is unknown.
-        ImportError: If a named counter's package is not installed.
+        MissingPackageError: If a named counter's package is not installed.
 
     Example:
         >>> count_macs(nn.Conv2d(3, 8, 3, padding=1), torch.zeros(1, 3, 16, 16), ["torch"])
@@ -106,7 +108,7 @@ def count_macs(
     """
     for name in counters or ():
         if name not in COUNTERS:
-            raise ValueError(f"there is no counter {name!r}; there are: {', '.join(COUNTERS)}")
+            raise ValueError(f"there is no counter {name!r}; {near_matches(name, COUNTERS)}")
     macs = {}
     with evaluation_mode(model):
         for name in counters or COUNTERS:
@@ -114,7 +116,9 @@ def count_macs(
                 macs[name] = COUNTERS[name](model, x)
             except ModuleNotFoundError as error:
                 if counters:
-                    raise ImportError(
-                        f"the counter {name!r} needs {error.name}: pip install {error.name}"
+                    raise MissingPackageError(
+                        f"the counter {name!r} needs {error.name}, which is not installed: "
+                        f"pip install {error.name}",
+                        name=error.name,
                     ) from error
     return macs

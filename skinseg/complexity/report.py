@@ -65,7 +65,7 @@ def model_complexity(
 
     Raises:
         ValueError: If a counter is unknown or the size has not three numbers.
-        ImportError: If a named counter's package is not installed.
+        MissingPackageError: If a named counter's package is not installed.
 
     Example:
         >>> cost = model_complexity(nn.Conv2d(3, 8, 3, padding=1), (3, 16, 16))

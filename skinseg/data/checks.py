@@ -34,7 +34,7 @@ _HEADINGS = {
 
 # Levels within this distance of black and white are rounding or compression, not gray.
 _NEAR = 16
-# Interpolated edges make a few per cent of a mask gray; more is another kind of picture.
+# Interpolated edges make a few percent of a mask gray; more is another kind of picture.
 _GRAY_FRACTION = 0.1
 # Edges are lines: gray pixels with four neighbors of their own level are an area, a label.
 _AREA = 9
@@ -146,7 +146,7 @@ Observer = Callable[[int, np.ndarray, np.ndarray], None]
 def check_dataset(
     dataset: SegmentationDataset, progress: bool = True, *, observer: Observer | None = None
 ) -> DatasetReport:
-    """Read every image and mask once and reports what is wrong with them.
+    """Read every image and mask once and report what is wrong with them.
 
     Found are files that cannot be read, images without masks and masks without images, masks of
     another size than their image, masks of values that mean nothing, masks that are not binary or

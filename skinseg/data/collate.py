@@ -3,12 +3,11 @@
 import dataclasses
 from collections.abc import Sequence
 
-import numpy as np
 import torch
 
 from skinseg.data.datasets import Sample
 from skinseg.data.normalization import Normalization
-from skinseg.data.transforms import resize_images, resize_masks
+from skinseg.data.transforms import resize_sample
 
 
 @dataclasses.dataclass(frozen=True)
@@ -43,11 +42,7 @@ class Collate:
             Images, float32 (B, 3, H, W); masks, float32 (B, 1, H, W), 1 is lesion.
         """
         size = (self.size, self.size) if isinstance(self.size, int) else self.size
-        images, masks = [], []
-        for sample in samples:
-            image = torch.from_numpy(np.ascontiguousarray(sample.image))
-            mask = torch.from_numpy(np.ascontiguousarray(sample.mask))
-            images.append(resize_images(image.permute(2, 0, 1)[None], size))
-            masks.append(resize_masks(mask[None, None], size))
+        resized = [resize_sample(sample.image, sample.mask, size) for sample in samples]
+        images, masks = zip(*resized, strict=True)
         inputs: torch.Tensor = self.normalization(torch.cat(images))
         return inputs, torch.cat(masks).float()

@@ -220,16 +220,9 @@ class SegmentationDataset(ABC):
     def _members(self, groups: Mapping[str, str] | None) -> dict[str, list[int]]:
         if groups is None:
             return {name: [index] for index, name in enumerate(self.ids)}
-        groups = {composed(name): group for name, group in groups.items()}
-        missing = [name for name in self.ids if composed(name) not in groups]
-        if missing:
-            raise DatasetError(
-                f"groups lacks {len(missing)} of {counted(len(self), 'id')}: {_some(missing)}. "
-                "Name a group for every id."
-            )
         members: dict[str, list[int]] = {}
-        for index, name in enumerate(self.ids):
-            members.setdefault(groups[composed(name)], []).append(index)
+        for index, group in enumerate(groups_of(self.ids, groups)):
+            members.setdefault(group, []).append(index)
         return members
 
 
@@ -400,6 +393,22 @@ def read_split(path: str | os.PathLike[str]) -> list[str]:
             f"The split file '{os.fspath(path)}' holds no id. Write one id per line into it."
         )
     return ids
+
+
+def groups_of(ids: Sequence[str], groups: Mapping[str, str]) -> list[str]:
+    """The group of each id, whichever of Unicode's forms the accents of a name have.
+
+    Raises:
+        DatasetError: An id has no group.
+    """
+    groups = {composed(name): group for name, group in groups.items()}
+    missing = [name for name in ids if composed(name) not in groups]
+    if missing:
+        raise DatasetError(
+            f"groups lacks {len(missing)} of {counted(len(ids), 'id')}: {_some(missing)}. "
+            "Name a group for every id."
+        )
+    return [groups[composed(name)] for name in ids]
 
 
 def _some(names: Sequence[str]) -> str:

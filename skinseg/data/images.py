@@ -173,9 +173,7 @@ def read_mask_levels(source: ImageSource, *, max_pixels: int = MAX_PIXELS) -> np
         [[255, 255]]
     """
     with decoded(source, max_pixels) as (image, name, *_):
-        # Lossy files hold noise: their 0 and 1 are both black, never a two-class mask.
-        lossy = image.format in ("JPEG", "MPO")
-        return _mask_levels(image, name, lossy)
+        return _mask_levels(image, name)
 
 
 def image_size(source: ImageSource, *, max_pixels: int = MAX_PIXELS) -> tuple[int, int]:
@@ -241,7 +239,7 @@ def write_png(path: str | os.PathLike[str], array: np.ndarray | RunLengths) -> N
 
 
 def _to_rgb(image: Image.Image, name: str) -> Image.Image:
-    if image.mode in ("I", "F") or image.mode.startswith("I;16"):
+    if is_wide(image):
         return Image.fromarray(_scale_16bit(_wide_values(image, name))).convert("RGB")
     if image.has_transparency_data:
         rgba = _to_rgba(image)
@@ -260,6 +258,16 @@ def _to_rgba(image: Image.Image) -> Image.Image:
     return (image.convert("LA") if image.mode == "La" else image).convert("RGBA")
 
 
+def is_wide(image: Image.Image) -> bool:
+    """Whether an open image has gray values of more than 8 bits."""
+    return image.mode in ("I", "F") or image.mode.startswith("I;16")
+
+
+def is_lossy(image: Image.Image) -> bool:
+    """Whether an open image is a JPEG file, in which values near black are noise, not labels."""
+    return image.format in ("JPEG", "MPO")
+
+
 def _wide_values(image: Image.Image, name: str) -> np.ndarray:
     """Gray values of 16 bits; Pillow clips them at 255 where it converts by itself."""
     # Pillow holds 16-bit PGM files, and before version 11 16-bit PNG files, as 32-bit integers.
@@ -276,10 +284,10 @@ def _scale_16bit(values: np.ndarray) -> np.ndarray:
     return ((values.astype(np.uint32) + 128) // 257).astype(np.uint8)
 
 
-def _mask_levels(image: Image.Image, name: str, lossy: bool) -> np.ndarray:
+def _mask_levels(image: Image.Image, name: str) -> np.ndarray:
     if image.mode == "1":
         return np.array(image.convert("L"))
-    if image.mode in ("I", "F") or image.mode.startswith("I;16"):
+    if is_wide(image):
         values = _wide_values(image, name)
         eight_bit = bool(np.isin(values, (0, 1, 255)).all())
         levels = values.astype(np.uint8) if eight_bit else _scale_16bit(values)
@@ -287,6 +295,8 @@ def _mask_levels(image: Image.Image, name: str, lossy: bool) -> np.ndarray:
         values = levels = np.array(image)
     else:
         values = levels = _color_mask_levels(image, name)
+    lossy = is_lossy(image)
+    # Lossy files hold noise: their 0 and 1 are both black, never a two-class mask.
     if not lossy and levels.max() == 1:
         levels = levels * np.uint8(255)
     # Black is at most noise in a JPEG file, and nothing but 0 in any other.

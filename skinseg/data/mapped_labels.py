@@ -6,7 +6,7 @@ import numpy as np
 
 from skinseg.data.datasets import PairDataset
 from skinseg.data.images import read_labels
-from skinseg.data.pairs import DatasetError, Pair
+from skinseg.data.pairs import DatasetError
 
 LABEL_NAMES = ("background", "lesion")
 
@@ -23,6 +23,7 @@ class MappedLabels(PairDataset):
 
     Example:
         >>> from pathlib import Path
+        >>> from skinseg.data import Pair
         >>> files = PairDataset([Pair("x", Path("x.jpg"), Path("x.png"))])
         >>> MappedLabels(files, {0: "background", 2: "lesion"}).ids
         ['x']
@@ -30,11 +31,7 @@ class MappedLabels(PairDataset):
 
     def __init__(self, dataset: PairDataset, labels: Mapping[int, str]) -> None:
         self.labels = checked_labels(labels)
-        pairs = [
-            Pair(name, dataset.image_path(index), dataset.mask_path(index))
-            for index, name in enumerate(dataset.ids)
-        ]
-        super().__init__(pairs, dataset.stray_masks)
+        super().__init__(dataset._pairs, dataset.stray_masks)
 
     def _about(self) -> list[str]:
         lesions = [str(value) for value, name in self.labels.items() if name == "lesion"]

@@ -108,10 +108,9 @@ def open_dataset(
     Args:
         source: A folder or zip archive as :class:`~skinseg.data.FolderDataset` takes it; a folder
             with ``images`` and YOLO's ``labels``; a JSON file of COCO's annotations beside its
-            images; or
-            ``"isic2016:FOLDER:SPLIT"``, ``"isic2017:FOLDER:SPLIT"``, ``"isic2018:FOLDER:SPLIT"``
-            with the folder that holds the official ones and ``train``, ``val``, ``test`` or several
-            joined as ``train+val``; or ``"ph2:FOLDER"``.
+            images; ``"isic2016:FOLDER:SPLIT"``, ``"isic2017:FOLDER:SPLIT"`` or
+            ``"isic2018:FOLDER:SPLIT"`` with the folder that holds the official ones and ``train``,
+            ``val``, ``test`` or several joined as ``train+val``; or ``"ph2:FOLDER"``.
         masks: Folder of the masks, or of YOLO's text files, or COCO's JSON file, for a plain folder
             whose masks are elsewhere.
         split_file: Text file with one id per line: these images alone, in that order.

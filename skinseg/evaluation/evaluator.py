@@ -7,14 +7,13 @@ from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
-import torch
 
 from skinseg.data import DatasetError, Sample, SegmentationDataset
-from skinseg.data.transforms import resize_images, resize_masks
+from skinseg.data.transforms import resize_sample
 from skinseg.evaluation.case import Case, score_case
 from skinseg.evaluation.result import EvaluationResult
 from skinseg.evaluation.summary import by_lesion_size, summarize
-from skinseg.formatting import counted
+from skinseg.formatting import counted, printable
 from skinseg.inference import Prediction, Predictor
 from skinseg.inference.prefetch import prefetch_map
 from skinseg.progress import progress_bar
@@ -189,7 +188,7 @@ def _predicted(
 def _jobs(sample: Sample, sizes: tuple[str, ...], input_size: tuple[int, int]) -> list[_Job]:
     fraction = float(sample.mask.mean())
     # Reports are UTF-8; the file systems that names come from need not be.
-    id = sample.id.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+    id = printable(sample.id)
     own = (id, sample.image, sample.mask, fraction)
     if sample.mask.shape == input_size:
         return [_Job(*own, sizes=sizes, last=True)]
@@ -202,10 +201,8 @@ def _jobs(sample: Sample, sizes: tuple[str, ...], input_size: tuple[int, int]) -
 
 def _resized(sample: Sample, size: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
     """Image and mask as the trainer resizes them."""
-    image = torch.from_numpy(np.require(sample.image, requirements=["C", "W"]))
-    mask = torch.from_numpy(np.require(sample.mask, requirements=["C", "W"]))
-    image = resize_images(image.permute(2, 0, 1)[None], size)[0].permute(1, 2, 0)
-    return image.contiguous().numpy(), resize_masks(mask[None, None], size)[0, 0].numpy()
+    image, mask = resize_sample(sample.image, sample.mask, size)
+    return image[0].permute(1, 2, 0).contiguous().numpy(), mask[0, 0].numpy()
 
 
 def _check(
@@ -236,6 +233,5 @@ def _check(
     if unmasked:
         raise DatasetError(
             f"No mask: {len(unmasked)} of {counted(len(dataset), 'image')}, the first "
-            f"'{unmasked[0]}'. "
-            "Add the masks, or leave the images out with a split file."
+            f"'{unmasked[0]}'. Add the masks, or leave the images out with a split file."
         )

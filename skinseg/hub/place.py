@@ -30,7 +30,7 @@ def open_place(place: str | os.PathLike[str], revision: str | None, how: Fetchin
             raise ValueError(f"{name} is a folder, which has no revision {revision!r}")
         return read_local_dir(name)
     repo_id, _, given = name.partition("@")
-    if repo_id.count("/") != 1 or not all(repo_id.split("/")):
+    if not is_repo_id(repo_id):
         raise ValueError(
             f"{name!r} is neither a folder here nor org/name, a repository of the Hub; "
             "skinseg.create_model takes names of networks and weights"
@@ -38,3 +38,13 @@ def open_place(place: str | os.PathLike[str], revision: str | None, how: Fetchin
     if revision is not None and given:
         raise ValueError(f"{name!r} names a revision already, and revision={revision!r} another")
     return download(f"{repo_id}@{given or revision}" if given or revision else repo_id, how)
+
+
+def is_repo_id(name: str) -> bool:
+    """Tell whether a name has the form of a repository's, ``org/name``.
+
+    Example:
+        >>> is_repo_id("org/name"), is_repo_id("name"), is_repo_id("org/")
+        (True, False, False)
+    """
+    return name.count("/") == 1 and all(name.split("/"))

@@ -8,6 +8,7 @@ from torch import nn
 
 from skinseg.hub.errors import hub_errors
 from skinseg.hub.local_dir import CONFIG_NAME, WEIGHTS_NAME, read_local_dir
+from skinseg.hub.place import is_repo_id
 from skinseg.hub.remote import check_known
 from skinseg.hub.save import CARD_NAME, save_for
 from skinseg.pretrained import PretrainedCfg
@@ -81,7 +82,7 @@ def files_for_hub(
     Raises:
         CheckpointError, ValueError, TypeError: As :func:`push_to_hub`.
     """
-    if repo_id.count("/") != 1 or not all(repo_id.split("/")):
+    if not is_repo_id(repo_id):
         raise ValueError(
             f"{repo_id!r} is not org/name: your account or organization on the Hub, a slash, and "
             "a name for the repository"

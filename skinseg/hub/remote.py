@@ -106,7 +106,7 @@ def check_known(cfg: PretrainedCfg, source: str) -> PretrainedCfg:
     )
 
 
-def _fetch(repo: str, filename: str, how: Fetching = AS_USUAL) -> str:
+def _fetch(repo: str, filename: str, how: Fetching) -> str:
     repo_id, _, revision = repo.partition("@")
     named = revision or None
     with hub_errors(repo, f"{filename} cannot be fetched"):

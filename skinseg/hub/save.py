@@ -11,7 +11,7 @@ from torch import nn
 from skinseg.checkpoint import read_state_dict
 from skinseg.complexity import count_parameters
 from skinseg.errors import CheckpointError
-from skinseg.files import write_atomically
+from skinseg.files import write_atomically, write_text
 from skinseg.hub.card import model_card
 from skinseg.hub.local_dir import WEIGHTS_NAME, read_local_dir, weights_hash, write_local_dir
 from skinseg.hub.origin import Origin, origin_of, rebuilt_differences, record_in
@@ -54,7 +54,7 @@ def save_for(
     else:
         write_local_dir(folder, cfg, model.state_dict())
     card = model_card(read_local_dir(folder), source)  # as written, with the hash
-    write_atomically(folder / CARD_NAME, lambda path: path.write_text(card, encoding="utf-8"))
+    write_text(folder / CARD_NAME, card)
 
 
 def _filled_in(

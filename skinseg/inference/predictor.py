@@ -193,9 +193,9 @@ class Predictor:
             images: A path, also into a zip archive, as ``"photos.zip/x.jpg"``; a URL that fsspec
                 knows, as ``"s3://bucket/x.jpg"``; the bytes of an image file, or such a file,
                 open; a Pillow image; an array (H, W), (H, W, 1), (H, W, 3) or (H, W, 4); a tensor
-                (H, W), (1, H, W), (3, H, W) or (4, H, W); or
-                several: a list or tuple of these, an array (B, H, W, C) or a tensor (B, C, H, W).
-                Pixels are uint8, 0..255, or floating point, 0..1. Sides of 8 pixels or more.
+                (H, W), (1, H, W), (3, H, W) or (4, H, W); or several: a list or tuple of these, an
+                array (B, H, W, C) or a tensor (B, C, H, W). Pixels are uint8, 0..255, or floating
+                point, 0..1. Sides are of 8 pixels or more.
 
         Returns:
             A prediction for an image, a list of them for several.

@@ -40,9 +40,9 @@ def boundary_loss(
         >>> bool(boundary_loss(missed, target).abs() < 1e-3)
         True
     """
-    probabilities, masks = probabilities_and_masks(logits, target)
-    if not include_background and logits.shape[1] > 1:
-        probabilities, masks = probabilities[:, 1:], masks[:, 1:]
+    probabilities, masks = probabilities_and_masks(
+        logits, target, include_background=include_background
+    )
     inside = (masks > 0.5).cpu().numpy()
     distances = np.stack([_signed_distance(mask) for mask in inside.reshape(-1, *inside.shape[2:])])
     return (probabilities * probabilities.new_tensor(distances).view_as(probabilities)).mean()

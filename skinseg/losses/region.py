@@ -130,9 +130,9 @@ def _mean(
     include_background: bool,
 ) -> torch.Tensor:
     """The mean of a loss of each class's soft pixels: truly found, found, and to be found."""
-    probabilities, masks = probabilities_and_masks(logits, target)
-    if not include_background and logits.shape[1] > 1:
-        probabilities, masks = probabilities[:, 1:], masks[:, 1:]
+    probabilities, masks = probabilities_and_masks(
+        logits, target, include_background=include_background
+    )
     pixels = (2, 3) if per_image else (0, 2, 3)
     true = (probabilities * masks).sum(pixels)
     return loss(true, probabilities.sum(pixels), masks.sum(pixels)).mean()

@@ -8,7 +8,7 @@ _ROUNDING = 1e-3
 
 
 def probabilities_and_masks(
-    logits: torch.Tensor, target: torch.Tensor
+    logits: torch.Tensor, target: torch.Tensor, *, include_background: bool = True
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Return what a network says of each class, and what is true.
 
@@ -16,9 +16,11 @@ def probabilities_and_masks(
         logits: (B, C, H, W).
         target: (B, C, H, W), bool, or floating point in 0..1; or (B, H, W), indices of classes,
             int64.
+        include_background: Whether class 0 of several is among them.
 
     Returns:
-        Probabilities and masks, (B, C, H, W) each, 0..1, float32 or float64.
+        Probabilities and masks, (B, C, H, W) each, 0..1, float32 or float64; one class less
+        without the background.
 
     Raises:
         ValueError: As :func:`check_target`.
@@ -32,9 +34,13 @@ def probabilities_and_masks(
     check_target(logits, target)
     logits = at_least_float32(logits)
     if target.ndim == 4:
-        return logits.sigmoid(), at_least_float32(target)
-    masks = F.one_hot(target, logits.shape[1]).movedim(-1, 1)
-    return logits.softmax(1), masks.to(logits.dtype)
+        probabilities, masks = logits.sigmoid(), at_least_float32(target)
+    else:
+        masks = F.one_hot(target, logits.shape[1]).movedim(-1, 1).to(logits.dtype)
+        probabilities = logits.softmax(1)
+    if include_background or logits.shape[1] == 1:
+        return probabilities, masks
+    return probabilities[:, 1:], masks[:, 1:]
 
 
 def at_least_float32(values: torch.Tensor) -> torch.Tensor:

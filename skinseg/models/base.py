@@ -223,8 +223,8 @@ class SegmentationModel(nn.Module):
 
         Args:
             num_classes: Channels of the logits.
-            global_pool: Taken from those who come from timm, and nothing but None or ``""``: these
-                networks do not pool before the head.
+            global_pool: None or ``""``: these networks do not pool before the head. It is here for
+                code that was written for timm.
 
         Raises:
             TypeError: If ``num_classes`` is no whole number.

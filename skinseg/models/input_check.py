@@ -2,6 +2,8 @@
 
 import torch
 
+from skinseg.formatting import counted
+
 MIN_SIZE = 32
 
 
@@ -36,7 +38,7 @@ def check_images(x: torch.Tensor, in_chans: int) -> None:
         )
     if x.shape[1] != in_chans:
         raise ValueError(
-            f"the input has {x.shape[1]} channels and the network takes {in_chans}; "
+            f"the input has {counted(x.shape[1], 'channel')} and the network takes {in_chans}; "
             f"create it with in_chans={x.shape[1]}"
         )
     if x.shape[2] < MIN_SIZE or x.shape[3] < MIN_SIZE:

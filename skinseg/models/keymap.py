@@ -35,7 +35,7 @@ def numbered(template: str, offset: int = -1, sign: int = 1) -> Callable[[re.Mat
     return lambda match: template.format(offset + sign * int(match[1]))
 
 
-# The shell that MALUNet and EGE-UNet have in common.
+# What MALUNet, EGE-UNet, LB-UNet and UltraLight VM-UNet call the same.
 SIX_STAGE_RULES: list[Rule] = [
     (r"^encoder(\d)", numbered("encoder.stages.{}.block")),
     (r"^ebn(\d)", numbered("encoder.stages.{}.norm")),

@@ -12,7 +12,7 @@ from skinseg.errors import CheckpointError
 from skinseg.libraries import arguments_to_build_again, input_channels, is_library_name
 from skinseg.models.base import SegmentationModel
 from skinseg.models.new_head import block_prefixes
-from skinseg.names import near_matches, split_name
+from skinseg.names import refuse_unknown, split_name
 from skinseg.pretrained import PretrainedCfg, file_hash
 from skinseg.registry import model_class, model_entrypoint
 
@@ -60,9 +60,8 @@ def build_network(
 def refuse_arguments(arch: str, arguments: Mapping[str, Any]) -> None:
     """Raise a TypeError if a network does not take an argument."""
     known = None if is_library_name(arch) else _accepted(arch)
-    for key in arguments:
-        if known is not None and key not in known:
-            raise TypeError(f"{arch} takes no argument {key!r}; {near_matches(key, known)}")
+    if known is not None:
+        refuse_unknown(arguments, known, arch)
 
 
 def _accepted(arch: str) -> set[str] | None:

@@ -1,4 +1,4 @@
-"""The six-stage U-shape that BasicUNet, MALUNet, EGE-UNet and their ablations share."""
+"""The six-stage U-shape of MALUNet, EGE-UNet and the networks that were made from them."""
 
 from collections.abc import Callable, Sequence
 from functools import partial

@@ -17,6 +17,7 @@ from skinseg.models.citation import Citation
 from skinseg.models.features import FeatureInfo
 from skinseg.models.keymap import Rule, numbered, rename
 from skinseg.models.six_stage import CHANNELS
+from skinseg.models.stage_encoder import StageEncoder
 from skinseg.registry import register_model
 
 HEAD_CHANNELS = 3
@@ -82,27 +83,6 @@ class Descent(nn.Module):
         return out
 
 
-class UCMEncoder(nn.Module):
-    """The stem, then five halving stages; returns all six maps."""
-
-    def __init__(
-        self, in_chans: int, channels: Sequence[int], block: Callable[[int], nn.Module]
-    ) -> None:
-        super().__init__()
-        self.stages = nn.ModuleList([Stem(in_chans, channels[0])])
-        self.stages.extend(
-            Descent(narrow, wide, block(wide)) for narrow, wide in pairwise(channels)
-        )
-
-    def forward(self, x: torch.Tensor) -> list[torch.Tensor]:
-        """Return the maps of (B, in_chans, H, W) at H/2, H/4, ..., H/64, finest first."""
-        maps = []
-        for stage in self.stages:
-            x = stage(x)
-            maps.append(x)
-        return maps
-
-
 class Climb(nn.Module):
     """1x1 convolution, GroupNorm, bilinear upsampling to the skip, ReLU; the skip is added."""
 
@@ -140,7 +120,8 @@ class UCMUNet(SegmentationModel):
         channels = config["channels"]
         if len(channels) != 6:
             raise ValueError(f"channels must be six widths, not {channels}")
-        self.encoder = UCMEncoder(self.in_chans, channels, block)
+        stages = (Descent(narrow, wide, block(wide)) for narrow, wide in pairwise(channels))
+        self.encoder = StageEncoder([Stem(self.in_chans, channels[0]), *stages])
         self.feature_info = FeatureInfo(
             channels, [2 << level for level in range(6)], [f"stages.{level}" for level in range(6)]
         )

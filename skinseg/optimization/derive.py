@@ -14,9 +14,9 @@ from skinseg.optimization.rules.gating import multiply_gates_apart, narrow_befor
 from skinseg.optimization.rules.narrowing import narrow_before_enlarging
 from skinseg.optimization.rules.pooling import pool_before_norm
 
-# In this order: what is folded first leaves plain convolutions for the rules that follow.
 Rule = Callable[[fx.GraphModule], None]
 
+# In this order: what is folded first leaves plain convolutions for the rules that follow.
 RULES: list[Rule] = [
     fold_constants,
     fold_batch_norms,

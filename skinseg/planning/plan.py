@@ -12,7 +12,7 @@ import torch
 from skinseg.complexity import count_parameters
 from skinseg.data import BrokenDatasetError, SegmentationDataset
 from skinseg.factory import create_model
-from skinseg.files import write_atomically
+from skinseg.files import write_text
 from skinseg.formatting import counted
 from skinseg.models.base import SegmentationModel
 from skinseg.names import RECIPE_NETWORKS
@@ -85,8 +85,7 @@ class TrainingPlan:
         values = {**dataclasses.asdict(self), "recipe": self.recipe.to_dict()}
         text = json.dumps(values, indent=2, ensure_ascii=False) + "\n"
         # Names of files need not be text; what they are instead is escaped, and read back.
-        content = text.encode("utf-8", "backslashreplace")
-        write_atomically(Path(folder, PLAN_NAME), lambda path: path.write_bytes(content))
+        write_text(Path(folder, PLAN_NAME), text, errors="backslashreplace")
 
     def network(self) -> SegmentationModel:
         """Make the network, with the weights that it begins with."""

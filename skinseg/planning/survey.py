@@ -8,14 +8,13 @@ import numpy as np
 
 from skinseg.data import (
     BrokenDatasetError,
-    DatasetError,
     DatasetReport,
     SegmentationDataset,
     check_dataset,
 )
+from skinseg.data.datasets import groups_of
 from skinseg.data.levels import is_lesion
 from skinseg.data.near_duplicates import fingerprint, near_duplicate_groups
-from skinseg.data.pairs import composed
 from skinseg.formatting import counted
 
 _LEAST_PICTURES = 4
@@ -69,18 +68,10 @@ class Survey:
             DatasetError: If a sample has none.
         """
         ids = self.dataset.ids
-        if given is not None:
-            given = {composed(name): group for name, group in given.items()}
-        missing = [name for name in ids if given is not None and composed(name) not in given]
-        if missing:
-            raise DatasetError(
-                f"groups lacks {len(missing)} of {counted(len(ids), 'image')}, {missing[0]!r} the "
-                "first. Name a group for every image."
-            )
         label = np.arange(len(ids))
         keys = [np.unique(self.groups, return_inverse=True)[1]]
         if given is not None:
-            keys.append(np.unique([given[composed(name)] for name in ids], return_inverse=True)[1])
+            keys.append(np.unique(groups_of(ids, given), return_inverse=True)[1])
         before = None
         while before is None or (label != before).any():
             before = label

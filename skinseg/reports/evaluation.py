@@ -8,7 +8,7 @@ from typing import Any
 from skinseg.csv_files import write_csv
 from skinseg.evaluation.definitions import DEFINITIONS, LABELS, RULES
 from skinseg.evaluation.result import EvaluationResult
-from skinseg.files import write_atomically, write_json
+from skinseg.files import write_json, write_text
 from skinseg.formatting import counted
 from skinseg.reports.gallery import Picture
 from skinseg.reports.page import page
@@ -45,7 +45,7 @@ def write_evaluation_report(
     write_json(files[0], {**result.to_dict(), "gallery": shown})
     texts = (evaluation_markdown(result), evaluation_html(result, gallery))
     for file, text in zip(files[1:3], texts, strict=True):
-        _write_text(file, text)
+        write_text(file, text)
     rows = _per_image(result)
     write_csv(files[3], list(rows[0]), rows)
     return files
@@ -62,10 +62,6 @@ def _per_image(result: EvaluationResult) -> list[dict[str, Any]]:
         for size, cases in scored.cases.items()
         for case in cases
     ]
-
-
-def _write_text(file: Path, text: str) -> None:
-    write_atomically(file, lambda path: path.write_text(text, encoding="utf-8"))
 
 
 def evaluation_tables(result: EvaluationResult) -> list[Table]:

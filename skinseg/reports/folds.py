@@ -12,7 +12,7 @@ from typing import Any
 from skinseg.csv_files import write_csv
 from skinseg.evaluation import Case, EvaluationResult, Summary, summarize
 from skinseg.evaluation.definitions import LABELS
-from skinseg.files import write_atomically, write_json
+from skinseg.files import write_json, write_text
 from skinseg.formatting import counted
 from skinseg.hub import read_local_dir
 from skinseg.reports.curves import CHART_STYLE
@@ -109,8 +109,8 @@ def write_folds_report(run: str | os.PathLike[str], summary: FoldsSummary) -> Pa
         for case in cases
     ]
     write_csv(run / PER_IMAGE_NAME, list(rows[0]), rows)
-    content = _page(run, summary).encode("utf-8", "replace")
-    write_atomically(run / REPORT_NAME, lambda path: path.write_bytes(content))
+    # Names of files need not be text.
+    write_text(run / REPORT_NAME, _page(run, summary), errors="replace")
     return run / REPORT_NAME
 
 

@@ -13,7 +13,7 @@ import torch
 
 from skinseg.data import SegmentationDataset
 from skinseg.evaluation import EvaluationResult, Summary, evaluate
-from skinseg.files import write_atomically
+from skinseg.files import write_text
 from skinseg.formatting import counted, duration
 from skinseg.hub import read_local_dir
 from skinseg.inference import Predictor
@@ -125,8 +125,7 @@ def write_training_report(
     ]
     page = document(f"{record.architecture}: training", body, CHART_STYLE + REPORT_STYLE)
     # Names of files need not be text.
-    content = page.encode("utf-8", "replace")
-    write_atomically(run / REPORT_NAME, lambda path: path.write_bytes(content))
+    write_text(run / REPORT_NAME, page, errors="replace")
     return run / REPORT_NAME
 
 

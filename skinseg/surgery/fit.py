@@ -9,9 +9,8 @@ import torch
 from torch import nn
 from torch.utils._pytree import tree_map
 
-from skinseg.blocks import BLOCKS, refuse_unknown_options
+from skinseg.blocks import BLOCKS, block_class, refuse_unknown_options
 from skinseg.complexity.evaluation_mode import evaluation_mode
-from skinseg.names import near_matches
 from skinseg.surgery.trace import Trace, Use, Value
 
 Maker = Callable[..., nn.Module]
@@ -36,9 +35,7 @@ def block_maker(block: str | Maker, options: dict[str, Any]) -> Maker:
             "block of its own is made for each place"
         )
     if isinstance(block, str):
-        if block.lower() not in BLOCKS:
-            raise ValueError(f"there is no block {block!r}; {near_matches(block, BLOCKS)}")
-        block = BLOCKS[block.lower()]
+        block = block_class(block)
     elif not isinstance(block, type):
         if options:
             raise TypeError(f"options {', '.join(options)} go with a block's name, not a function")

@@ -8,12 +8,12 @@ import torch
 from torch import nn
 
 from skinseg.complexity.parameters import count_parameters
+from skinseg.formatting import aligned
 from skinseg.surgery.example import make_example
 from skinseg.surgery.fit import Maker, SurgeryError, block_maker, feature_map, make_block, try_block
 from skinseg.surgery.layout import Layout, check_layout
 from skinseg.surgery.operation import Operation
 from skinseg.surgery.replace import ends_of, fitting_channels
-from skinseg.surgery.report import table
 from skinseg.surgery.select import Selector, Site, as_selector, nothing_selected
 from skinseg.surgery.trace import trace
 from skinseg.surgery.wrappers import laid_out
@@ -69,7 +69,7 @@ class Preview:
             )
             for place in self.places
         ]
-        return table(rows)
+        return "\n".join(aligned(rows))
 
 
 def preview(

@@ -198,7 +198,7 @@ _CHECKS: dict[str, tuple[Callable[[Any], bool], str]] = {
     "block": (lambda v: isinstance(v, str), "the name of a block"),
     "own": (lambda v: isinstance(v, bool), "true or false"),
     "channels": (
-        _all(lambda v: _is_width(v) or _all(_is_width)(v)),
+        _all(_is_width_or_list),
         "a list of numbers of channels",
     ),
     "options": (lambda v: isinstance(v, dict), "an object with the block's options"),

@@ -29,7 +29,7 @@ def refuse_unfit(model: nn.Module) -> None:
             )
         spread = _SPREAD.intersection(kind.__name__ for kind in type(module).__mro__)
         if spread:
-            # Each process would draw other weights, and none of them would be synchronised.
+            # Each process would draw other weights, and none of them would be synchronized.
             raise SurgeryError(
                 f"{name} is spread over processes ({spread.pop()}); operate on the network inside, "
                 "with the same seed in each process, and wrap the result"

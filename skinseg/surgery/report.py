@@ -3,6 +3,7 @@ from typing import Any
 
 from torch import nn
 
+from skinseg.formatting import aligned
 from skinseg.surgery.recipe import Recipe, Step
 
 
@@ -104,7 +105,7 @@ class SurgeryReport:
             )
             for change in self.changes
         ]
-        lines = [table(rows)]
+        lines = aligned(rows)
         lines += [f"left: {' + '.join(entry.place)}: {entry.reason}" for entry in self.refused]
         lines += self.notes
         lines += [
@@ -112,12 +113,3 @@ class SurgeryReport:
             f"MACs of an input {self.input_shape}: {self.macs_before:,} -> {self.macs_after:,}",
         ]
         return "\n".join(lines)
-
-
-def table(rows: list[tuple[str, ...]]) -> str:
-    """Rows of cells, the first a heading, with columns aligned."""
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return "\n".join(
-        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
-        for row in rows
-    )

@@ -3,11 +3,10 @@
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 
-import numpy as np
 import torch
 
 from skinseg.data.datasets import SegmentationDataset
-from skinseg.data.transforms import resize_images, resize_masks
+from skinseg.data.transforms import resize_images, resize_sample
 from skinseg.formatting import counted
 from skinseg.progress import progress_bar
 
@@ -59,10 +58,9 @@ class MemoryDataset:
 
         def load(index: int) -> None:
             sample = dataset[index]
-            image = torch.from_numpy(np.ascontiguousarray(sample.image)).permute(2, 0, 1)[None]
-            mask = torch.from_numpy(np.ascontiguousarray(sample.mask))[None, None]
-            images[index] = resize_images(image, (size, size))[0]
-            target = resize_masks(mask, (size, size))[0] * 255.0
+            image, mask = resize_sample(sample.image, sample.mask, (size, size))
+            images[index] = image[0]
+            target = mask[0] * 255.0
             if soft_weight:
                 soft = resize_images(teacher[sample.id][None, None], (size, size))[0]
                 target.lerp_(soft.float(), soft_weight).round_()

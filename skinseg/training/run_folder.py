@@ -19,8 +19,7 @@ class RunFolder:
     """Files of one run; each is written whole or not at all.
 
     Attributes:
-        path: The folder, with ``recipe.json``, ``log.json`` and
-            ``log.csv`` (one entry per epoch),
+        path: The folder, with ``recipe.json``, ``log.json`` and ``log.csv`` (one entry per epoch),
             ``checkpoint.pt`` (everything to go on from), and the weights that are kept as
             ``model.safetensors`` and ``config.json``, which ``create_model("local-dir:...")``
             loads.

@@ -78,8 +78,8 @@ def train(
             the recipe's ``soft_weight``.
         optimizer: Makes an optimizer of the network, such as
             ``lambda net: torch.optim.NAdam(net.parameters(), weight_decay=0.01)``; the recipe's
-            if None. The recipe's schedule sets the learning rate of every
-            group, times the group's ``"lr_scale"`` where it has one, as in timm.
+            if None. The recipe's schedule sets the learning rate of every group, times the group's
+            ``"lr_scale"`` where it has one, as in timm.
         resume: Go on with the run in ``output`` if there is one.
         device: Where to train.
         progress: Show progress bars.
@@ -149,12 +149,14 @@ class Trainer:
         self.begins_with = hub.weights_held(self.loadable) if self.loadable else None
         self.training_data: dict[str, Any] = {}
         self.step = Step(self.model, recipe, self.processes, optimizer)
-        # Named where it is not the recipe's.
-        self.optimizer = {"optimizer": type(self.step.optimizer).__name__} if optimizer else {}
+        # What settings and records say where the optimizer is not the recipe's.
+        self.named_optimizer = (
+            {"optimizer": type(self.step.optimizer).__name__} if optimizer else {}
+        )
         self.settings = {
             "model": _model_settings(network),
             "recipe": recipe.to_dict(),
-            **self.optimizer,
+            **self.named_optimizer,
         }
 
     def run(
@@ -316,7 +318,7 @@ class Trainer:
             input_size=(origin.in_chans, self.recipe.size, self.recipe.size),
             normalization=self.recipe.normalization.to_dict(),
             training_data=self.training_data,
-            recipe={**self.recipe.to_dict(), **self.optimizer, "epoch": entry["epoch"]},
+            recipe={**self.recipe.to_dict(), **self.named_optimizer, "epoch": entry["epoch"]},
             metrics=metrics,
         )
 

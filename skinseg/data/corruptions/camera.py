@@ -7,7 +7,7 @@ import numpy as np
 from PIL import Image
 from scipy.signal import oaconvolve
 
-from skinseg.data.corruptions.light import to_linear, to_srgb
+from skinseg.data.srgb import to_linear, to_srgb
 from skinseg.data.synthetic.noise import value_noise
 
 # Lengths are in units of the image's shorter side.

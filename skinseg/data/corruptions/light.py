@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from skinseg.data.synthetic.artefacts import darken_corners, distance_from_middle
+from skinseg.data.srgb import to_linear, to_srgb
+from skinseg.data.synthetic.artifacts import darken_corners, distance_from_middle
 from skinseg.data.synthetic.skin import skin_color
 
 _VIGNETTE = (0.2, 0.4, 0.6, 0.78, 0.92)
@@ -16,17 +17,6 @@ _TONES = (42.0, 30.0, 12.0, -10.0, -35.0)
 
 # The weights of linear red, green and blue in luminance.
 _LUMINANCE = np.array([0.2126, 0.7152, 0.0722], np.float32)
-
-
-def to_linear(srgb: np.ndarray) -> np.ndarray:
-    """From sRGB values to amounts of light, both 0..1."""
-    return np.where(srgb > 0.04045, ((srgb + 0.055) / 1.055) ** 2.4, srgb / 12.92)
-
-
-def to_srgb(linear: np.ndarray) -> np.ndarray:
-    """From amounts of light to sRGB values; more light than 1 stays 1."""
-    linear = np.clip(linear, 0, 1)
-    return np.where(linear > 0.0031308, 1.055 * linear ** (1 / 2.4) - 0.055, 12.92 * linear)
 
 
 def vignette(rng: np.random.Generator, image: np.ndarray, level: int) -> np.ndarray:

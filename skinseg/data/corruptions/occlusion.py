@@ -5,7 +5,7 @@ import math
 import numpy as np
 from PIL import Image, ImageFilter
 
-from skinseg.data.synthetic.artefacts import (
+from skinseg.data.synthetic.artifacts import (
     add_bubbles,
     hair_cover,
     lay_hairs,
@@ -47,7 +47,7 @@ def put_bubbles(rng: np.random.Generator, image: np.ndarray, level: int) -> np.n
 
 
 def put_ruler(rng: np.random.Generator, image: np.ndarray, level: int) -> np.ndarray:
-    """A millimetre scale along one side; the worse, the longer, darker and nearer the middle."""
+    """A millimeter scale along one side; the worse, the longer, darker and nearer the middle."""
     edge = _RULER_EDGE[level]
     edge = edge if rng.random() < 0.5 else 1 - edge
     turn = rng.choice([0, math.pi / 2]) + rng.normal(0, 0.05)

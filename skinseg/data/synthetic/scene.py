@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from skinseg.data.synthetic.artefacts import (
+from skinseg.data.synthetic.artifacts import (
     add_bubbles,
     add_camera,
     add_hairs,

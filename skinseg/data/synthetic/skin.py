@@ -4,6 +4,7 @@ import math
 
 import numpy as np
 
+from skinseg.data.srgb import to_srgb
 from skinseg.data.synthetic.noise import fractal_noise, value_noise
 
 FAIREST, DARKEST = 65.0, -45.0
@@ -79,11 +80,7 @@ def _srgb(lightness: float, a: float, b: float) -> np.ndarray:
     f = np.array([fy + a / 500, fy, fy - b / 200])
     xyz = np.where(f > 6 / 29, f**3, 3 * (6 / 29) ** 2 * (f - 4 / 29))
     xyz *= (0.95047, 1.0, 1.08883)
-    linear = np.clip(_RGB_OF_XYZ @ xyz, 0, 1)
-    srgb: np.ndarray = np.where(
-        linear > 0.0031308, 1.055 * linear ** (1 / 2.4) - 0.055, 12.92 * linear
-    )
-    return srgb.astype(np.float32)
+    return to_srgb(_RGB_OF_XYZ @ xyz).astype(np.float32)
 
 
 _RGB_OF_XYZ = np.array(

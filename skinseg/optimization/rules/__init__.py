@@ -1,1 +1,1 @@
-"""Rules that rewrite a graph into one that computes the same with less; one rule per file."""
+"""Rules that rewrite a graph into one that computes the same with less, by what they rewrite."""

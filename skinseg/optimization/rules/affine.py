@@ -10,9 +10,7 @@ from skinseg.optimization.graph import (
     is_call,
     shape_of,
 )
-from skinseg.optimization.rules.convolution import conv_arguments, write_conv
-
-_CONV = aten.conv2d.default
+from skinseg.optimization.rules.convolution import CONV2D, conv_arguments, write_conv
 
 
 def fold_batch_norms(module: fx.GraphModule) -> None:
@@ -63,7 +61,7 @@ def per_channel(module: fx.GraphModule, node: fx.Node) -> tuple[fx.Node, torch.T
 def _fold_into_previous(module: fx.GraphModule, node: fx.Node) -> bool:
     """``conv(x) * scale`` or ``conv(x) + offset``, where nobody else reads the convolution."""
     found = per_channel(module, node)
-    if found is None or not is_call(found[0], _CONV) or len(found[0].users) > 1:
+    if found is None or not is_call(found[0], CONV2D) or len(found[0].users) > 1:
         return False
     conv, constant = found
     x, weight, bias, *others = conv_arguments(module, conv)
@@ -82,7 +80,7 @@ def _fold_into_next(module: fx.GraphModule, node: fx.Node) -> bool:
     """``conv(x * scale)``, or ``conv(x + offset)`` where no padding meets the offset."""
     found = per_channel(module, node)
     users = list(node.users)
-    if found is None or len(users) != 1 or not is_call(users[0], _CONV):
+    if found is None or len(users) != 1 or not is_call(users[0], CONV2D):
         return False
     if users[0].args[0] is not node:
         return False

@@ -5,7 +5,7 @@ from typing import Any
 import torch
 from torch import fx
 
-from skinseg.optimization.graph import Editor, aten, constant_of, is_call
+from skinseg.optimization.graph import Editor, aten, constant_of, is_call, with_defaults
 
 CONV2D = aten.conv2d.default
 _DEFAULTS = (None, None, None, (1, 1), (0, 0), (1, 1), 1)
@@ -16,8 +16,8 @@ def conv_arguments(module: fx.GraphModule, conv: fx.Node) -> list[Any]:
 
     Weight or bias are None where they are not constants, or there is no bias.
     """
-    given: list[Any] = [*conv.args, *_DEFAULTS[len(conv.args) :]]
-    return [given[0], constant_of(module, given[1]), constant_of(module, given[2]), *given[3:]]
+    x, weight, bias, *others = with_defaults(conv, *_DEFAULTS)
+    return [x, constant_of(module, weight), constant_of(module, bias), *others]
 
 
 def write_conv(

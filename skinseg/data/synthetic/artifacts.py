@@ -112,7 +112,7 @@ def add_bubbles(
 
 
 def add_ruler(rng: np.random.Generator, image: np.ndarray) -> np.ndarray:
-    """Draw a millimetre scale near one border of an image."""
+    """Draw a millimeter scale near one border of an image."""
     length, step = rng.uniform(0.3, 0.75), rng.uniform(0.02, 0.04)
     turn = rng.choice([0, math.pi / 2]) + rng.normal(0, 0.12)
     edge = rng.uniform(0.06, 0.14)
