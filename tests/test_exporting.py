@@ -533,6 +533,25 @@ def test_networks_of_three_classes_have_no_mask(tmp_path):
     assert read_metadata(report.path).num_classes == 3
 
 
+@pytest.mark.parametrize("classes", [2, 3])
+def test_the_outputs_of_a_module_that_does_not_tell_are_counted(tmp_path, classes):
+    network = nn.Conv2d(3, classes, 1)
+    report = skinseg.export(network, tmp_path / "x.pt2", format="pt2", size=32)
+    assert read_metadata(report.path).num_classes == classes
+    if classes == 3:
+        with pytest.raises(ValueError, match="3 classes"):
+            skinseg.export(network, tmp_path / "y.pt2", format="pt2", with_preprocessing=True)
+
+
+def test_autocast_around_it_changes_no_file(tmp_path):
+    network = nn.Conv2d(3, 1, 1)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        report = skinseg.export(network, tmp_path / "x.pt2", format="pt2", size=32)
+    x = np.random.default_rng(0).random((1, 3, 32, 32), np.float32)
+    expected = network(torch.from_numpy(x)).detach().numpy()
+    np.testing.assert_allclose(open_file(report.path)(x), expected, rtol=1e-5, atol=1e-6)
+
+
 def test_the_guide_says_what_may_differ():
     guide = (Path(__file__).parents[1] / "docs/guides/export.md").read_text(encoding="utf-8")
     options = {
