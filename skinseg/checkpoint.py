@@ -2,6 +2,7 @@
 
 import os
 import pickle
+import threading
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TypeGuard
@@ -52,6 +53,10 @@ _IGNORED += [
     (dict, f"{package}.utilities.data.AttributeDict")
     for package in ("lightning.fabric", "lightning_fabric")
 ]
+
+# What torch takes for safe is one list for the process: the first reader to end would empty it for
+# the others.
+_SAFE_GLOBALS_LOCK = threading.Lock()
 
 
 def read_state_dict(path: str | os.PathLike[str]) -> StateDict:
@@ -110,7 +115,7 @@ def _read_safetensors(path: Path) -> StateDict:
 
 def _read_pickle(path: Path) -> Any:
     try:
-        with torch.serialization.safe_globals(_IGNORED):
+        with _SAFE_GLOBALS_LOCK, torch.serialization.safe_globals(_IGNORED):
             return torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         raise CheckpointError(

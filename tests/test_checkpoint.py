@@ -3,7 +3,9 @@ import pickle
 import struct
 import sys
 import types
+from concurrent.futures import ThreadPoolExecutor
 
+import numpy as np
 import pytest
 import torch
 from safetensors.torch import save_file
@@ -193,6 +195,14 @@ def test_averages_come_before_what_they_are_of(tmp_path, network, wrapper):
 def test_an_average_that_was_not_kept(tmp_path, network):
     state = {"state_dict_ema": {}, "state_dict": network.state_dict()}
     assert loads(network, state, tmp_path / "timm.pth")
+
+
+def test_threads_may_read_at_once(tmp_path, network):
+    # One name that torch does not take for safe by itself.
+    torch.save({"state_dict": network.state_dict(), "best": np.float64(0.5)}, tmp_path / "a.pth")
+    with ThreadPoolExecutor(4) as threads:
+        states = list(threads.map(read_state_dict, [tmp_path / "a.pth"] * 40))
+    assert all(state.keys() == network.state_dict().keys() for state in states)
 
 
 def test_a_file_in_the_home_folder(tmp_path, network, monkeypatch):
