@@ -4,6 +4,7 @@ import errno
 import importlib
 import json
 import shlex
+import shutil
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -86,6 +87,12 @@ def test_a_file_says_what_it_is(files, format):
 
 
 @needs_onnx
+def test_the_ending_of_a_file_may_be_in_capitals(files, tmp_path):
+    report = files("pt2", size=64)
+    shutil.copy(report.path, tmp_path / "NET.PT2")
+    assert read_metadata(tmp_path / "NET.PT2") == read_metadata(report.path)
+
+
 def test_other_programs_find_the_facts_in_an_onnx_file(files):
     import onnx
 
