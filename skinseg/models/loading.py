@@ -151,7 +151,7 @@ def _adapt(model: SegmentationModel, state: StateDict) -> None:
         first = f"{name_among_blocks(model, conv)}.weight"
         if first in state and state[first].shape[1] != model.in_chans:
             state[first] = adapt_channels(state[first], model.in_chans)
-    heads = tuple(f"{name}." for name in model.classifier)
+    heads = tuple(f"{name_among_blocks(model, name)}." for name in model.classifier)
     blocks = block_prefixes(model)
     of_classes = [
         key for key in own if key.startswith(heads) and key in state and not key.startswith(blocks)
