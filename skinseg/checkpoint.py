@@ -13,6 +13,7 @@ from safetensors.torch import load_file
 from torch import nn
 
 from skinseg.errors import CheckpointError
+from skinseg.unwrap import unwrapped
 
 StateDict = dict[str, torch.Tensor]
 
@@ -160,7 +161,7 @@ def load_checkpoint(model: nn.Module, path: str | os.PathLike[str]) -> None:
     PyTorch Lightning (``model.encoder...``), that part is loaded and the others are left.
 
     Args:
-        model: Network to fill, in place.
+        model: Network to fill, in place; also in ``DataParallel``, an average or compiled.
         path: See :func:`read_state_dict`.
 
     Raises:
@@ -175,7 +176,7 @@ def load_checkpoint(model: nn.Module, path: str | os.PathLike[str]) -> None:
         ...     torch.save(net.state_dict(), f"{folder}/net.pth")
         ...     load_checkpoint(skinseg.create_model("egeunet"), f"{folder}/net.pth")
     """
-    fill(model, read_state_dict(path), str(path))
+    fill(unwrapped(model), read_state_dict(path), str(path))
 
 
 def fill(model: nn.Module, state: StateDict, source: str) -> None:

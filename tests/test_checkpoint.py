@@ -13,6 +13,7 @@ from safetensors.torch import save_file
 import skinseg
 from skinseg.checkpoint import read_state_dict
 from skinseg.training import Recipe, train
+from skinseg.unwrap import unwrapped
 
 
 class RunsCode:
@@ -170,6 +171,23 @@ def loads(network, content, path):
 def test_prefixes_of_those_who_wrapped_the_network(tmp_path, network, prefix):
     state = {prefix + key: value for key, value in network.state_dict().items()}
     assert loads(network, {"state_dict": state}, tmp_path / "net.pth")
+
+
+@pytest.mark.parametrize(
+    "wrapper",
+    [
+        torch.nn.DataParallel,
+        torch.optim.swa_utils.AveragedModel,
+        lambda net: torch.compile(net, backend="eager"),
+    ],
+    ids=["parallel", "average", "compiled"],
+)
+def test_a_wrapped_network_is_filled(tmp_path, network, wrapper):
+    torch.save(network.state_dict(), tmp_path / "net.pth")
+    wrapped = wrapper(skinseg.create_model("basic_unet"))
+    skinseg.load_checkpoint(wrapped, tmp_path / "net.pth")
+    inner = unwrapped(wrapped).state_dict()
+    assert all(torch.equal(inner[key], value) for key, value in network.state_dict().items())
 
 
 def test_a_network_of_which_parts_were_compiled(tmp_path):

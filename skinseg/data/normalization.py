@@ -109,6 +109,6 @@ class Normalization:
         return x
 
 
-def _above_zero(value: object) -> bool:
+def _above_zero(value: float) -> bool:
     """Whether it is a number that may be multiplied with or divided by; NaN is none."""
     return isinstance(value, Real) and 0 < value < math.inf

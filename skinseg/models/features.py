@@ -184,7 +184,7 @@ def _indices(out_indices: int | Sequence[int] | None, count: int) -> tuple[int, 
     indices = [*out_indices] if isinstance(out_indices, Iterable) else [out_indices]
     if any(isinstance(index, bool) or not isinstance(index, Integral) for index in indices):
         raise TypeError(f"out_indices must be a number or several, not {out_indices!r}")
-    if isinstance(out_indices, Integral):
+    if not isinstance(out_indices, Iterable):
         if not 1 <= out_indices <= count:
             raise ValueError(
                 f"out_indices={out_indices} asks for so many of the deepest maps, and the encoder "
