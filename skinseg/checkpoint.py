@@ -2,6 +2,7 @@
 
 import os
 import pickle
+import threading
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TypeGuard
@@ -12,6 +13,7 @@ from safetensors.torch import load_file
 from torch import nn
 
 from skinseg.errors import CheckpointError
+from skinseg.unwrap import unwrapped
 
 StateDict = dict[str, torch.Tensor]
 
@@ -52,6 +54,10 @@ _IGNORED += [
     (dict, f"{package}.utilities.data.AttributeDict")
     for package in ("lightning.fabric", "lightning_fabric")
 ]
+
+# What torch takes for safe is one list for the process: the first reader to end would empty it for
+# the others.
+_SAFE_GLOBALS_LOCK = threading.Lock()
 
 
 def read_state_dict(path: str | os.PathLike[str]) -> StateDict:
@@ -110,7 +116,7 @@ def _read_safetensors(path: Path) -> StateDict:
 
 def _read_pickle(path: Path) -> Any:
     try:
-        with torch.serialization.safe_globals(_IGNORED):
+        with _SAFE_GLOBALS_LOCK, torch.serialization.safe_globals(_IGNORED):
             return torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         raise CheckpointError(
@@ -155,7 +161,7 @@ def load_checkpoint(model: nn.Module, path: str | os.PathLike[str]) -> None:
     PyTorch Lightning (``model.encoder...``), that part is loaded and the others are left.
 
     Args:
-        model: Network to fill, in place.
+        model: Network to fill, in place; also in ``DataParallel``, an average or compiled.
         path: See :func:`read_state_dict`.
 
     Raises:
@@ -170,7 +176,7 @@ def load_checkpoint(model: nn.Module, path: str | os.PathLike[str]) -> None:
         ...     torch.save(net.state_dict(), f"{folder}/net.pth")
         ...     load_checkpoint(skinseg.create_model("egeunet"), f"{folder}/net.pth")
     """
-    fill(model, read_state_dict(path), str(path))
+    fill(unwrapped(model), read_state_dict(path), str(path))
 
 
 def fill(model: nn.Module, state: StateDict, source: str) -> None:

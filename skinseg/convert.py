@@ -53,7 +53,7 @@ def convert_checkpoint(
     Example:
         >>> convert_checkpoint("best.pth", "egeunet_authors")  # doctest: +SKIP
     """
-    checkpoint, folder = Path(checkpoint), Path(folder).expanduser()
+    checkpoint, folder = Path(checkpoint).expanduser(), Path(folder).expanduser()
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise FileExistsError(f"{folder} exists already; choose another folder, or remove it")
     state = read_state_dict(checkpoint)

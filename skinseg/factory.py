@@ -203,6 +203,8 @@ def _overlay(cfg: PretrainedCfg | None, name: str, overlay: Mapping[str, Any]) -
             )
     overlay = {k: os.fspath(v) if isinstance(v, os.PathLike) else v for k, v in overlay.items()}
     check_fields(overlay, "pretrained_cfg_overlay")
+    if overlay.get("file") is not None:
+        overlay["file"] = os.path.expanduser(overlay["file"])
     # The record's hash is that of the record's file, not of the one that replaces it.
     unhashed = {"sha256": None} if "file" in overlay else {}
     return dataclasses.replace(cfg, **{**unhashed, **overlay})

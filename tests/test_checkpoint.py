@@ -3,7 +3,9 @@ import pickle
 import struct
 import sys
 import types
+from concurrent.futures import ThreadPoolExecutor
 
+import numpy as np
 import pytest
 import torch
 from safetensors.torch import save_file
@@ -11,6 +13,7 @@ from safetensors.torch import save_file
 import skinseg
 from skinseg.checkpoint import read_state_dict
 from skinseg.training import Recipe, train
+from skinseg.unwrap import unwrapped
 
 
 class RunsCode:
@@ -170,6 +173,23 @@ def test_prefixes_of_those_who_wrapped_the_network(tmp_path, network, prefix):
     assert loads(network, {"state_dict": state}, tmp_path / "net.pth")
 
 
+@pytest.mark.parametrize(
+    "wrapper",
+    [
+        torch.nn.DataParallel,
+        torch.optim.swa_utils.AveragedModel,
+        lambda net: torch.compile(net, backend="eager"),
+    ],
+    ids=["parallel", "average", "compiled"],
+)
+def test_a_wrapped_network_is_filled(tmp_path, network, wrapper):
+    torch.save(network.state_dict(), tmp_path / "net.pth")
+    wrapped = wrapper(skinseg.create_model("basic_unet"))
+    skinseg.load_checkpoint(wrapped, tmp_path / "net.pth")
+    inner = unwrapped(wrapped).state_dict()
+    assert all(torch.equal(inner[key], value) for key, value in network.state_dict().items())
+
+
 def test_a_network_of_which_parts_were_compiled(tmp_path):
     network = skinseg.create_model("basic_unet")
     network.encoder = torch.compile(network.encoder)
@@ -193,6 +213,14 @@ def test_averages_come_before_what_they_are_of(tmp_path, network, wrapper):
 def test_an_average_that_was_not_kept(tmp_path, network):
     state = {"state_dict_ema": {}, "state_dict": network.state_dict()}
     assert loads(network, state, tmp_path / "timm.pth")
+
+
+def test_threads_may_read_at_once(tmp_path, network):
+    # One name that torch does not take for safe by itself.
+    torch.save({"state_dict": network.state_dict(), "best": np.float64(0.5)}, tmp_path / "a.pth")
+    with ThreadPoolExecutor(4) as threads:
+        states = list(threads.map(read_state_dict, [tmp_path / "a.pth"] * 40))
+    assert all(state.keys() == network.state_dict().keys() for state in states)
 
 
 def test_a_file_in_the_home_folder(tmp_path, network, monkeypatch):

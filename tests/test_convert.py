@@ -283,6 +283,13 @@ def test_the_folder_must_be_new_or_empty(checkpoint, tmp_path):
     skinseg.convert_checkpoint(file, tmp_path / "empty", architecture="malunet")
 
 
+def test_a_checkpoint_in_the_home_folder(checkpoint, tmp_path, monkeypatch):
+    file = checkpoint(skinseg.create_model("malunet").state_dict())
+    monkeypatch.setenv("HOME", str(file.parent))
+    record = skinseg.convert_checkpoint(f"~/{file.name}", tmp_path / "out", architecture="malunet")
+    assert len(record.training_data["checkpoint_sha256"]) == 64
+
+
 def test_networks_that_no_authors_checkpoint_is_known_of(checkpoint, tmp_path):
     file = checkpoint({"a": torch.zeros(1)})
     with pytest.raises(ValueError, match=r"unet is none of .*MALUNet"):

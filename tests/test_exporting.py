@@ -4,6 +4,7 @@ import errno
 import importlib
 import json
 import shlex
+import shutil
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -85,6 +86,12 @@ def test_a_file_says_what_it_is(files, format):
 
 
 @needs_onnx
+def test_the_ending_of_a_file_may_be_in_capitals(files, tmp_path):
+    report = files("pt2", size=64)
+    shutil.copy(report.path, tmp_path / "NET.PT2")
+    assert read_metadata(tmp_path / "NET.PT2") == read_metadata(report.path)
+
+
 def test_other_programs_find_the_facts_in_an_onnx_file(files):
     import onnx
 
@@ -530,6 +537,25 @@ def test_networks_of_three_classes_have_no_mask(tmp_path):
         skinseg.export(network, tmp_path / "x.pt2", format="pt2", with_preprocessing=True)
     report = skinseg.export(network, tmp_path / "x.pt2", format="pt2", size=64)
     assert read_metadata(report.path).num_classes == 3
+
+
+@pytest.mark.parametrize("classes", [2, 3])
+def test_the_outputs_of_a_module_that_does_not_tell_are_counted(tmp_path, classes):
+    network = nn.Conv2d(3, classes, 1)
+    report = skinseg.export(network, tmp_path / "x.pt2", format="pt2", size=32)
+    assert read_metadata(report.path).num_classes == classes
+    if classes == 3:
+        with pytest.raises(ValueError, match="3 classes"):
+            skinseg.export(network, tmp_path / "y.pt2", format="pt2", with_preprocessing=True)
+
+
+def test_autocast_around_it_changes_no_file(tmp_path):
+    network = nn.Conv2d(3, 1, 1)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        report = skinseg.export(network, tmp_path / "x.pt2", format="pt2", size=32)
+    x = np.random.default_rng(0).random((1, 3, 32, 32), np.float32)
+    expected = network(torch.from_numpy(x)).detach().numpy()
+    np.testing.assert_allclose(open_file(report.path)(x), expected, rtol=1e-5, atol=1e-6)
 
 
 def test_the_guide_says_what_may_differ():

@@ -13,6 +13,7 @@ import resource
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -25,6 +26,7 @@ from safetensors.torch import save
 
 import skinseg
 from skinseg.hub import read_local_dir, remote
+from skinseg.hub.header import limited
 from skinseg.pretrained import BUNDLED, PretrainedCfg, file_hash
 
 EGEUNET = (BUNDLED / "egeunet.isic2017.safetensors").read_bytes()
@@ -379,6 +381,15 @@ def test_a_config_that_asks_for_all_memory_gets_none(hub, changes, message):
         with pytest.raises(ValueError, match=message):
             skinseg.create_model("hf-hub:org/net", **arguments)
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 300_000  # KiB
+
+
+def test_what_other_threads_make_meanwhile_is_not_held_against_the_file():
+    header = {"weight": torch.empty(1, device="meta")}
+    with limited(header, "net"), ThreadPoolExecutor(1) as other:
+        made = other.submit(torch.nn.Linear, 3000, 3000).result()
+        with pytest.raises(skinseg.CheckpointError, match="far larger"):
+            torch.nn.Linear(3000, 3000)
+    assert made.in_features == 3000
 
 
 def test_a_damaged_file_in_the_cache_can_be_fetched_again(hub, egeunet):

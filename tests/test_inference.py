@@ -702,6 +702,8 @@ BAD_ARGUMENTS = {
     "size too small": ({"input_size": 16}, ValueError, "each 32 or more"),
     "threshold NaN": ({"threshold": float("nan")}, ValueError, "not nan"),
     "batch size": ({"batch_size": 0}, ValueError, "batch_size must be 1 or more, not 0"),
+    "batch size as text": ({"batch_size": "8"}, TypeError, "a whole number, .* not '8'"),
+    "half a worker": ({"workers": 1.5}, TypeError, "workers must be a whole number, .* not 1.5"),
     "input size": ({"input_size": (16, 64)}, ValueError, r"each 32 or more, not \(16, 64\)"),
     "one side": ({"input_size": (64,)}, ValueError, "height, width"),
     "device": ({"device": "cuda:99"}, ValueError, "device 'cuda:99' cannot be used.*cpu"),

@@ -205,8 +205,15 @@ def test_out_indices_as_a_number_are_the_deepest_maps():
     for wrong in (0, 7, -1):
         with pytest.raises(ValueError, match=f"out_indices={wrong} asks for so many"):
             skinseg.create_model("malunet", features_only=True, out_indices=wrong)
-    with pytest.raises(TypeError, match="must be a number or several, not True"):
-        skinseg.create_model("malunet", features_only=True, out_indices=True)
+    for wrong in (True, "3", 1.5, [1.5]):
+        with pytest.raises(TypeError, match="must be a number or several, not "):
+            skinseg.create_model("malunet", features_only=True, out_indices=wrong)
+
+
+@pytest.mark.parametrize("asked", [np.int64(2), np.array([4, 5]), iter([4, -1])])
+def test_out_indices_may_be_numpys_and_of_any_iterable(asked):
+    encoder = skinseg.create_model("malunet", features_only=True, out_indices=asked)
+    assert repr(encoder.out_indices) == "(4, 5)"
 
 
 def test_feature_info_with_an_index_tells_of_any_map():

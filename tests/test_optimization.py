@@ -309,6 +309,17 @@ def test_networks_of_another_precision_compute_in_single_precision(dtype):
     same(copy.deepcopy(fast).to(dtype)(x), fast(x))
 
 
+@torch.no_grad()
+def test_autocast_makes_nothing_of_it_less_precise():
+    network = skinseg.create_model("egeunet", pretrained=True).eval()
+    x = torch.rand(2, 3, 32, 32)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        fast = optimize(network, 32)
+        inside = fast(x)
+    same(inside, network(x))
+    assert torch.equal(fast(x), inside)
+
+
 def test_a_predictor_takes_it_and_makes_it():
     fast = optimize(skinseg.create_model("basic_unet", pretrained=True))
     image, _ = skinseg.data.synthetic_lesion(1, size=96)

@@ -1,6 +1,7 @@
 """Weights with records: found, checked by hash, adapted, overridden."""
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -63,6 +64,17 @@ def test_overlay_names_a_file(weights, monkeypatch):
     for wrong in ({"threshold": "x"}, {"input_size": 192}):
         with pytest.raises(ValueError, match=f"pretrained_cfg_overlay: '{next(iter(wrong))}' must"):
             skinseg.create_model("basic_unet", True, pretrained_cfg_overlay=wrong)
+
+
+def test_an_overlays_file_in_the_home_folder(tmp_path, monkeypatch):
+    cfg = skinseg.get_pretrained_cfg("basic_unet")
+    shutil.copy(cfg.file, tmp_path / "own.safetensors")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    overlay = {"file": "~/own.safetensors", "sha256": cfg.sha256}
+    network = skinseg.create_model("basic_unet", True, pretrained_cfg_overlay=overlay)
+    network.save_pretrained(tmp_path / "saved")
+    saved = skinseg.create_model(f"local-dir:{tmp_path / 'saved'}")
+    assert saved.pretrained_cfg.metrics == cfg.metrics
 
 
 def test_other_classes_get_a_new_head_and_keep_the_rest(weights):

@@ -129,6 +129,13 @@ def test_a_mask_is_the_predictors_to_the_bit(served, content):
     assert raw.headers["cache-control"] == "no-store"
 
 
+def test_several_lines_of_accept_are_one(served):
+    client, _, _ = served
+    headers = [("Accept", "text/html"), ("Accept", "image/png"), ("Content-Type", "image/png")]
+    answer = client.post("/predict", content=LESIONS[0], headers=headers)
+    assert answer.headers["content-type"] == "image/png"
+
+
 def test_json_holds_the_mask_its_outline_and_its_measurements(served):
     client, made, _ = served
     answer = client.post("/predict", files=form(*LESIONS[:3])).json()
@@ -478,6 +485,7 @@ def test_the_document_and_its_page_describe_the_service_and_load_nothing(served)
         ("application/json;q=0.1, */*", "image/png"),
         ("*/*, image/png;q=0", "application/json"),
         ("image/png;q=nan", None),
+        ("application/json;q=nan, image/png", "image/png"),
         ("image/png;q=high, text/*", None),
         (",;,", None),
     ],

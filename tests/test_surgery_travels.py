@@ -60,6 +60,27 @@ def test_a_block_before_the_head_stays_when_the_classes_change(tmp_path):
         assert two(X).shape[1] == two.num_classes == 2
 
 
+@pytest.mark.parametrize("place", ["encoder.stages.0.block", "encoder.stages.0", "encoder"])
+def test_the_first_convolution_is_adapted_wherever_a_block_stands(tmp_path, place):
+    host = skinseg.create_model("basic_unet", channels=CHANNELS)
+    maps = 0 if place == "encoder" else None
+    network = surgery.insert(host, "scab", after=place, maps=maps, example_input=X).model
+    network.save_pretrained(tmp_path)
+    gray = skinseg.create_model(f"local-dir:{tmp_path}", in_chans=1)
+    of_color, of_gray = (next(net.parameters()) for net in (network, gray))
+    assert torch.equal(of_color.sum(1, keepdim=True), of_gray)
+    assert gray(X[:, :1]).shape == (1, 1, 64, 64)
+
+
+def test_heads_of_an_ensemble_are_new_where_a_block_stands_after_a_member(tmp_path):
+    ensemble = skinseg.models.Ensemble("basic_unet", 2, model_args={"channels": CHANNELS})
+    ensemble.architecture = "ensemble"
+    network = surgery.insert(ensemble, "sab", after="members.0", example_input=X).model
+    network.save_pretrained(tmp_path)
+    again = skinseg.create_model(f"local-dir:{tmp_path}", num_classes=2)
+    assert again(X).shape == (1, 2, 64, 64)
+
+
 @pytest.mark.parametrize("kind", ["after", "replace"])
 def test_a_block_made_for_the_old_classes_is_named(kind):
     host = skinseg.create_model("basic_unet", channels=CHANNELS, num_classes=4)

@@ -188,6 +188,21 @@ def test_impossible_normalization(settings):
 
 
 @pytest.mark.parametrize(
+    ("settings", "says"),
+    [
+        ({"scale": 0.0}, "scale must be a number above 0, not 0.0"),
+        ({"scale": "255"}, "scale must be a number above 0, not '255'"),
+        ({"std": (0.2,)}, "one value per channel each, not 3 and 1"),
+        ({"std": (0.2, 0.0, 0.2)}, r"std must be numbers above 0, not \(0.2, 0.0, 0.2\)"),
+        ({"std": (float("nan"),) * 3}, "std must be numbers above 0"),
+    ],
+)
+def test_normalization_that_no_image_survives(settings, says):
+    with pytest.raises(ValueError, match=says):
+        Normalization(**{"kind": "mean_std", "mean": (0.5,) * 3, "std": (0.2,) * 3, **settings})
+
+
+@pytest.mark.parametrize(
     "normalize",
     [Normalization(), Normalization(kind="mean_std", mean=(0.7, 0.6, 0.5), std=(0.2, 0.1, 0.3))],
     ids=["minmax", "mean_std"],

@@ -1,7 +1,9 @@
 """How pixels become a network's input."""
 
 import dataclasses
+import math
 from collections.abc import Mapping
+from numbers import Real
 from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
@@ -23,7 +25,8 @@ class Normalization:
         std: As ``mean``.
 
     Raises:
-        ValueError: If ``kind`` is neither, or ``"mean_std"`` lacks ``mean`` or ``std``.
+        ValueError: If ``kind`` is neither, ``"mean_std"`` lacks ``mean`` or ``std``, these are not
+            as many, or ``scale`` or a value of ``std`` is not above 0.
 
     Example:
         >>> import torch
@@ -42,6 +45,15 @@ class Normalization:
             raise ValueError(f'kind must be "minmax" or "mean_std", not {self.kind!r}')
         if self.kind == "mean_std" and (self.mean is None or self.std is None):
             raise ValueError('kind "mean_std" needs mean and std, one value a channel')
+        if not _above_zero(self.scale):
+            raise ValueError(f"scale must be a number above 0, not {self.scale!r}")
+        if self.mean is not None and self.std is not None and len(self.mean) != len(self.std):
+            raise ValueError(
+                "mean and std must have one value per channel each, not "
+                f"{len(self.mean)} and {len(self.std)}"
+            )
+        if self.std is not None and not all(map(_above_zero, self.std)):
+            raise ValueError(f"std must be numbers above 0, not {self.std!r}")
 
     @classmethod
     def from_dict(cls, settings: Mapping[str, Any]) -> "Normalization":
@@ -95,3 +107,8 @@ class Normalization:
         x = x / np.float32(255) - mean
         x /= std
         return x
+
+
+def _above_zero(value: float) -> bool:
+    """Whether it is a number that may be multiplied with or divided by; NaN is none."""
+    return isinstance(value, Real) and 0 < value < math.inf

@@ -21,6 +21,7 @@ from skinseg.exporting.report import ExportError, ExportReport
 from skinseg.exporting.wrapped import refuse_wrapped
 from skinseg.exporting.writers import FORMATS, Format
 from skinseg.factory import create_model
+from skinseg.hub.origin import channels_in
 from skinseg.hub.save import record_of
 from skinseg.models.input_check import MIN_SIZE
 from skinseg.names import near_matches
@@ -95,7 +96,8 @@ def export(
     metadata = _metadata(network, written, size, half, result if with_preprocessing else "logits")
     path = Path(output or f"{_stem(model, metadata)}{written.suffix}").expanduser()
     _check_path(path, format, written)
-    with _temporary_folder(path) as folder:
+    # Files compute in single precision, and are compared with networks that do.
+    with _temporary_folder(path) as folder, torch.autocast("cpu", enabled=False):
         temporary = folder / path.name
         nodes = _written(network, metadata, written, temporary, format)
         runtime = open_file(temporary)
@@ -192,7 +194,14 @@ def _metadata(
     output: str,
 ) -> ExportMetadata:
     record, sha256 = record_of(network)
-    classes = getattr(network, "num_classes", 1)
+    if size is None:
+        size = record.input_size[1:]
+    fixed = None if isinstance(size, str) else (size, size) if isinstance(size, int) else size
+    if fixed is not None and (len(fixed) != 2 or min(fixed) < MIN_SIZE):
+        shown = "x".join(map(str, fixed))
+        raise ValueError(f"sides must be {MIN_SIZE} pixels or more, not {shown}")
+    input_size = (channels_in(network), *(fixed or record.input_size[1:]))
+    classes = _num_classes(network, input_size)
     if output != "logits" and classes > 2:
         raise ValueError(
             f"the network has {classes} classes; masks and probabilities of a lesion are those of "
@@ -203,19 +212,11 @@ def _metadata(
             f"the network's record has the threshold {record.threshold}; it must be above 0 and "
             "below 1: set network.pretrained_cfg to a record with another one"
         )
-    if size is None:
-        size = record.input_size[1:]
-    fixed = None if isinstance(size, str) else (size, size) if isinstance(size, int) else size
-    if fixed is not None and (len(fixed) != 2 or min(fixed) < MIN_SIZE):
-        shown = "x".join(map(str, fixed))
-        raise ValueError(f"sides must be {MIN_SIZE} pixels or more, not {shown}")
-    in_chans = getattr(network, "in_chans", 3)
-    height, width = fixed or record.input_size[1:]
     return ExportMetadata(
         # What it takes, whatever size the network learned with.
-        record=dataclasses.replace(record, file=None, input_size=(in_chans, height, width)),
+        record=dataclasses.replace(record, file=None, input_size=input_size),
         weights_sha256=sha256,
-        in_chans=in_chans,
+        in_chans=input_size[0],
         num_classes=classes,
         size=fixed,
         batch=written.batch,
@@ -223,6 +224,17 @@ def _metadata(
         output=output,
         precision="float16" if half else "float32",
     )
+
+
+def _num_classes(network: nn.Module, input_size: tuple[int, int, int]) -> int:
+    """Channels of the logits: of a module that does not say, those of what it gives."""
+    known = getattr(network, "num_classes", None)
+    if isinstance(known, int):
+        return known
+    # Why a network cannot run is said where its file is written.
+    with contextlib.suppress(Exception), torch.no_grad():
+        return int(network(torch.zeros(1, *input_size)).shape[1])
+    return 1
 
 
 def _written(

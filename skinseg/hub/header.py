@@ -1,6 +1,7 @@
 """A network of a record against the header of its file of weights, before memory is taken."""
 
 import contextlib
+import threading
 from collections.abc import Iterator
 from typing import Any
 
@@ -96,6 +97,8 @@ def limited(header: StateDict, source: str) -> Iterator[None]:
     parts = _TIMES * len(header) + _PARTS
     numbers = _TIMES * sum(shape.numel() for shape in header.values()) + _NUMBERS
     made = {"weights": 0, "numbers": 0, "parts": 0}
+    # The hooks hear of the modules that other threads make, too.
+    own_thread = threading.get_ident()
 
     def check() -> None:
         if made["weights"] > parts or made["parts"] > 5 * parts or made["numbers"] > numbers:
@@ -105,14 +108,15 @@ def limited(header: StateDict, source: str) -> Iterator[None]:
             )
 
     def weight(module: nn.Module, name: str, param: nn.Parameter | None) -> None:
-        if param is not None:
+        if param is not None and threading.get_ident() == own_thread:
             made["weights"] += 1
             made["numbers"] += param.numel()
             check()
 
     def part(module: nn.Module, name: str, submodule: nn.Module | None) -> None:
-        made["parts"] += 1
-        check()
+        if threading.get_ident() == own_thread:
+            made["parts"] += 1
+            check()
 
     handles = [
         torch_module.register_module_parameter_registration_hook(weight),

@@ -97,7 +97,8 @@ class Predictor:
             device is not there, or the network has other outputs or takes neither 3 channels nor 1
             (images are then converted to gray).
         TypeError: If ``model`` is neither a name nor a file nor a module, or one of another
-            library has no fast form, or ``threshold``, ``input_size`` or ``tile`` is no number.
+            library has no fast form, or ``threshold``, ``batch_size``, ``input_size``, ``workers``
+            or ``tile`` is no number, or no whole one.
         OSError: If an exported file is not there.
         ModuleNotFoundError: If the runtime is not installed.
 
@@ -378,7 +379,8 @@ def _check_settings(threshold: float, batch_size: int, workers: int) -> None:
         raise TypeError(f"threshold must be a number above 0 and below 1, not {threshold!r}")
     if not 0 < threshold < 1:
         raise ValueError(f"threshold must be above 0 and below 1, not {threshold}")
-    if batch_size < 1:
-        raise ValueError(f"batch_size must be 1 or more, not {batch_size}")
-    if workers < 1:
-        raise ValueError(f"workers must be 1 or more, not {workers}")
+    for name, number in (("batch_size", batch_size), ("workers", workers)):
+        if not isinstance(number, Integral):
+            raise TypeError(f"{name} must be a whole number, 1 or more, not {number!r}")
+        if number < 1:
+            raise ValueError(f"{name} must be 1 or more, not {number}")

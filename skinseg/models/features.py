@@ -1,6 +1,7 @@
 """Feature pyramids: what a network's encoder offers to other networks, in timm's terms."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from numbers import Integral
 from typing import TYPE_CHECKING, Any, Literal, TypedDict, overload
 
 import torch
@@ -180,19 +181,20 @@ def _indices(out_indices: int | Sequence[int] | None, count: int) -> tuple[int, 
     """Which of ``count`` maps are meant, counted from the finest."""
     if out_indices is None:
         return tuple(range(count))
-    if isinstance(out_indices, bool | str):
+    indices = [*out_indices] if isinstance(out_indices, Iterable) else [out_indices]
+    if any(isinstance(index, bool) or not isinstance(index, Integral) for index in indices):
         raise TypeError(f"out_indices must be a number or several, not {out_indices!r}")
-    if isinstance(out_indices, int):
+    if not isinstance(out_indices, Iterable):
         if not 1 <= out_indices <= count:
             raise ValueError(
                 f"out_indices={out_indices} asks for so many of the deepest maps, and the encoder "
                 f"has {count}: use 1 to {count}, or ({out_indices},) for the map of that index"
             )
-        return tuple(range(count - out_indices, count))
-    for index in out_indices:
+        return tuple(range(count - int(out_indices), count))
+    for index in indices:
         if not -count <= index < count:
             raise ValueError(
                 f"out_indices names map {index}, but the encoder has {count} maps: use 0 to "
                 f"{count - 1}"
             )
-    return tuple(index % count for index in out_indices)
+    return tuple(int(index) % count for index in indices)

@@ -11,7 +11,7 @@ from skinseg.checkpoint import StateDict, adapt_channels, fill, read_state_dict
 from skinseg.errors import CheckpointError
 from skinseg.libraries import arguments_to_build_again, input_channels, is_library_name
 from skinseg.models.base import SegmentationModel
-from skinseg.models.new_head import block_prefixes
+from skinseg.models.new_head import block_prefixes, name_among_blocks
 from skinseg.names import refuse_unknown, split_name
 from skinseg.pretrained import PretrainedCfg, file_hash
 from skinseg.registry import model_class, model_entrypoint
@@ -146,10 +146,11 @@ def _fill(model: nn.Module, state: StateDict, source: str) -> None:
 
 def _adapt(model: SegmentationModel, state: StateDict) -> None:
     own = model.state_dict()
-    for first in model.first_weights:
+    for conv in model.first_convs:
+        first = f"{name_among_blocks(model, conv)}.weight"
         if first in state and state[first].shape[1] != model.in_chans:
             state[first] = adapt_channels(state[first], model.in_chans)
-    heads = tuple(f"{name}." for name in model.classifier)
+    heads = tuple(f"{name_among_blocks(model, name)}." for name in model.classifier)
     blocks = block_prefixes(model)
     of_classes = [
         key for key in own if key.startswith(heads) and key in state and not key.startswith(blocks)

@@ -1,4 +1,4 @@
-"""Modules for another number of classes into a network, the blocks beside them kept."""
+"""Modules for other numbers of channels into a network, the blocks beside them kept."""
 
 from collections.abc import Sequence
 
@@ -58,3 +58,21 @@ def block_prefixes(model: nn.Module) -> tuple[str, ...]:
         for name, module in model.named_modules()
         if isinstance(module, BlockBefore | BlockAfter)
     )
+
+
+def name_among_blocks(model: nn.Module, name: str) -> str:
+    """The name that a module has now, with ``host`` put in where it or what holds it has a block.
+
+    Args:
+        model: A network.
+        name: Name of one of its modules before blocks were put in.
+    """
+    parts: list[str] = []
+    module: object = model
+    for part in name.split("."):
+        module = getattr(module, part, None)
+        parts.append(part)
+        while isinstance(module, BlockBefore | BlockAfter):
+            module = module.host
+            parts.append("host")
+    return ".".join(parts)

@@ -3,6 +3,7 @@
 import copy
 from collections.abc import Callable, Sequence
 
+import torch
 from torch import fx, nn
 
 from skinseg.optimization.forms import use_forms
@@ -49,10 +50,12 @@ def derive(
         batch.
     """
     published = copy.deepcopy(model).cpu().float().eval()
-    use_forms(published)
-    module = trace(published, size, in_chans)
-    for rule in rules:
-        rule(module)
+    # What is computed once would keep the digits of a half precision for good.
+    with torch.autocast("cpu", enabled=False):
+        use_forms(published)
+        module = trace(published, size, in_chans)
+        for rule in rules:
+            rule(module)
     remove_unused(module)
     module.graph.lint()
     module.recompile()

@@ -71,7 +71,7 @@ def as_function(module: fx.GraphModule, device: torch.device) -> Function:
     forward = namespace["forward"]
 
     def run(x: torch.Tensor) -> torch.Tensor:
-        with torch.no_grad():
+        with torch.no_grad(), torch.autocast(device.type, enabled=False):
             x = x.contiguous(memory_format=torch.channels_last)
             output: torch.Tensor = forward(constants, x)
         return output

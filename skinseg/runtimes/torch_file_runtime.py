@@ -31,7 +31,7 @@ class TorchFileRuntime(FileRuntime):
             ExportMetadata(record=PretrainedCfg(architecture="")).to_strings(), ""
         )
         try:
-            if path.suffix == ".pt2":
+            if path.suffix.lower() == ".pt2":
                 with _silent("torch.export"):
                     program = self._torch.export.load(str(path), extra_files=strings)
                 self._function: Callable[[Any], Any] = program.module(check_guards=False)

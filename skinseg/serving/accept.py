@@ -34,7 +34,7 @@ def _range(text: str) -> tuple[str, float]:
         key, _, value = parameter.partition("=")
         if key.strip() == "q":
             try:
-                weight = min(max(float(value), 0.0), 1.0)
+                weight = min(max(0.0, float(value)), 1.0)  # In this order: 0, too, of a NaN.
             except ValueError:
                 weight = 0.0
     return name, weight

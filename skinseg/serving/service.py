@@ -179,8 +179,9 @@ def _check_query(request: Request) -> None:
 
 
 def _kind(request: Request) -> str:
-    accept = request.headers.get("accept")
+    # A client may send the header in several lines, which count as one.
+    accept = ", ".join(request.headers.getlist("accept"))
     kind = preferred(accept, OFFERED)
     if kind is None:
-        raise Problem(406, f"'{str(accept)[:100]}' cannot be had; accept {' or '.join(OFFERED)}")
+        raise Problem(406, f"'{accept[:100]}' cannot be had; accept {' or '.join(OFFERED)}")
     return kind
