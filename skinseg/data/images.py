@@ -287,7 +287,8 @@ def _mask_levels(image: Image.Image, name: str, lossy: bool) -> np.ndarray:
         values = levels = np.array(image)
     else:
         values = levels = _color_mask_levels(image, name)
-    if not lossy and levels.max() == 1:
+    # The values as they are stored: 16-bit labels up to a few hundred scale to levels 0 and 1.
+    if not lossy and values.max() == 1:
         levels = levels * np.uint8(255)
     # Black is at most noise in a JPEG file, and nothing but 0 in any other.
     if values.max() >= (BLACK_NOISE if lossy else 1) and not is_lesion(levels).any():
