@@ -153,6 +153,25 @@ def test_files_that_are_no_annotations(tmp_path, lesions, change, message):
         YoloDataset(tmp_path / "images", tmp_path / "none")
 
 
+@pytest.mark.parametrize(
+    ("shape", "message"),
+    [
+        ([], "it has no outline, and a box is none"),
+        ([[1, 1, 9, 9]], "has not three points"),
+        ([[1, 1, 9, 1, float("nan"), 9]], "has not three points or more, all numbers"),
+    ],
+)
+def test_annotations_that_are_no_outlines(tmp_path, lesions, shape, message):
+    data = coco(lesions, "polygons")
+    data["annotations"][0]["segmentation"] = shape
+    (tmp_path / "annotations.json").write_text(json.dumps(data))
+    dataset = open_dataset(tmp_path / "annotations.json")
+    with pytest.raises(DatasetError, match=message):
+        dataset[0]
+    np.testing.assert_array_equal(dataset[1].mask, lesions[1])
+    assert not check_dataset(dataset, progress=False).ok
+
+
 @pytest.mark.parametrize("kind", ["polygons", "string"])
 def test_annotations_of_another_size_are_refused(tmp_path, lesions, kind):
     file = tmp_path / "annotations.json"

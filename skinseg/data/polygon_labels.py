@@ -16,7 +16,7 @@ from skinseg.data.images import image_size
 from skinseg.data.listing import list_images
 from skinseg.data.mapped_labels import checked_labels
 from skinseg.data.pairs import DatasetError, Pair
-from skinseg.data.polygons import polygon_runs
+from skinseg.data.polygons import flat_points, polygon_runs
 from skinseg.formatting import counted
 
 if TYPE_CHECKING:
@@ -275,9 +275,13 @@ def _coco_mask(shape: Any, place: Path, size: tuple[int, int]) -> np.ndarray:
             if found.shape != size:
                 raise ValueError(f"its run lengths are of {found.shape}, the image is of {size}")
             return found
+        if not shape:
+            raise ValueError("it has no outline, and a box is none")
         mask = np.zeros(size, bool)
         for polygon in shape:
-            points = np.array(polygon, np.float64).reshape(-1, 2)
+            points = flat_points(polygon)
+            if len(points) < 3 or not np.isfinite(points).all():
+                raise ValueError("one of its polygons has not three points or more, all numbers")
             mask |= polygon_runs([points], size).to_mask()
         return mask
     except (ValueError, TypeError, KeyError) as error:
