@@ -685,6 +685,14 @@ def test_masks_in_the_folder_of_the_images_are_no_images(tmp_path):
     assert dataset.ids == ["a", "b"] and dataset.mask_path(1) == tmp_path / "truth/b.png"
 
 
+def test_masks_that_are_links_to_elsewhere_are_no_images(tmp_path):
+    put(tmp_path, ["photos/a.png"], ["store/1.png"])
+    (tmp_path / "photos/truth").mkdir()
+    (tmp_path / "photos/truth/a.png").symlink_to(tmp_path / "store/1.png")
+    dataset = FolderDataset(tmp_path / "photos", tmp_path / "photos/truth")
+    assert dataset.ids == ["a"] and dataset.mask_path(0) == tmp_path / "photos/truth/a.png"
+
+
 @pytest.mark.parametrize(
     ("images", "says"),
     [
