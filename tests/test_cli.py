@@ -632,6 +632,15 @@ def test_a_pipe_gets_one_line_per_row_without_boxes():
     assert row.split()[:3] == ["encoder.stages.3.block.0", "InvertedExternalAttention", "5,832"]
 
 
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="only Linux has a device that is full")
+def test_standard_output_that_is_full_is_told_in_words():
+    command = [sys.executable, "-m", "skinseg", "list"]
+    with open("/dev/full", "w") as full:
+        result = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True)
+    assert result.returncode == 1
+    assert result.stderr == "Error: cannot write to standard output: No space left on device.\n"
+
+
 def test_list_of_nothing():
     result = run("list", "resnet*")
     assert result.exit_code == 2
