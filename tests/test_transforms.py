@@ -188,6 +188,18 @@ def test_impossible_normalization(settings):
 
 
 @pytest.mark.parametrize(
+    ("settings", "says"),
+    [
+        ({"kind": "mean_std", "mean": (0.5, 0.5), "std": (0.2, 0.0)}, "std must be above 0"),
+        ({"kind": "minmax", "scale": 0.0}, "scale must be above 0, not 0"),
+    ],
+)
+def test_normalization_that_leaves_no_image(settings, says):
+    with pytest.raises(ValueError, match=says):
+        Normalization.from_dict(settings)
+
+
+@pytest.mark.parametrize(
     "normalize",
     [Normalization(), Normalization(kind="mean_std", mean=(0.7, 0.6, 0.5), std=(0.2, 0.1, 0.3))],
     ids=["minmax", "mean_std"],

@@ -23,7 +23,8 @@ class Normalization:
         std: As ``mean``.
 
     Raises:
-        ValueError: If ``kind`` is neither, or ``"mean_std"`` lacks ``mean`` or ``std``.
+        ValueError: If ``kind`` is neither, ``scale`` is not above 0, or ``"mean_std"`` lacks
+            ``mean`` or ``std``, or has a ``std`` that is not above 0.
 
     Example:
         >>> import torch
@@ -40,8 +41,14 @@ class Normalization:
     def __post_init__(self) -> None:
         if self.kind not in ("minmax", "mean_std"):
             raise ValueError(f'kind must be "minmax" or "mean_std", not {self.kind!r}')
-        if self.kind == "mean_std" and (self.mean is None or self.std is None):
+        if self.kind == "minmax":
+            if not self.scale > 0:
+                raise ValueError(f"scale must be above 0, not {self.scale}")
+            return
+        if self.mean is None or self.std is None:
             raise ValueError('kind "mean_std" needs mean and std, one value a channel')
+        if not all(value > 0 for value in self.std):
+            raise ValueError(f"std must be above 0, not {self.std}")
 
     @classmethod
     def from_dict(cls, settings: Mapping[str, Any]) -> "Normalization":
