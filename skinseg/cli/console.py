@@ -39,8 +39,8 @@ def say(text: str, console: Console = stdout) -> None:
 
 
 def say_json(data: Any) -> None:
-    """Print JSON, indented."""
-    say(json.dumps(data, indent=2, ensure_ascii=False))
+    """Print JSON, indented; letters that standard output may not have are escaped."""
+    say(json.dumps(data, indent=2, ensure_ascii=stdout.encoding != "utf-8"))
 
 
 def complain(text: str) -> None:
