@@ -1,6 +1,7 @@
 """YOLO's text files and COCO's JSON as masks."""
 
 import json
+import unicodedata
 from pathlib import Path
 
 import numpy as np
@@ -132,6 +133,16 @@ def test_an_image_without_a_file_has_no_mask(tmp_path, lesions):
     write_yolo(tmp_path, lesions[:2])
     report = check_dataset(open_dataset(tmp_path), progress=False)
     assert [found.kind for found in report.findings] == ["image_without_mask"]
+
+
+def test_accents_of_two_systems_are_the_same_letters(tmp_path, lesions):
+    write_yolo(tmp_path, lesions)
+    one, other = (unicodedata.normalize(form, "l\u00e9sion") for form in ("NFC", "NFD"))
+    (tmp_path / "images" / "x0.png").rename(tmp_path / "images" / f"{other}.png")
+    (tmp_path / "labels" / "x0.txt").rename(tmp_path / "labels" / f"{one}.txt")
+    dataset = open_dataset(tmp_path)
+    assert one in dataset.ids
+    assert check_dataset(dataset, progress=False).ok
 
 
 @pytest.mark.parametrize(

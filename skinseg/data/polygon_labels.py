@@ -15,7 +15,7 @@ from skinseg.data.datasets import PairDataset
 from skinseg.data.images import image_size
 from skinseg.data.listing import list_images
 from skinseg.data.mapped_labels import checked_labels
-from skinseg.data.pairs import DatasetError, Pair
+from skinseg.data.pairs import DatasetError, Pair, name_of
 from skinseg.data.polygons import flat_points, polygon_runs
 from skinseg.formatting import counted
 
@@ -127,8 +127,9 @@ class YoloDataset(OutlineDataset):
             if not place.is_dir():
                 raise DatasetError(f"No folder '{place}'. Expected is 'labels/x.txt' for 'x.jpg'.")
         files = list_images(images)
-        texts = {path.stem: path for path in folder.glob("*.txt")}
-        pairs = [Pair(path.stem, path, texts.get(path.stem)) for path in files]
+        texts = {name_of(path, None): path for path in folder.glob("*.txt")}
+        names = [name_of(path, None) for path in files]
+        pairs = [Pair(n, path, texts.get(n)) for n, path in zip(names, files, strict=True)]
         if not any(pair.mask for pair in pairs):
             raise DatasetError(
                 f"No label file in '{folder}' belongs to one of the "
