@@ -98,8 +98,10 @@ class Recipe:
     def __post_init__(self) -> None:
         least = {"epochs": 1, "size": MIN_SIZE, "batch_size": 1, "accumulate": 1, "seed": 0}
         for name in least:
-            if not isinstance(getattr(self, name), Integral):
-                raise TypeError(f"{name} must be a whole number, not {getattr(self, name)!r}")
+            value = getattr(self, name)
+            if not isinstance(value, Integral):
+                raise TypeError(f"{name} must be a whole number, not {value!r}")
+            object.__setattr__(self, name, int(value))  # JSON has no numbers of numpy.
         least |= {"cosine_epochs": 1, "early_stop": 1}
         for name, low in least.items():
             if getattr(self, name) is not None and getattr(self, name) < low:
