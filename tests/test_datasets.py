@@ -513,6 +513,9 @@ def spoil(root: Path, error: str) -> None:
         shutil.copy(image, mask)
     elif error == "size_mismatch":
         put_mask(mask, (20, 24))
+    elif error == "too_small":
+        Image.new("RGB", (6, 12)).save(image)
+        Image.new("L", (6, 12), 255).save(mask)
     elif error == "gray edge":
         gray_steps(mask, 0.05)
     elif error == "gray all over":
@@ -534,6 +537,7 @@ def spoil(root: Path, error: str) -> None:
         ("mask is text", "unreadable", True, "b.png"),
         ("mask is a photograph", "unreadable", True, "b.png"),
         ("size_mismatch", "size_mismatch", True, "24 x 20"),
+        ("too_small", "too_small", True, "6 x 12, and a lesion needs 8 x 8 pixels"),
         ("gray edge", "not_binary", False, "b.png"),
         ("gray all over", "not_binary", True, "b.png"),
         ("empty_mask", "empty_mask", False, "b.png"),
