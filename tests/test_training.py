@@ -656,6 +656,7 @@ def test_what_cannot_be_trained(lesions, tmp_path):
         ({"learning_rate": float("nan")}, "learning_rate must be .* finite, not nan"),
         ({"learning_rate": float("inf")}, "learning_rate must be .* finite, not inf"),
         ({"seed": -1}, "seed must be at least 0, not -1"),
+        ({"seed": 2**64}, "seed must be at most 17592186044416, not 18446744073709551616"),
         ({"warmup": 2}, r"warmup must be in 0..1"),
         ({"ema_decay": 1.5}, r"ema_decay must be in 0..1, not 1.5"),
         ({"weight_decay": -1.0}, "weight_decay must be 0 or more, not -1"),

@@ -12,6 +12,8 @@ from skinseg.models.input_check import MIN_SIZE
 KEEP = ("best", "lowest_loss", "last")
 OPTIMIZERS = ("adamw", "muon")
 PRECISIONS = ("float32", "bfloat16")
+# Those of all epochs are numbers of 64 bits: the trainer multiplies it.
+_HIGHEST_SEED = 2**44
 # Settings that an earlier version named otherwise.
 _RENAMED = {"small_share": "small_fraction"}
 
@@ -106,6 +108,8 @@ class Recipe:
         for name, low in least.items():
             if getattr(self, name) is not None and getattr(self, name) < low:
                 raise ValueError(f"{name} must be at least {low}, not {getattr(self, name)}")
+        if self.seed > _HIGHEST_SEED:
+            raise ValueError(f"seed must be at most {_HIGHEST_SEED}, not {self.seed}")
         if not 0 < self.learning_rate < math.inf:
             raise ValueError(f"learning_rate must be above 0 and finite, not {self.learning_rate}")
         for name in ("final_learning_rate", "weight_decay"):
