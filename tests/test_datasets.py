@@ -4,6 +4,7 @@ import pickle
 import shutil
 import threading
 import unicodedata
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -681,6 +682,19 @@ def test_a_zip_archive_is_a_folder(tmp_path):
     archive.write_bytes(b"no archive")
     with pytest.raises(DatasetError, match=r"Cannot look into .*mine.zip' cannot be read"):
         FolderDataset(archive)
+
+
+def test_an_archive_whose_folders_are_divided_by_backslashes(tmp_path):
+    put(tmp_path / "lesions", ["images/a.png"], ["masks/a.png"])
+    with zipfile.ZipFile(tmp_path / "mine.zip", "w") as archive:
+        for name in ("images/", "masks/", "images/a.png", "masks/a.png"):
+            info = zipfile.ZipInfo(name.replace("/", "\\"))
+            info.create_system = 0
+            file = tmp_path / "lesions" / name
+            archive.writestr(info, b"" if file.is_dir() else file.read_bytes())
+    dataset = FolderDataset(tmp_path / "mine.zip")
+    assert dataset.ids == ["a"]
+    assert check_dataset(dataset, progress=False).ok
 
 
 def test_masks_in_the_folder_of_the_images_are_no_images(tmp_path):
