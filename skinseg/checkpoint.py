@@ -79,7 +79,7 @@ def read_state_dict(path: str | os.PathLike[str]) -> StateDict:
     path = Path(path).expanduser()
     if not path.is_file():
         raise CheckpointError(f"{path}: there is no such file")
-    loaded = _read_safetensors(path) if path.suffix == ".safetensors" else _read_pickle(path)
+    loaded = _read_safetensors(path) if path.suffix == ".safetensors" else read_pickle(path)
     return _clean(_weights_in(loaded), path)
 
 
@@ -114,7 +114,12 @@ def _read_safetensors(path: Path) -> StateDict:
         ) from error
 
 
-def _read_pickle(path: Path) -> Any:
+def read_pickle(path: Path) -> Any:
+    """What a file of ``torch.save`` holds, on the CPU; no code in it is run.
+
+    Raises:
+        CheckpointError: If it cannot be read, or holds pickled code.
+    """
     try:
         with _SAFE_GLOBALS_LOCK, torch.serialization.safe_globals(_IGNORED):
             return torch.load(path, map_location="cpu", weights_only=True)

@@ -26,7 +26,7 @@ def write_atomically(path: str | os.PathLike[str], write: Callable[[Path], objec
         write: Called with the temporary file's path.
 
     Raises:
-        OSError: As the file system says; the temporary file is removed.
+        OSError: As the file system says, of ``path``; the temporary file is removed.
     """
     if is_url(path):
         _write_url(path, write)
@@ -37,6 +37,11 @@ def write_atomically(path: str | os.PathLike[str], write: Callable[[Path], objec
     try:
         write(temporary)
         os.replace(temporary, path)
+    except OSError as error:
+        if error.errno is None:
+            raise
+        # A full disk names no file, and other errors one that is gone by then.
+        raise OSError(error.errno, error.strerror, os.fspath(path)) from error
     finally:
         # After success the name is gone already; a parent that is no folder has nothing in it.
         with contextlib.suppress(OSError):

@@ -109,6 +109,8 @@ def test_a_table_is_a_list(images, tmp_path):
     (images / "other.csv").write_text("id,path\n1,1.png\n", encoding="utf-8")
     found = find_images([str(images / "other.csv")])
     assert "names no column 'file', but id, path" in found.missing[str(images / "other.csv")]
+    (images / "other.csv").write_text("file\n" + "x" * 200_000, encoding="utf-8")
+    assert "field larger than" in str(find_images([str(images / "other.csv")]).missing)
     (images / "empty.txt").write_text("\n")
     assert "names no image" in str(find_images([str(images / "empty.txt")]).missing)
 

@@ -625,6 +625,33 @@ def test_a_pipe_gets_one_line_per_row_without_boxes():
     assert row.split()[:3] == ["encoder.stages.3.block.0", "InvertedExternalAttention", "5,832"]
 
 
+@pytest.mark.parametrize("encoding", ["ascii", "cp1252", "utf-8"])
+def test_letters_that_standard_output_lacks_are_escaped(tmp_path, encoding):
+    image, mask = synthetic_lesion(0, 64)
+    for name in ("l\u00e9sion", "\u75c5\u5909"):
+        write_png(tmp_path / f"{name}.png", image)
+        write_png(tmp_path / f"{name}_mask.png", mask)
+    command = [sys.executable, "-m", "skinseg", "check", str(tmp_path), "-q"]
+    environment = {**os.environ, "PYTHONIOENCODING": encoding}
+    ids = []
+    for options in ([], ["--json"]):
+        result = subprocess.run([*command, *options], env=environment, capture_output=True)
+        assert result.returncode == 1 and b"Traceback" not in result.stderr, result.stderr
+        ids.append(result.stdout.decode(encoding))
+    assert "sion, " in ids[0]
+    [found] = json.loads(ids[1])["findings"]
+    assert found["ids"] == ["l\u00e9sion", "\u75c5\u5909"]
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="only Linux has a device that is full")
+def test_standard_output_that_is_full_is_told_in_words():
+    command = [sys.executable, "-m", "skinseg", "list"]
+    with open("/dev/full", "w") as full:
+        result = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True)
+    assert result.returncode == 1
+    assert result.stderr == "Error: cannot write to standard output: No space left on device.\n"
+
+
 def test_list_of_nothing():
     result = run("list", "resnet*")
     assert result.exit_code == 2

@@ -4,6 +4,7 @@ import pickle
 import shutil
 import threading
 import unicodedata
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -513,6 +514,9 @@ def spoil(root: Path, error: str) -> None:
         shutil.copy(image, mask)
     elif error == "size_mismatch":
         put_mask(mask, (20, 24))
+    elif error == "too_small":
+        Image.new("RGB", (6, 12)).save(image)
+        Image.new("L", (6, 12), 255).save(mask)
     elif error == "gray edge":
         gray_steps(mask, 0.05)
     elif error == "gray all over":
@@ -534,6 +538,7 @@ def spoil(root: Path, error: str) -> None:
         ("mask is text", "unreadable", True, "b.png"),
         ("mask is a photograph", "unreadable", True, "b.png"),
         ("size_mismatch", "size_mismatch", True, "24 x 20"),
+        ("too_small", "too_small", True, "6 x 12, and a lesion needs 8 x 8 pixels"),
         ("gray edge", "not_binary", False, "b.png"),
         ("gray all over", "not_binary", True, "b.png"),
         ("empty_mask", "empty_mask", False, "b.png"),
@@ -679,10 +684,31 @@ def test_a_zip_archive_is_a_folder(tmp_path):
         FolderDataset(archive)
 
 
+def test_an_archive_whose_folders_are_divided_by_backslashes(tmp_path):
+    put(tmp_path / "lesions", ["images/a.png"], ["masks/a.png"])
+    with zipfile.ZipFile(tmp_path / "mine.zip", "w") as archive:
+        for name in ("images/", "masks/", "images/a.png", "masks/a.png"):
+            info = zipfile.ZipInfo(name.replace("/", "\\"))
+            info.create_system = 0
+            file = tmp_path / "lesions" / name
+            archive.writestr(info, b"" if file.is_dir() else file.read_bytes())
+    dataset = FolderDataset(tmp_path / "mine.zip")
+    assert dataset.ids == ["a"]
+    assert check_dataset(dataset, progress=False).ok
+
+
 def test_masks_in_the_folder_of_the_images_are_no_images(tmp_path):
     put(tmp_path, ["a.png", "b.png"], ["truth/a.png", "truth/b.png"])
     dataset = FolderDataset(tmp_path, tmp_path / "truth")
     assert dataset.ids == ["a", "b"] and dataset.mask_path(1) == tmp_path / "truth/b.png"
+
+
+def test_masks_that_are_links_to_elsewhere_are_no_images(tmp_path):
+    put(tmp_path, ["photos/a.png"], ["store/1.png"])
+    (tmp_path / "photos/truth").mkdir()
+    (tmp_path / "photos/truth/a.png").symlink_to(tmp_path / "store/1.png")
+    dataset = FolderDataset(tmp_path / "photos", tmp_path / "photos/truth")
+    assert dataset.ids == ["a"] and dataset.mask_path(0) == tmp_path / "photos/truth/a.png"
 
 
 @pytest.mark.parametrize(

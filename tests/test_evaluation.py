@@ -525,6 +525,15 @@ def test_a_broken_file_spoils_the_evaluation(predictor, tmp_path):
         evaluate(predictor, FolderDataset(broken), progress=False)
 
 
+def test_an_image_that_shows_no_lesion_is_named(predictor, tmp_path):
+    small = write_folder(tmp_path / "small", SIZES[:3])
+    for part in ("images", "masks"):
+        file = small / part / "case1.png"
+        Image.open(file).resize((6, 12)).save(file)
+    with pytest.raises(ImageError, match=r"'case1' is 6 x 12 pixels; a lesion needs at least"):
+        evaluate(predictor, FolderDataset(small), progress=False)
+
+
 # --- the command ---------------------------------------------------------------------------------
 
 

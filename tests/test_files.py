@@ -14,8 +14,11 @@ def test_a_failed_write_leaves_the_old_file(tmp_path):
         temporary.write_text("half")
         raise OSError(errno.ENOSPC, "no space left on device")
 
-    with pytest.raises(OSError, match="no space left"):
+    with pytest.raises(OSError, match="no space left") as raised:
         write_atomically(path, no_space)
+    assert raised.value.filename == str(path)
+    with pytest.raises(FileNotFoundError, match=r"directory: '.*none/a\.json'$"):
+        write_json(tmp_path / "none" / "a.json", 1)
     assert path.read_text() == '{\n  "old": 1\n}\n'
     assert os.listdir(tmp_path) == ["a.json"]
 

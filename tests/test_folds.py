@@ -60,6 +60,7 @@ def test_groups_of_a_file(tmp_path, content, expected):
         (b"\xff\xfe\x00", "Cannot read the groups"),
         (b"\n", "holds no groups"),
         (b"x,1\ny\n", "Line 2 of .* names no group"),
+        (b"[" + b"x" * 200_000, "Cannot read the groups in .* field larger than"),
         (b"x.jpg,1\nx,2\n", "puts 'x' into two groups, '1' and '2'"),
     ],
 )

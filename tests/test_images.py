@@ -466,6 +466,13 @@ UNKNOWN = [
         "holds 300 and 32600,",
         "MappedLabels(dataset, {300: 'background'",
     ),
+    # Scaled to 8 bits, these would be the 0 and 1 of a mask of two classes.
+    (
+        [0, 1, 300],
+        np.uint16,
+        "holds 0, 1 and 300,",
+        "MappedLabels(dataset, {0: 'background', 1: 'lesion', 300: 'lesion'})",
+    ),
     ([0, 1, 2, 3, 4, 5], np.uint8, "holds 0, 1, 2, ..., 5,", "AnyLabel(dataset)"),
 ]
 

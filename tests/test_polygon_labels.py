@@ -1,6 +1,7 @@
 """YOLO's text files and COCO's JSON as masks."""
 
 import json
+import unicodedata
 from pathlib import Path
 
 import numpy as np
@@ -134,6 +135,16 @@ def test_an_image_without_a_file_has_no_mask(tmp_path, lesions):
     assert [found.kind for found in report.findings] == ["image_without_mask"]
 
 
+def test_accents_of_two_systems_are_the_same_letters(tmp_path, lesions):
+    write_yolo(tmp_path, lesions)
+    one, other = (unicodedata.normalize(form, "l\u00e9sion") for form in ("NFC", "NFD"))
+    (tmp_path / "images" / "x0.png").rename(tmp_path / "images" / f"{other}.png")
+    (tmp_path / "labels" / "x0.txt").rename(tmp_path / "labels" / f"{one}.txt")
+    dataset = open_dataset(tmp_path)
+    assert one in dataset.ids
+    assert check_dataset(dataset, progress=False).ok
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
@@ -151,6 +162,25 @@ def test_files_that_are_no_annotations(tmp_path, lesions, change, message):
         open_dataset(tmp_path / "annotations.json")
     with pytest.raises(DatasetError, match="No folder"):
         YoloDataset(tmp_path / "images", tmp_path / "none")
+
+
+@pytest.mark.parametrize(
+    ("shape", "message"),
+    [
+        ([], "it has no outline, and a box is none"),
+        ([[1, 1, 9, 9]], "has not three points"),
+        ([[1, 1, 9, 1, float("nan"), 9]], "has not three points or more, all numbers"),
+    ],
+)
+def test_annotations_that_are_no_outlines(tmp_path, lesions, shape, message):
+    data = coco(lesions, "polygons")
+    data["annotations"][0]["segmentation"] = shape
+    (tmp_path / "annotations.json").write_text(json.dumps(data))
+    dataset = open_dataset(tmp_path / "annotations.json")
+    with pytest.raises(DatasetError, match=message):
+        dataset[0]
+    np.testing.assert_array_equal(dataset[1].mask, lesions[1])
+    assert not check_dataset(dataset, progress=False).ok
 
 
 @pytest.mark.parametrize("kind", ["polygons", "string"])

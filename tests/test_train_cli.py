@@ -1,5 +1,6 @@
 """``skinseg train``: a stranger's folder, from the first check to masks of new images."""
 
+import ast
 import csv
 import dataclasses
 import json
@@ -7,7 +8,7 @@ import re
 import shutil
 import subprocess
 import sys
-from html import escape
+from html import escape, unescape
 from pathlib import Path
 
 import numpy as np
@@ -21,7 +22,7 @@ from skinseg.cli.training import EpochLines, show_result
 from skinseg.data import read_mask, synthetic_lesion
 from skinseg.planning.plan import TrainingPlan
 from skinseg.planning.rehearsal import Rehearsal
-from skinseg.reports.training import _images
+from skinseg.reports.training import _images, use_lines
 from skinseg.training import Recipe
 
 ODD_NAMES = [
@@ -429,6 +430,13 @@ def test_the_best_epoch_before_an_interruption_is_still_the_best(tmp_path, capsy
     assert "validation IoU 0.7500, best 0.8000" in capsys.readouterr().err
     EpochLines(3, tmp_path / "new").on_epoch(entry(1, 0.6))
     assert "validation IoU 0.6000, best 0.6000" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", ["runs/first", r"runs\new", 'the "best" run'])
+def test_the_python_of_a_report_names_the_folder(name):
+    [line] = [unescape(line) for line in use_lines(Path(name)) if "skinseg.Predictor" in line]
+    [call] = re.findall(r"skinseg\.Predictor\((.*)\)\(\"image", line)
+    assert ast.literal_eval(call) == f"local-dir:{name}"
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ import dataclasses
 import json
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file
@@ -15,6 +16,7 @@ from torch import nn
 import skinseg
 from benchmarks.recipes.optimizers import lion
 from skinseg.data import Augmentation, Normalization, SyntheticDermoscopy
+from skinseg.errors import CheckpointError
 from skinseg.names import RECIPE_NETWORKS
 from skinseg.training import (
     Callback,
@@ -30,6 +32,7 @@ from skinseg.training import (
 from skinseg.training.batches import part_lengths, piece_lengths
 from skinseg.training.distributed import Distributed
 from skinseg.training.muon import orthogonalized
+from skinseg.training.run_folder import RunFolder
 from skinseg.training.step import MicroBatch, Step
 from skinseg.training.validate import Validation
 
@@ -266,6 +269,35 @@ def test_a_run_of_an_earlier_version_goes_on(lesions, tmp_path):
     other = Recipe(**SMALL, epochs=1, small_scale=0.7, small_fraction=0.5)
     with pytest.raises(ValueError, match=r"another recipe\.small_fraction"):
         train(network(), *lesions, tmp_path, other, resume=True, progress=False)
+
+
+@pytest.mark.parametrize(
+    ("spoil", "says"),
+    [
+        (lambda file: file.write_bytes(file.read_bytes()[:500]), "is not a readable checkpoint"),
+        (lambda file: torch.save({"model": {}}, file), "is no checkpoint of a training run"),
+    ],
+)
+def test_a_run_with_a_damaged_checkpoint_says_so(lesions, tmp_path, spoil, says):
+    run(lesions, tmp_path, epochs=1)
+    spoil(tmp_path / "checkpoint.pt")
+    with pytest.raises(CheckpointError, match=rf"checkpoint\.pt {says}"):
+        train(network(), *lesions, tmp_path, Recipe(**SMALL), resume=True, progress=False)
+
+
+def test_a_full_disk_is_told_by_the_system_and_the_last_checkpoint_stays(lesions, tmp_path):
+    run(lesions, tmp_path, epochs=1)
+    before = (tmp_path / "checkpoint.pt").read_bytes()
+    folder = RunFolder(tmp_path)
+    resource = pytest.importorskip("resource")
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, hard))
+    try:
+        with pytest.raises(OSError, match=r"too large: .*checkpoint\.pt'"):
+            folder.save({"log": [], "step": torch.zeros(100_000)})
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert (tmp_path / "checkpoint.pt").read_bytes() == before
 
 
 def test_the_seed_decides(lesions, tmp_path):
@@ -605,7 +637,11 @@ def test_what_cannot_be_trained(lesions, tmp_path):
         ({"learning_rate": float("nan")}, "learning_rate must be .* finite, not nan"),
         ({"learning_rate": float("inf")}, "learning_rate must be .* finite, not inf"),
         ({"seed": -1}, "seed must be at least 0, not -1"),
+        ({"seed": 2**64}, "seed must be at most 17592186044416, not 18446744073709551616"),
         ({"warmup": 2}, r"warmup must be in 0..1"),
+        ({"ema_decay": 1.5}, r"ema_decay must be in 0..1, not 1.5"),
+        ({"weight_decay": -1.0}, "weight_decay must be 0 or more, not -1"),
+        ({"final_learning_rate": -1e-5}, "final_learning_rate must be 0 or more"),
         ({"accumulate": 0}, "accumulate must be at least 1"),
         ({"loss": "focal"}, "loss must be one of bce_dice, ce_iou, not 'focal'"),
         ({"keep": "first"}, "keep must be one of best, lowest_loss, last"),
@@ -615,6 +651,18 @@ def test_what_cannot_be_trained(lesions, tmp_path):
 def test_impossible_recipes(settings, says):
     with pytest.raises(ValueError, match=says):
         Recipe(**settings)
+
+
+@pytest.mark.parametrize("settings", [{"epochs": 2.5}, {"size": 64.5}, {"seed": None}])
+def test_what_is_counted_is_whole(settings, tmp_path):
+    [(name, value)] = settings.items()
+    with pytest.raises(TypeError, match=f"{name} must be a whole number, not {value}"):
+        Recipe(**settings)
+    file = tmp_path / "mine.json"
+    file.write_text(json.dumps({"recipe": {**Recipe().to_dict(), **settings}}))
+    with pytest.raises(ValueError, match=f"mine.json does not hold .* {name} must be a whole"):
+        get_recipe(str(file))
+    assert json.loads(json.dumps(Recipe(epochs=np.int64(2)).to_dict()))["epochs"] == 2
 
 
 def test_only_whole_batches_of_a_gpu_are_captured(monkeypatch):

@@ -176,7 +176,7 @@ def _listed(place: Location, inputs: Inputs) -> list[Location]:
         text = content.decode("utf-8-sig")
         plain = path_of(place).suffix.lower() == ".txt"
         found = _in_lines(text, folder) if plain else _in_table(text, folder)
-    except (OSError, ValueError, MissingPackageError) as error:
+    except (OSError, ValueError, csv.Error, MissingPackageError) as error:
         inputs.missing[str(place)] = _unreadable(place, error)
         return []
     if not found:

@@ -1,5 +1,6 @@
 """What the commands say, and how they end."""
 
+import errno
 import json
 import tempfile
 import warnings
@@ -28,12 +29,18 @@ stderr = Console(stderr=True)
 
 def say(text: str, console: Console = stdout) -> None:
     """Print text as it is: no markup, no colors, no line breaks of our own."""
-    console.print(printable(text), markup=False, highlight=False, soft_wrap=True)
+    try:
+        console.print(printable(text), markup=False, highlight=False, soft_wrap=True)
+    except OSError as error:
+        # Who reads a pipe may have read enough; and of standard error nothing can be said there.
+        if error.errno == errno.EPIPE or console is stderr:
+            raise
+        stop(f"cannot write to standard output: {error.strerror}.", FAILURE)
 
 
 def say_json(data: Any) -> None:
-    """Print JSON, indented."""
-    say(json.dumps(data, indent=2, ensure_ascii=False))
+    """Print JSON, indented; letters that standard output may not have are escaped."""
+    say(json.dumps(data, indent=2, ensure_ascii=stdout.encoding != "utf-8"))
 
 
 def complain(text: str) -> None:

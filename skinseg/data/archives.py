@@ -113,8 +113,16 @@ def _opened(archive: Path) -> _Archive:
 @functools.lru_cache(maxsize=4)
 def _cached(archive: Path, _modified: int, _size: int, _process: int) -> _Archive:
     file = zipfile.ZipFile(archive)
-    members = {_plain(info.filename): info for info in file.infolist() if not info.is_dir()}
+    names = {_divided(info): info for info in file.infolist()}
+    members = {_plain(name): info for name, info in names.items() if not name.endswith("/")}
     return _Archive(file, members)
+
+
+def _divided(info: zipfile.ZipInfo) -> str:
+    """A member's name, its folders divided as the format wants it."""
+    # Windows PowerShell's Compress-Archive divides them by backslashes.
+    of_windows = info.create_system == 0
+    return info.filename.replace("\\", "/") if of_windows else info.filename
 
 
 def _plain(name: str) -> str:

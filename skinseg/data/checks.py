@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from skinseg.data.datasets import SegmentationDataset
-from skinseg.data.decoding import ImageError
+from skinseg.data.decoding import MIN_SIDE, ImageError
 from skinseg.data.images import image_size, read_image
 from skinseg.data.mask_values import MaskValuesError
 from skinseg.data.pairs import BrokenDatasetError, DatasetError
@@ -24,6 +24,7 @@ from skinseg.progress import progress_bar
 _HEADINGS = {
     "unreadable": "files that cannot be read",
     "image_without_mask": "images without a mask",
+    "too_small": f"images with a side of fewer than {MIN_SIDE} pixels",
     "size_mismatch": "masks of another size than their image",
     "unknown_values": "masks whose values mean nothing",
     "not_binary": "masks that are not binary",
@@ -46,8 +47,9 @@ class Finding:
     """One thing that `check_dataset` found.
 
     Attributes:
-        kind: `"unreadable"`, `"image_without_mask"`, `"size_mismatch"`, `"unknown_values"`,
-            `"not_binary"`, `"empty_mask"`, `"duplicate"` or `"mask_without_image"`.
+        kind: `"unreadable"`, `"image_without_mask"`, `"too_small"`, `"size_mismatch"`,
+            `"unknown_values"`, `"not_binary"`, `"empty_mask"`, `"duplicate"` or
+            `"mask_without_image"`.
         ids: The samples concerned; none for a mask without an image.
         message: What was found, with the names of the files.
         broken: Whether training must not start: the sample cannot be loaded, or its mask means
@@ -148,10 +150,10 @@ def check_dataset(
 ) -> DatasetReport:
     """Read every image and mask once and report what is wrong with them.
 
-    Found are files that cannot be read, images without masks and masks without images, masks of
-    another size than their image, masks of values that mean nothing, masks that are not binary or
-    have several labels, masks without lesion, and images with the same pixels. Several threads
-    decode; memory for a few images is enough.
+    Found are files that cannot be read, images without masks and masks without images, images of
+    a few pixels, masks of another size than their image, masks of values that mean nothing, masks
+    that are not binary or have several labels, masks without lesion, and images with the same
+    pixels. Several threads decode; memory for a few images is enough.
 
     Args:
         dataset: Any data set of this package, or a subset of one.
@@ -209,12 +211,15 @@ def _inspect(dataset: SegmentationDataset, observer: Observer | None, index: int
     if image_path is None:
         sample = dataset[index]
         image, levels = sample.image, sample.mask * np.uint8(255)
-        findings = _mask_findings(name, f"the mask of {name}", levels)
+        findings = _side_findings(name, f"the image of {name}", image)
+        findings += _mask_findings(name, f"the mask of {name}", levels)
     else:
         image, findings = _read(read_image, image_path, name)
         if mask_path is None:
             missing = Finding("image_without_mask", (name,), f"'{image_path}'", broken=True)
             return [*findings, missing], _digest(image)
+        if image is not None:
+            findings += _side_findings(name, f"'{image_path}'", image)
         findings += _size_findings(name, image_path, mask_path)
         levels, unreadable = _read(dataset.mask_levels, index, name)
         findings += unreadable
@@ -245,6 +250,14 @@ def _digest(image: np.ndarray | None) -> bytes | None:
         return None
     shape = str(image.shape).encode()
     return hashlib.blake2b(image.tobytes(), digest_size=16, key=shape).digest()
+
+
+def _side_findings(name: str, image: str, pixels: np.ndarray) -> list[Finding]:
+    height, width = pixels.shape[:2]
+    if min(height, width) >= MIN_SIDE:
+        return []
+    message = f"{image} is {width} x {height}, and a lesion needs {MIN_SIDE} x {MIN_SIDE} pixels"
+    return [Finding("too_small", (name,), message, broken=True)]
 
 
 def _size_findings(name: str, image_path: Path, mask_path: Path) -> list[Finding]:

@@ -25,6 +25,9 @@ of an image file, an open file, or an open Pillow image."""
 MAX_PIXELS = 100_000_000
 """Pixels (width times height) above which an image is refused unless the caller says otherwise."""
 
+MIN_SIDE = 8
+"""Pixels below which a side shows no lesion, and is rather a mistake."""
+
 # A fixed list keeps exotic decoders (some of which start other programs) away from users' files.
 _FORMATS = ("JPEG", "PNG", "BMP", "TIFF", "GIF", "WEBP", "PPM", "JPEG2000")
 

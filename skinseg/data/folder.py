@@ -78,7 +78,8 @@ def _files(folder: Path, other: Path) -> list[Path]:
     files, inner = list_images(folder, recursive=True), other.resolve()
     if folder.resolve() not in inner.parents:
         return files
-    return [path for path in files if inner not in path.resolve().parents]
+    # A file may be a link to elsewhere; where its name is counts.
+    return [path for path in files if not path.parent.resolve().is_relative_to(inner)]
 
 
 def _told_apart(files: list[Path], root: Path) -> tuple[list[Path], list[Path]]:

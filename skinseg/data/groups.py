@@ -69,14 +69,15 @@ def _rows(path: str | os.PathLike[str]) -> list[list[str]]:
     try:
         # Spreadsheets begin a file with a byte order mark.
         text = Path(path).read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
+        lines = [line for line in text.splitlines() if line.strip()]
+        delimiter = next((mark for mark in "\t;" if mark in next(iter(lines), "")), ",")
+        rows = list(csv.reader(lines, delimiter=delimiter))
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
         reason = getattr(error, "strerror", None) or error
         raise DatasetError(
             f"Cannot read the groups in '{os.fspath(path)}': {reason}. Give a CSV file with an "
             "image and its group in each line."
         ) from error
-    lines = [line for line in text.splitlines() if line.strip()]
-    if not lines:
+    if not rows:
         raise DatasetError(f"'{os.fspath(path)}' holds no groups. Write an image and its group.")
-    delimiter = next((mark for mark in "\t;" if mark in lines[0]), ",")
-    return [[cell.strip() for cell in row] for row in csv.reader(lines, delimiter=delimiter)]
+    return [[cell.strip() for cell in row] for row in rows]

@@ -296,8 +296,9 @@ def _mask_levels(image: Image.Image, name: str) -> np.ndarray:
     else:
         values = levels = _color_mask_levels(image, name)
     lossy = is_lossy(image)
-    # Lossy files hold noise: their 0 and 1 are both black, never a two-class mask.
-    if not lossy and levels.max() == 1:
+    # Lossy files hold noise: their 0 and 1 are both black, never a two-class mask. The values are
+    # those that are stored: 16-bit labels up to a few hundred scale to levels 0 and 1.
+    if not lossy and values.max() == 1:
         levels = levels * np.uint8(255)
     # Black is at most noise in a JPEG file, and nothing but 0 in any other.
     if values.max() >= (BLACK_NOISE if lossy else 1) and not is_lesion(levels).any():

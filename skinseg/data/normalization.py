@@ -44,7 +44,7 @@ class Normalization:
         if self.kind not in ("minmax", "mean_std"):
             raise ValueError(f'kind must be "minmax" or "mean_std", not {self.kind!r}')
         if self.kind == "mean_std" and (self.mean is None or self.std is None):
-            raise ValueError('kind "mean_std" needs mean and std, one value a channel')
+            raise ValueError('kind "mean_std" needs mean and std, one value per channel')
         if not _above_zero(self.scale):
             raise ValueError(f"scale must be a number above 0, not {self.scale!r}")
         if self.mean is not None and self.std is not None and len(self.mean) != len(self.std):

@@ -15,8 +15,8 @@ from skinseg.data.datasets import PairDataset
 from skinseg.data.images import image_size
 from skinseg.data.listing import list_images
 from skinseg.data.mapped_labels import checked_labels
-from skinseg.data.pairs import DatasetError, Pair
-from skinseg.data.polygons import polygon_runs
+from skinseg.data.pairs import DatasetError, Pair, name_of
+from skinseg.data.polygons import flat_points, polygon_runs
 from skinseg.formatting import counted
 
 if TYPE_CHECKING:
@@ -127,8 +127,9 @@ class YoloDataset(OutlineDataset):
             if not place.is_dir():
                 raise DatasetError(f"No folder '{place}'. Expected is 'labels/x.txt' for 'x.jpg'.")
         files = list_images(images)
-        texts = {path.stem: path for path in folder.glob("*.txt")}
-        pairs = [Pair(path.stem, path, texts.get(path.stem)) for path in files]
+        texts = {name_of(path, None): path for path in folder.glob("*.txt")}
+        names = [name_of(path, None) for path in files]
+        pairs = [Pair(n, path, texts.get(n)) for n, path in zip(names, files, strict=True)]
         if not any(pair.mask for pair in pairs):
             raise DatasetError(
                 f"No label file in '{folder}' belongs to one of the "
@@ -275,9 +276,13 @@ def _coco_mask(shape: Any, place: Path, size: tuple[int, int]) -> np.ndarray:
             if found.shape != size:
                 raise ValueError(f"its run lengths are of {found.shape}, the image is of {size}")
             return found
+        if not shape:
+            raise ValueError("it has no outline, and a box is none")
         mask = np.zeros(size, bool)
         for polygon in shape:
-            points = np.array(polygon, np.float64).reshape(-1, 2)
+            points = flat_points(polygon)
+            if len(points) < 3 or not np.isfinite(points).all():
+                raise ValueError("one of its polygons has not three points or more, all numbers")
             mask |= polygon_runs([points], size).to_mask()
         return mask
     except (ValueError, TypeError, KeyError) as error:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 
@@ -223,3 +223,8 @@ def _part(runs: RunLengths, labels: np.ndarray, edge: tuple[int, int], stride: i
     dx, dy = ((0, 0), (-1, 0), (-1, -1), (0, -1))[direction]
     position = (y + dy) * (runs.shape[1] + 1) + x + dx
     return int(labels[np.searchsorted(runs.starts, position, "right") - 1])
+
+
+def flat_points(values: Sequence[float]) -> np.ndarray:
+    """Points (N, 2) of a list x1, y1, x2, y2, ... as label files have it."""
+    return np.asarray(values, np.float64).reshape(-1, 2)

@@ -15,6 +15,7 @@ from skinseg.evaluation.result import EvaluationResult
 from skinseg.evaluation.summary import by_lesion_size, summarize
 from skinseg.formatting import counted, printable
 from skinseg.inference import Prediction, Predictor
+from skinseg.inference.pixels import check_sides
 from skinseg.inference.prefetch import prefetch_map
 from skinseg.progress import progress_bar
 
@@ -59,7 +60,8 @@ def evaluate(
         ValueError: If an argument is out of range, or the data set is empty.
         TypeError: If ``predictor`` is a network.
         DatasetError: If an image has no mask, or one of another size.
-        ImageError: If a file cannot be read: no score is given for a part of the images.
+        ImageError: If a file cannot be read, or an image has a side of fewer than 8 pixels: no
+            score is given for a part of the images.
 
     Example:
         >>> import skinseg
@@ -189,6 +191,7 @@ def _jobs(sample: Sample, sizes: tuple[str, ...], input_size: tuple[int, int]) -
     fraction = float(sample.mask.mean())
     # Reports are UTF-8; the file systems that names come from need not be.
     id = printable(sample.id)
+    check_sides(sample.mask.shape, f"'{id}'")
     own = (id, sample.image, sample.mask, fraction)
     if sample.mask.shape == input_size:
         return [_Job(*own, sizes=sizes, last=True)]

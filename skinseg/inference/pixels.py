@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, BinaryIO, TypeAlias, TypeGuard
 import numpy as np
 from PIL import Image
 
-from skinseg.data.decoding import ImageError, is_open_file
+from skinseg.data.decoding import MIN_SIDE, ImageError, is_open_file
 from skinseg.data.images import ReducedImage, read_image, read_reduced_image
 
 if TYPE_CHECKING:
@@ -22,9 +22,6 @@ ImageLike: TypeAlias = (
 
 CHANNEL_ORDERS = ("rgb", "bgr")
 """Orders of the color channels of arrays and tensors; OpenCV reads images as BGR."""
-
-MIN_SIDE = 8
-"""Pixels below which a side shows no lesion, and is rather a mistake."""
 
 # Arithmetic in 0..1 may leave it by rounding; anything further is another range.
 _FLOAT_TOLERANCE = 1e-4
@@ -51,7 +48,7 @@ def as_rgb(image: ImageLike, name: str = "the image", *, channel_order: str = "r
 
     Raises:
         ImageError: If a file cannot be read, or the shape or values are not those of an image, or
-            a side is shorter than :data:`MIN_SIDE`.
+            a side is shorter than 8 pixels.
         TypeError: If it is none of the above, or of another dtype.
 
     Example:
@@ -68,7 +65,7 @@ def as_rgb(image: ImageLike, name: str = "the image", *, channel_order: str = "r
     else:
         rgb = _array_to_rgb(_pixels(image, name), name)
         rgb = rgb[:, :, ::-1] if channel_order == "bgr" else rgb
-    _check_sides(rgb.shape[:2], name)
+    check_sides(rgb.shape[:2], name)
     return rgb
 
 
@@ -104,7 +101,7 @@ def as_reduced_image(
         levels = np.ascontiguousarray(_array_to_rgb(_pixels(image, name), name))
         height, width = levels.shape[:2]
         reduced = ReducedImage(Image.fromarray(levels), (height, width), (0, 0, width, height))
-    _check_sides(reduced.size, name)
+    check_sides(reduced.size, name)
     return reduced
 
 
@@ -119,7 +116,8 @@ def _is_tensor(image: object) -> TypeGuard[torch.Tensor]:
     return torch is not None and isinstance(image, torch.Tensor)
 
 
-def _check_sides(size: tuple[int, ...], name: str) -> None:
+def check_sides(size: tuple[int, ...], name: str) -> None:
+    """Raise an ImageError if an image of (H, W) shows no lesion, being so small."""
     if min(size) < MIN_SIDE:
         raise ImageError(
             f"{name} is {size[1]} x {size[0]} pixels; a lesion needs at least "

@@ -258,7 +258,9 @@ def use_lines(run: Path) -> list[str]:
         f"skinseg predict IMAGES --model {source} --output MASKS --overlay\n"
         f"skinseg evaluate --data TEST_DATA --model {source} --output SCORES"
     )
-    python = f'skinseg.Predictor("local-dir:{run}")("image.jpg").mask'
+    # In JSON, a text is written as in Python: a path of Windows has backslashes.
+    text = json.dumps(f"local-dir:{run}", ensure_ascii=False)
+    python = f'skinseg.Predictor({text})("image.jpg").mask'
     return [
         "<h2>Use it</h2>",
         '<p class="faint">From the folder that the training was started in:</p>',

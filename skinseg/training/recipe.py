@@ -1,6 +1,7 @@
 import dataclasses
 import math
 from collections.abc import Mapping
+from numbers import Integral
 from typing import Any
 
 from skinseg.data.augmentation import Augmentation
@@ -11,6 +12,8 @@ from skinseg.models.input_check import MIN_SIZE
 KEEP = ("best", "lowest_loss", "last")
 OPTIMIZERS = ("adamw", "muon")
 PRECISIONS = ("float32", "bfloat16")
+# Those of all epochs are numbers of 64 bits: the trainer multiplies it.
+_HIGHEST_SEED = 2**44
 # Settings that an earlier version named otherwise.
 _RENAMED = {"small_share": "small_fraction"}
 
@@ -61,6 +64,7 @@ class Recipe:
 
     Raises:
         ValueError: If a value is out of range.
+        TypeError: If a value that is counted is no whole number.
 
     Example:
         >>> Recipe(epochs=10).learning_rate_at(0.0)
@@ -94,17 +98,27 @@ class Recipe:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        least = {"epochs": 1, "size": MIN_SIZE, "batch_size": 1, "accumulate": 1}
-        least |= {"cosine_epochs": 1, "early_stop": 1, "seed": 0}
+        least = {"epochs": 1, "size": MIN_SIZE, "batch_size": 1, "accumulate": 1, "seed": 0}
+        for name in least:
+            value = getattr(self, name)
+            if not isinstance(value, Integral):
+                raise TypeError(f"{name} must be a whole number, not {value!r}")
+            object.__setattr__(self, name, int(value))  # JSON has no numbers of numpy.
+        least |= {"cosine_epochs": 1, "early_stop": 1}
         for name, low in least.items():
             if getattr(self, name) is not None and getattr(self, name) < low:
                 raise ValueError(f"{name} must be at least {low}, not {getattr(self, name)}")
+        if self.seed > _HIGHEST_SEED:
+            raise ValueError(f"seed must be at most {_HIGHEST_SEED}, not {self.seed}")
         if not 0 < self.learning_rate < math.inf:
             raise ValueError(f"learning_rate must be above 0 and finite, not {self.learning_rate}")
+        for name in ("final_learning_rate", "weight_decay"):
+            if not getattr(self, name) >= 0:
+                raise ValueError(f"{name} must be 0 or more, not {getattr(self, name)}")
         if not 0.5 <= self.small_scale <= 1:
             raise ValueError(f"small_scale must be in 0.5..1, not {self.small_scale}")
-        for name in ("warmup", "small_fraction", "soft_weight"):
-            if not 0 <= getattr(self, name) <= 1:
+        for name in ("warmup", "small_fraction", "soft_weight", "ema_decay"):
+            if getattr(self, name) is not None and not 0 <= getattr(self, name) <= 1:
                 raise ValueError(f"{name} must be in 0..1, not {getattr(self, name)}")
         choices = {
             "optimizer": OPTIMIZERS,

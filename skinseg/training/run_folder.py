@@ -7,12 +7,16 @@ from typing import Any
 import torch
 
 from skinseg import hub
-from skinseg.checkpoint import StateDict, read_state_dict
+from skinseg.checkpoint import StateDict, read_pickle, read_state_dict
 from skinseg.csv_files import write_csv
+from skinseg.errors import CheckpointError
 from skinseg.files import remove_abandoned, write_atomically, write_json
 from skinseg.pretrained import PretrainedCfg
 from skinseg.training.callbacks import figures
 from skinseg.training.recipe import current_names
+
+# What a checkpoint of any version has.
+_PARTS = {"settings", "step", "log"}
 
 
 class RunFolder:
@@ -41,6 +45,7 @@ class RunFolder:
 
         Raises:
             FileExistsError: If the folder holds a run and ``resume`` is not set.
+            CheckpointError: If that run's checkpoint is damaged.
             ValueError: If that run had other settings.
         """
         if is_main:  # Nobody else writes into it while it is locked.
@@ -54,7 +59,7 @@ class RunFolder:
             raise FileExistsError(
                 f"{self.path} holds a training run already; resume it, or choose another folder"
             )
-        state: dict[str, Any] = torch.load(self.checkpoint, map_location="cpu", weights_only=True)
+        state = self._read_checkpoint()
         before = state["settings"]
         before["recipe"] = current_names(before["recipe"])
         changed = _changed(settings, before)
@@ -62,6 +67,15 @@ class RunFolder:
             raise ValueError(
                 f"{self.path} was trained with another {', '.join(changed)}; resume it with the "
                 f"settings in {self.path / 'recipe.json'}, or choose another folder"
+            )
+        return state
+
+    def _read_checkpoint(self) -> dict[str, Any]:
+        state = read_pickle(self.checkpoint)
+        if not (isinstance(state, dict) and state.keys() >= _PARTS):
+            raise CheckpointError(
+                f"{self.checkpoint} is no checkpoint of a training run; copy the run's again, or "
+                "choose another folder"
             )
         return state
 
@@ -79,11 +93,22 @@ class RunFolder:
         # A run that was begun without validation images and goes on with some has more columns.
         columns = dict.fromkeys(name for row in rows for name in row)
         write_csv(self.path / "log.csv", list(columns), rows)
-        write_atomically(self.checkpoint, lambda temporary: torch.save(state, temporary))
+        write_atomically(self.checkpoint, lambda temporary: _save(state, temporary))
 
     def kept_weights(self) -> StateDict:
         """Return the weights that are kept."""
         return read_state_dict(self.path / hub.WEIGHTS_NAME)
+
+
+def _save(state: dict[str, Any], path: Path) -> None:
+    try:
+        with open(path, "wb") as file:
+            torch.save(state, file)
+    except RuntimeError as error:
+        # Of a full disk torch's writer speaks in an error of its own, after that of the system.
+        if isinstance(error.__context__, OSError):
+            raise error.__context__ from None
+        raise
 
 
 def _changed(settings: dict[str, Any], before: dict[str, Any]) -> list[str]:
