@@ -486,6 +486,18 @@ def test_values_that_mean_nothing_are_refused(tmp_path, values, dtype, what, rem
     assert remedy in str(raised.value)
 
 
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+def test_one_and_white_are_refused_as_either_may_be_lesion(tmp_path, dtype):
+    path = saved(tmp_path / "m.png", Image.fromarray(np.array([[0, 1, 255]], dtype)))
+    with pytest.raises(MaskValuesError, match="holds 0, 1 and 255, and either 1 or 255") as raised:
+        read_mask(path)
+    assert "MappedLabels(dataset, {0: 'background', 1: 'lesion', 255: 'lesion'})" in str(
+        raised.value
+    )
+    grays = saved(tmp_path / "g.png", Image.fromarray(np.array([[0, 1, 140, 255]], np.uint8)))
+    assert read_mask(grays).tolist() == [[False, False, True, True]]
+
+
 def test_noise_of_a_jpeg_file_is_no_value(tmp_path):
     Image.fromarray(np.full((16, 16), 9, np.uint8)).save(tmp_path / "black.jpg")
     assert not read_mask(tmp_path / "black.jpg").any()

@@ -17,7 +17,7 @@ from skinseg.data.decoding import (
 )
 from skinseg.data.levels import is_lesion
 from skinseg.data.mask_png import mask_png
-from skinseg.data.mask_values import MaskValuesError
+from skinseg.data.mask_values import WHITE, MaskValuesError
 from skinseg.data.run_lengths import RunLengths
 from skinseg.files import write_atomically
 from skinseg.locations import Location, as_location, path_of
@@ -127,8 +127,9 @@ def read_mask(source: ImageSource, *, max_pixels: int = MAX_PIXELS) -> np.ndarra
     black and one other color, the other color is lesion. Transparent pixels are background.
     EXIF orientation is followed as in `read_image`, so that image and mask stay aligned.
 
-    A mask of other values, none of which means lesion (0 and 2, or 0 and 127), is refused: it holds
-    labels, and what they mean must be said (see `MappedLabels` and `AnyLabel`).
+    A mask of other values, none of which means lesion (0 and 2, or 0 and 127), is refused, and so is
+    one of 0, 1 and 255, where 255 may mean what PASCAL VOC leaves out: it holds labels, and what
+    they mean must be said (see `MappedLabels` and `AnyLabel`).
 
     Args:
         source: As `read_image` takes it.
@@ -138,7 +139,7 @@ def read_mask(source: ImageSource, *, max_pixels: int = MAX_PIXELS) -> np.ndarra
         A new `bool` array of shape `(H, W)`.
 
     Raises:
-        MaskValuesError: Some values are not 0, and none of them means lesion.
+        MaskValuesError: Some values are not 0, and none of them, or either 1 or 255, means lesion.
         ImageError: As `read_image`; also for a color picture, which is no mask.
         TypeError: `source` is none of these.
 
@@ -303,7 +304,16 @@ def _mask_levels(image: Image.Image, name: str) -> np.ndarray:
     # Black is at most noise in a JPEG file, and nothing but 0 in any other.
     if values.max() >= (BLACK_NOISE if lossy else 1) and not is_lesion(levels).any():
         raise MaskValuesError(name, np.unique(values).tolist())
+    if not lossy and _holds_one_and_white(values):
+        raise MaskValuesError(name, np.unique(values).tolist())
     return levels
+
+
+def _holds_one_and_white(values: np.ndarray) -> bool:
+    """Whether there is both 1 and 255, and no other value but 0: two labels, rather than grays."""
+    if not ((values == 1).any() and (values == WHITE).any()):
+        return False
+    return bool(np.isin(values, (0, 1, WHITE)).all())
 
 
 def read_labels(source: ImageSource) -> np.ndarray:

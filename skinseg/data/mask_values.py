@@ -1,14 +1,15 @@
-"""Masks whose values mean nothing by themselves."""
+"""Masks whose values do not say by themselves what is lesion."""
 
 from collections.abc import Sequence
 
 from skinseg.data.decoding import ImageError
 
+WHITE = 255
 _SHOWN = 4
 
 
 class MaskValuesError(ImageError):
-    """A mask holds values other than 0, and none of them means lesion.
+    """A mask holds values other than 0, and none of them means lesion, or two of them may.
 
     Args:
         name: The mask, as messages call it.
@@ -24,8 +25,12 @@ class MaskValuesError(ImageError):
     """
 
     def __init__(self, name: str, values: Sequence[int]) -> None:
-        self.what = f"{name} holds {_listed(values)}, and no value that means lesion"
-        self.what += " (above 127 of 255)"
+        self.what = f"{name} holds {_listed(values)}, and "
+        if {*values} - {0} == {1, WHITE}:
+            # In masks as PASCAL VOC has them 1 is a class, and 255 what is left out.
+            self.what += "either 1 or 255 may mean lesion"
+        else:
+            self.what += "no value that means lesion (above 127 of 255)"
         self.remedy = _remedy(values)
         super().__init__(f"{self.what}. {self.remedy}")
 
