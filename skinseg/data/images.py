@@ -127,8 +127,8 @@ def read_mask(source: ImageSource, *, max_pixels: int = MAX_PIXELS) -> np.ndarra
     black and one other color, the other color is lesion. Transparent pixels are background.
     EXIF orientation is followed as in `read_image`, so that image and mask stay aligned.
 
-    A mask of other values, none of which means lesion (0 and 2, or 0 and 127), is refused, and so is
-    one of 0, 1 and 255, where 255 may mean what PASCAL VOC leaves out: it holds labels, and what
+    A mask of other values, none of which means lesion (0 and 2, or 0 and 127), is refused, and so
+    is one of 0, 1 and 255, where 255 may be what PASCAL VOC leaves out: it holds labels, and what
     they mean must be said (see `MappedLabels` and `AnyLabel`).
 
     Args:
