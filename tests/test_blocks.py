@@ -1,4 +1,5 @@
 import copy
+import inspect
 import io
 
 import pytest
@@ -200,6 +201,31 @@ def test_channels_that_are_none_are_refused(name):
             create_block(name, 8, 0)
         with pytest.raises(TypeError, match=r"out_chans must be a whole number, not 8\.0"):
             create_block(name, 8, 8.0)
+
+
+def numeric_options():
+    for name, block in sorted(BLOCKS.items()):
+        for option, parameter in inspect.signature(block).parameters.items():
+            default = parameter.default
+            if isinstance(default, int | tuple) and not isinstance(default, bool):
+                yield pytest.param(name, option, type(default), id=f"{name}-{option}")
+    yield pytest.param("mkir", "hidden_chans", int, id="mkir-hidden_chans")
+
+
+@pytest.mark.parametrize(("name", "option", "kind"), numeric_options())
+def test_options_below_one_are_refused(name, option, kind):
+    for value in [(), (0,), (-1, 3)] if kind is tuple else [0, -1]:
+        with pytest.raises(ValueError, match=option):
+            create_block(name, 16, **{option: value})
+
+
+@pytest.mark.parametrize(
+    ("name", "option"),
+    [("sab", "kernel_size"), ("cmunext", "kernel_size"), ("mkir", "kernel_sizes")],
+)
+def test_kernels_without_a_middle_are_refused(name, option):
+    with pytest.raises(ValueError, match=f"{option} must be .*odd"):
+        create_block(name, 16, **{option: (3, 4) if option.endswith("s") else 4})
 
 
 def test_a_class_is_no_name():

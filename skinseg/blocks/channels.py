@@ -1,7 +1,8 @@
 """How channels are divided among parallel branches and normalization groups."""
 
 import math
-from numbers import Integral
+
+from skinseg.blocks.arguments import require_positive
 
 
 def split_widths(channels: int, parts: int) -> list[int]:
@@ -64,25 +65,7 @@ def output_channels(in_chans: int, out_chans: int | None) -> int:
         >>> output_channels(16, None), output_channels(16, 24)
         (16, 24)
     """
-    require_channels("in_chans", in_chans)
+    require_positive("in_chans", in_chans)
     if out_chans is None:
         return in_chans
-    return require_channels("out_chans", out_chans)
-
-
-def require_channels(name: str, channels: int) -> int:
-    """Return a number of channels.
-
-    Args:
-        name: The argument's name, for the message.
-        channels: Its value.
-
-    Raises:
-        TypeError: If it is no whole number.
-        ValueError: If it is less than 1.
-    """
-    if isinstance(channels, bool) or not isinstance(channels, Integral):
-        raise TypeError(f"{name} must be a whole number, not {channels!r}")
-    if channels < 1:
-        raise ValueError(f"{name} must be at least 1, not {channels}")
-    return int(channels)
+    return require_positive("out_chans", out_chans)

@@ -1,6 +1,7 @@
 import torch
 from torch import nn
 
+from skinseg.blocks.arguments import require_odd, require_positive
 from skinseg.blocks.batch_norm import batch_norm
 from skinseg.blocks.channels import output_channels
 
@@ -68,7 +69,8 @@ class CMUNeXtBlock(nn.Module):
         expansion: Hidden channels of the bottleneck per channel.
 
     Raises:
-        ValueError: If ``kernel_size`` is even, or ``kernel_size`` or ``depth`` below 1.
+        ValueError: If ``kernel_size`` is even, or ``kernel_size``, ``depth`` or ``expansion`` below
+            1.
 
     Shape:
         (B, C_in, H, W) -> (B, C_out, H, W), floating point, any H and W.
@@ -88,10 +90,9 @@ class CMUNeXtBlock(nn.Module):
         expansion: int = 4,
     ) -> None:
         super().__init__()
-        if kernel_size < 1 or kernel_size % 2 == 0:
-            raise ValueError(f"kernel_size must be an odd number, at least 1, not {kernel_size!r}")
-        if depth < 1:
-            raise ValueError(f"depth must be at least 1, not {depth!r}")
+        require_odd("kernel_size", kernel_size)
+        require_positive("depth", depth)
+        require_positive("expansion", expansion)
         out_chans = output_channels(in_chans, out_chans)
         self.layers = nn.Sequential(
             *(LargeKernelMixer(in_chans, kernel_size, expansion) for _ in range(depth))

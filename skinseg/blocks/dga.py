@@ -1,7 +1,10 @@
+from collections.abc import Sequence
+
 import torch
 from torch import nn
 from torch.nn import functional as F
 
+from skinseg.blocks.arguments import require_branches
 from skinseg.blocks.channels import norm_groups, output_channels, split_widths
 
 
@@ -43,7 +46,7 @@ class DilatedGatedAttention(nn.Module):
         dilations: Dilation of each group, in channel order.
 
     Raises:
-        ValueError: If there are fewer channels than dilations.
+        ValueError: If there are fewer channels than dilations, there is none, or one is below 1.
 
     Shape:
         (B, C_in, H, W) -> (B, C_out, H, W), floating point, any H and W.
@@ -58,10 +61,11 @@ class DilatedGatedAttention(nn.Module):
         in_chans: int,
         out_chans: int | None = None,
         *,
-        dilations: tuple[int, ...] = (7, 5, 2, 1),
+        dilations: Sequence[int] = (7, 5, 2, 1),
     ) -> None:
         super().__init__()
         out_chans = output_channels(in_chans, out_chans)
+        dilations = require_branches("dilations", dilations)
         self.widths = split_widths(in_chans, len(dilations))
         self.dilated = nn.ModuleList(
             nn.Conv2d(width, width, 3, padding=dilation, dilation=dilation, groups=width)

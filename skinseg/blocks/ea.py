@@ -3,6 +3,7 @@ from einops import rearrange
 from torch import nn
 from torch.nn import functional as F
 
+from skinseg.blocks.arguments import require_positive
 from skinseg.blocks.channels import norm_groups, output_channels
 
 
@@ -24,6 +25,9 @@ class ExternalAttention(nn.Module):
             follows the block.
         memory_units: Number of learned keys and values.
 
+    Raises:
+        ValueError: If ``memory_units`` is below 1.
+
     Shape:
         (B, C_in, H, W) -> (B, C_out, H, W), floating point, any H and W.
 
@@ -37,6 +41,7 @@ class ExternalAttention(nn.Module):
     ) -> None:
         super().__init__()
         out_chans = output_channels(in_chans, out_chans)
+        require_positive("memory_units", memory_units)
         self.query = nn.Conv2d(in_chans, in_chans, 1)
         self.memory_keys = nn.Conv1d(in_chans, memory_units, 1, bias=False)
         self.memory_values = nn.Conv1d(memory_units, in_chans, 1, bias=False)

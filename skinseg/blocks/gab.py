@@ -4,6 +4,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from skinseg.blocks.arguments import require_branches
 from skinseg.blocks.channels import output_channels, split_widths
 from skinseg.blocks.layer_norm import LayerNorm2d
 
@@ -26,8 +27,8 @@ class GroupAggregationBridge(nn.Module):
         dilations: Dilation of each group, in channel order.
 
     Raises:
-        ValueError: If C_low is less than the number of groups, or ``forward`` gets no mask although
-            ``mask`` is true, or one although it is false.
+        ValueError: If C_low is less than the number of groups, there is no dilation or one below 1,
+            or ``forward`` gets no mask although ``mask`` is true, or one although it is false.
 
     Shape:
         high (B, C_high, h, w), low (B, C_low, H, W), mask (B, 1, H, W) as logits ->
@@ -51,6 +52,7 @@ class GroupAggregationBridge(nn.Module):
         super().__init__()
         out_chans = output_channels(in_chans, out_chans)
         self.mask = mask
+        dilations = require_branches("dilations", dilations)
         self.widths = split_widths(out_chans, len(dilations))
         self.reduce = nn.Conv2d(in_chans, out_chans, 1)
         self.groups = nn.ModuleList(

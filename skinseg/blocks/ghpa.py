@@ -3,6 +3,7 @@ from einops import rearrange
 from torch import nn
 from torch.nn import functional as F
 
+from skinseg.blocks.arguments import require_positive
 from skinseg.blocks.channels import output_channels, split_widths
 from skinseg.blocks.layer_norm import LayerNorm2d
 
@@ -94,7 +95,8 @@ class GroupedHadamardProductAttention(nn.Module):
             Table 2, "w/o DW for initialized tensor").
 
     Raises:
-        ValueError: If there are fewer than 4 channels and ``multi_axis`` is true.
+        ValueError: If there are fewer than 4 channels and ``multi_axis`` is true, or
+            ``tensor_size`` is below 1.
 
     Shape:
         (B, C_in, H, W) -> (B, C_out, H, W), floating point, any H and W.
@@ -115,6 +117,7 @@ class GroupedHadamardProductAttention(nn.Module):
     ) -> None:
         super().__init__()
         out_chans = output_channels(in_chans, out_chans)
+        require_positive("tensor_size", tensor_size)
         self.widths = split_widths(in_chans, 4) if multi_axis else [in_chans]
         self.norm_in = LayerNorm2d(in_chans)
         self.plane = PlaneWeights(self.widths[0], tensor_size, refine=refine)

@@ -1,6 +1,7 @@
 import torch
 from torch import nn
 
+from skinseg.blocks.arguments import require_positive
 from skinseg.blocks.channels import output_channels, split_widths
 from skinseg.blocks.ghpa import PlaneWeights, depthwise_separable
 from skinseg.blocks.layer_norm import LayerNorm2d
@@ -27,7 +28,7 @@ class GroupShuffleAttention(nn.Module):
         tensor_size: Side of the learned tensors, which are interpolated to the map's size.
 
     Raises:
-        ValueError: If there are fewer than 4 channels.
+        ValueError: If there are fewer than 4 channels, or ``tensor_size`` is below 1.
 
     Shape:
         (B, C_in, H, W) -> (B, C_out, H, W), floating point, any H and W.
@@ -42,6 +43,7 @@ class GroupShuffleAttention(nn.Module):
     ) -> None:
         super().__init__()
         out_chans = output_channels(in_chans, out_chans)
+        require_positive("tensor_size", tensor_size)
         self.widths = split_widths(in_chans, 4)
         self.norm_in = LayerNorm2d(in_chans)
         self.planes = nn.ModuleList(PlaneWeights(width, tensor_size) for width in self.widths)

@@ -1,3 +1,4 @@
+from skinseg.blocks.arguments import require_positive
 from skinseg.blocks.ea import ExternalAttention
 
 
@@ -14,6 +15,9 @@ class InvertedExternalAttention(ExternalAttention):
             follows the block.
         expansion: Memory units per channel.
 
+    Raises:
+        ValueError: If ``expansion`` is below 1.
+
     Shape:
         (B, C_in, H, W) -> (B, C_out, H, W), floating point, any H and W.
 
@@ -25,4 +29,5 @@ class InvertedExternalAttention(ExternalAttention):
 
     def __init__(self, in_chans: int, out_chans: int | None = None, *, expansion: int = 4) -> None:
         # Section III: two memory units of expansion * C, where external attention has 64.
-        super().__init__(in_chans, out_chans, memory_units=expansion * in_chans)
+        memory_units = require_positive("expansion", expansion) * in_chans
+        super().__init__(in_chans, out_chans, memory_units=memory_units)

@@ -5,6 +5,7 @@ from einops import rearrange
 from torch import nn
 from torch.nn import functional as F
 
+from skinseg.blocks.arguments import require_positive
 from skinseg.blocks.channels import output_channels
 from skinseg.blocks.selective_scan import selective_scan
 
@@ -30,7 +31,8 @@ class Mamba(nn.Module):
         expansion: Inner channels per channel of the input.
 
     Raises:
-        ValueError: If ``groups`` does not divide C_in.
+        ValueError: If ``groups`` does not divide C_in, or ``state_size``, ``kernel_size`` or
+            ``expansion`` is below 1.
 
     Shape:
         (B, C_in, H, W) -> (B, C_out, H, W), floating point, any H and W.
@@ -54,7 +56,9 @@ class Mamba(nn.Module):
         if groups < 1 or in_chans % groups:
             raise ValueError(f"groups must divide the {in_chans} channels, not be {groups!r}")
         out_chans = output_channels(in_chans, out_chans)
-        inner = expansion * in_chans
+        require_positive("state_size", state_size)
+        require_positive("kernel_size", kernel_size)
+        inner = require_positive("expansion", expansion) * in_chans
         rank = math.ceil(in_chans / groups / 16)
         self.groups = groups
         self.sizes = [rank, state_size, state_size]

@@ -5,6 +5,7 @@ import torch
 from einops import rearrange
 from torch import nn
 
+from skinseg.blocks.arguments import require_positive
 from skinseg.blocks.batch_norm import batch_norm
 from skinseg.blocks.channels import output_channels
 
@@ -46,8 +47,8 @@ class MultiKernelInvertedResidual(nn.Module):
             C_out differ.
 
     Raises:
-        ValueError: If there is no kernel or an even one, or the residual must be projected and
-            ``project`` is false.
+        ValueError: If there is no kernel or an even one, ``hidden_chans`` is below 1, or the
+            residual must be projected and ``project`` is false.
 
     Shape:
         (B, C_in, H, W) -> (B, C_out, H, W), floating point, any H and W.
@@ -74,7 +75,9 @@ class MultiKernelInvertedResidual(nn.Module):
             project = in_chans != out_chans
         if in_chans != out_chans and not project:
             raise ValueError(f"{in_chans} channels cannot be added to {out_chans} unprojected")
-        hidden = hidden_chans or 2 * in_chans
+        hidden = 2 * in_chans
+        if hidden_chans is not None:
+            hidden = require_positive("hidden_chans", hidden_chans)
         self.expand = ConvNormReLU6(in_chans, hidden, 1)
         self.depthwise = nn.ModuleList(
             ConvNormReLU6(hidden, hidden, size, groups=hidden) for size in kernel_sizes

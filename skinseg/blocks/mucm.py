@@ -4,6 +4,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from skinseg.blocks.arguments import require_positive
 from skinseg.blocks.channels import output_channels
 from skinseg.blocks.layer_norm import LayerNorm2d
 from skinseg.blocks.mamba import Mamba
@@ -43,6 +44,9 @@ class MambaUCMBlock(nn.Module):
         groups: Number of groups; of those that do not divide C_in, the largest common divisor.
         state_size: States per channel of the Mamba layers.
 
+    Raises:
+        ValueError: If ``groups`` or ``state_size`` is below 1.
+
     Shape:
         (B, C_in, H, W) -> (B, C_out, H, W), floating point, any H and W.
 
@@ -64,7 +68,8 @@ class MambaUCMBlock(nn.Module):
         self.norm = LayerNorm2d(in_chans, eps=1e-5)
         self.first = Mixing(in_chans)
         self.second = Mixing(in_chans)
-        self.mamba = Mamba(in_chans, groups=math.gcd(groups, in_chans), state_size=state_size)
+        groups = math.gcd(require_positive("groups", groups), in_chans)
+        self.mamba = Mamba(in_chans, groups=groups, state_size=state_size)
         self.mamba_scale = ChannelAffine(in_chans)
         self.scale = ChannelAffine(in_chans)
         self.project = nn.Identity() if in_chans == out_chans else nn.Conv2d(in_chans, out_chans, 1)

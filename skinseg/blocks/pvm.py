@@ -4,6 +4,7 @@ import torch
 from einops import rearrange
 from torch import nn
 
+from skinseg.blocks.arguments import require_positive
 from skinseg.blocks.channels import output_channels
 from skinseg.blocks.layer_norm import LayerNorm2d
 from skinseg.blocks.mamba import Mamba
@@ -24,6 +25,9 @@ class ParallelVisionMamba(nn.Module):
         groups: Number of groups; of those that do not divide C_in, the largest common divisor.
         state_size: States per channel of the Mamba layer.
 
+    Raises:
+        ValueError: If ``groups`` or ``state_size`` is below 1.
+
     Shape:
         (B, C_in, H, W) -> (B, C_out, H, W), floating point, any H and W.
 
@@ -41,8 +45,8 @@ class ParallelVisionMamba(nn.Module):
         state_size: int = 16,
     ) -> None:
         super().__init__()
-        self.groups = math.gcd(groups, in_chans)
         out_chans = output_channels(in_chans, out_chans)
+        self.groups = math.gcd(require_positive("groups", groups), in_chans)
         self.norm = LayerNorm2d(in_chans, eps=1e-5)
         self.mamba = Mamba(in_chans // self.groups, state_size=state_size)
         self.scale = nn.Parameter(torch.ones(1))

@@ -22,6 +22,9 @@ class SpatialAttentionBridge(nn.Module):
         kernel_size: Odd size of the gate's convolution.
         dilation: Its dilation.
 
+    Raises:
+        ValueError: If ``kernel_size`` is even, or ``kernel_size`` or ``dilation`` below 1.
+
     Shape:
         A map (B, C, H, W), or a sequence of maps (B, C_i, H_i, W_i), floating point, of any sizes.
         The result is a map or a list of maps accordingly, each of its input's shape.

@@ -4,6 +4,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from skinseg.blocks.arguments import require_odd, require_positive
 from skinseg.blocks.channels import output_channels
 from skinseg.blocks.layer_norm import LayerNorm2d
 
@@ -58,7 +59,7 @@ class TokenizedShiftedMLP(nn.Module):
         shift_size: Odd number of groups; they move by up to half of it.
 
     Raises:
-        ValueError: If ``shift_size`` is even or below 1.
+        ValueError: If ``shift_size`` is even, or ``shift_size`` or ``expansion`` below 1.
 
     Shape:
         (B, C_in, H, W) -> (B, C_out, H, W), floating point, any H and W.
@@ -77,8 +78,8 @@ class TokenizedShiftedMLP(nn.Module):
         shift_size: int = 5,
     ) -> None:
         super().__init__()
-        if shift_size < 1 or shift_size % 2 == 0:
-            raise ValueError(f"shift_size must be an odd number, at least 1, not {shift_size!r}")
+        require_odd("shift_size", shift_size)
+        require_positive("expansion", expansion)
         out_chans = output_channels(in_chans, out_chans)
         hidden = expansion * in_chans
         self.shift_size = shift_size

@@ -1,6 +1,7 @@
 import torch
 from torch import nn
 
+from skinseg.blocks.arguments import require_odd, require_positive
 from skinseg.blocks.memory_layout import mean
 
 
@@ -17,6 +18,9 @@ class SpatialGate(nn.Module):
         dilation: Dilation of that convolution.
         bias: Whether it has a bias.
 
+    Raises:
+        ValueError: If ``kernel_size`` is even, or ``kernel_size`` or ``dilation`` below 1.
+
     Shape:
         (B, C, H, W) -> (B, 1, H, W), floating point, any C, H and W.
 
@@ -27,7 +31,8 @@ class SpatialGate(nn.Module):
 
     def __init__(self, kernel_size: int = 7, dilation: int = 1, bias: bool = True) -> None:
         super().__init__()
-        padding = dilation * (kernel_size // 2)
+        require_odd("kernel_size", kernel_size)
+        padding = require_positive("dilation", dilation) * (kernel_size // 2)
         self.conv = nn.Conv2d(2, 1, kernel_size, padding=padding, dilation=dilation, bias=bias)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
