@@ -212,7 +212,7 @@ def numeric_options():
     yield pytest.param("mkir", "hidden_chans", int, id="mkir-hidden_chans")
 
 
-@pytest.mark.parametrize(("name", "option", "kind"), numeric_options())
+@pytest.mark.parametrize(("name", "option", "kind"), [*numeric_options()])
 def test_options_below_one_are_refused(name, option, kind):
     for value in [(), (0,), (-1, 3)] if kind is tuple else [0, -1]:
         with pytest.raises(ValueError, match=option):

@@ -114,8 +114,8 @@ MUTANTS = [
     Mutant(
         "checkpoint_not_atomic",
         "skinseg/training/run_folder.py",
-        "write_atomically(self.checkpoint, lambda temporary: torch.save(state, temporary))",
-        "torch.save(state, self.checkpoint)",
+        "write_atomically(self.checkpoint, lambda temporary: _save(state, temporary))",
+        "_save(state, self.checkpoint)",
         "A run killed while it writes its checkpoint has none.",
         tests=("wiring",),
     ),
