@@ -38,8 +38,8 @@ def selective_scan(
     step, entering, write, read = (
         cut(t.permute(1, 2, 3, 0)) for t in (step, step * x, write, read)
     )
-    states = linear_recurrence(
-        step.unsqueeze(3) * log_decay[..., None, None], entering.unsqueeze(3) * write.unsqueeze(2)
-    )
-    y = (states * read.unsqueeze(2)).sum(3)
+    decay = log_decay.permute(2, 0, 1)[..., None, None]
+    write, read = (t.transpose(1, 2).unsqueeze(3) for t in (write, read))
+    states = linear_recurrence(step.unsqueeze(1) * decay, entering.unsqueeze(1) * write)
+    y = (states * read).sum(1)
     return join(y, x.shape[-1]).permute(3, 0, 1, 2)
