@@ -30,7 +30,7 @@ from benchmarks.speed.latency_page import BASE, RUNTIMES, page
 from benchmarks.speed.limit import limit, machine_peaks
 from skinseg.complexity.latency import time_alternately
 from skinseg.data import synthetic_lesion
-from skinseg.exporting import FORMATS
+from skinseg.exporting import FORMATS, ExportError
 from skinseg.files import write_text
 from skinseg.models import SegmentationModel
 from skinseg.runtimes.files import open_file
@@ -71,10 +71,10 @@ def write_file(network: SegmentationModel, way: str, folder: Path, size: int) ->
 def exported(
     network: SegmentationModel, way: str, folder: Path, threads: int, size: int
 ) -> Callable[[np.ndarray], object] | None:
-    """Return the network as a file in a runtime; None if that is not installed."""
+    """Return the network as a file in a runtime; None if that is not installed or not exact."""
     try:
         return open_file(write_file(network, way, folder, size), way, threads=threads)
-    except (ImportError, NotImplementedError) as error:
+    except (ImportError, NotImplementedError, ExportError) as error:
         print(f"no {way}: {error}", file=sys.stderr)
         return None
 
@@ -82,7 +82,7 @@ def exported(
 def call_of(
     network: SegmentationModel, way: str, setting: Setting, folder: Path
 ) -> Callable[[], object] | None:
-    """Return a call of one pass, or None if the way is not installed."""
+    """Return a call of one pass, or None if the way is not there."""
     threads, batch, size = setting
     x = torch.rand(batch, 3, size, size) * 255
     if way in RUNTIMES:
