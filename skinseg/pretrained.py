@@ -27,6 +27,7 @@ DEFAULT_TAGS = {
     "mkunet_s": "isic2017",
     "mkunet_t": "isic2017",
     "mobilenetv3": "isic2017",
+    "mucmnet": "isic2017",
     "ucmnet": "isic2017",
     "ultralight_vm_unet": "isic2017",
     "unext": "isic2017",
