@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 from safetensors.torch import save_file
+from wrappers import WRAPPERS
 
 import skinseg
 from skinseg.checkpoint import read_state_dict
@@ -173,15 +174,7 @@ def test_prefixes_of_those_who_wrapped_the_network(tmp_path, network, prefix):
     assert loads(network, {"state_dict": state}, tmp_path / "net.pth")
 
 
-@pytest.mark.parametrize(
-    "wrapper",
-    [
-        torch.nn.DataParallel,
-        torch.optim.swa_utils.AveragedModel,
-        lambda net: torch.compile(net, backend="eager"),
-    ],
-    ids=["parallel", "average", "compiled"],
-)
+@pytest.mark.parametrize("wrapper", WRAPPERS.values(), ids=WRAPPERS)
 def test_a_wrapped_network_is_filled(tmp_path, network, wrapper):
     torch.save(network.state_dict(), tmp_path / "net.pth")
     wrapped = wrapper(skinseg.create_model("basic_unet"))

@@ -15,6 +15,7 @@ import torch
 from PIL import Image
 from torch import nn
 from torch.nn import functional as F
+from wrappers import WRAPPERS
 
 import skinseg
 from skinseg.data import ImageError, Normalization, read_image, synthetic_lesion
@@ -199,14 +200,6 @@ def test_the_transform_of_a_network_follows_its_channels():
     assert skinseg.create_transform(nn.Conv2d(3, 1, 1)).input_size == (256, 256)
     with pytest.raises(ValueError, match="3 means and the network takes 1 channels"):
         skinseg.inference.Preprocessing(normalization=UNIT, in_chans=1)
-
-
-WRAPPERS = {
-    "parallel": nn.DataParallel,
-    "average": torch.optim.swa_utils.AveragedModel,
-    "compiled": lambda network: torch.compile(network, backend="eager"),
-    "parallel and compiled": lambda net: nn.DataParallel(torch.compile(net, backend="eager")),
-}
 
 
 @pytest.mark.parametrize("wrap", WRAPPERS.values(), ids=WRAPPERS)

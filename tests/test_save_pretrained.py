@@ -8,6 +8,7 @@ import torch
 from hub_networks import outputs
 from huggingface_hub import ModelCard
 from PIL import Image
+from wrappers import WRAPPERS
 
 import skinseg
 from skinseg.hub import model_card, read_local_dir, weights_held, write_local_dir
@@ -31,15 +32,7 @@ def test_save_and_load_a_folder(tmp_path, egeunet):
     assert file_hash(record.file) == record.sha256
 
 
-@pytest.mark.parametrize(
-    "wrap",
-    [
-        torch.nn.DataParallel,
-        torch.optim.swa_utils.AveragedModel,
-        lambda network: torch.compile(network, backend="eager"),
-    ],
-    ids=["parallel", "average", "compiled"],
-)
+@pytest.mark.parametrize("wrap", WRAPPERS.values(), ids=WRAPPERS)
 def test_the_network_inside_of_a_wrapper_is_saved(tmp_path, egeunet, wrap):
     assert weights_held(wrap(egeunet)) == weights_held(egeunet)
     skinseg.hub.save_pretrained(wrap(egeunet), tmp_path)

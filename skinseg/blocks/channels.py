@@ -2,7 +2,7 @@
 
 import math
 
-from skinseg.blocks.arguments import require_positive
+from skinseg.arguments import require_whole
 
 
 def split_widths(channels: int, parts: int) -> list[int]:
@@ -65,7 +65,7 @@ def output_channels(in_chans: int, out_chans: int | None) -> int:
         >>> output_channels(16, None), output_channels(16, 24)
         (16, 24)
     """
-    require_positive("in_chans", in_chans)
+    require_whole("in_chans", in_chans)
     if out_chans is None:
         return in_chans
-    return require_positive("out_chans", out_chans)
+    return require_whole("out_chans", out_chans)

@@ -1,7 +1,7 @@
 import torch
 from torch import nn
 
-from skinseg.blocks.arguments import require_odd, require_positive
+from skinseg.arguments import require_odd, require_whole
 from skinseg.blocks.batch_norm import batch_norm
 from skinseg.blocks.channels import output_channels
 
@@ -91,8 +91,8 @@ class CMUNeXtBlock(nn.Module):
     ) -> None:
         super().__init__()
         require_odd("kernel_size", kernel_size)
-        require_positive("depth", depth)
-        require_positive("expansion", expansion)
+        require_whole("depth", depth)
+        require_whole("expansion", expansion)
         out_chans = output_channels(in_chans, out_chans)
         self.layers = nn.Sequential(
             *(LargeKernelMixer(in_chans, kernel_size, expansion) for _ in range(depth))

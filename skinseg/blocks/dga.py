@@ -4,7 +4,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from skinseg.blocks.arguments import require_branches
+from skinseg.arguments import require_branches
 from skinseg.blocks.channels import norm_groups, output_channels, split_widths
 
 

@@ -3,7 +3,7 @@ from einops import rearrange
 from torch import nn
 from torch.nn import functional as F
 
-from skinseg.blocks.arguments import require_positive
+from skinseg.arguments import require_whole
 from skinseg.blocks.channels import norm_groups, output_channels
 
 
@@ -41,7 +41,7 @@ class ExternalAttention(nn.Module):
     ) -> None:
         super().__init__()
         out_chans = output_channels(in_chans, out_chans)
-        require_positive("memory_units", memory_units)
+        require_whole("memory_units", memory_units)
         self.query = nn.Conv2d(in_chans, in_chans, 1)
         self.memory_keys = nn.Conv1d(in_chans, memory_units, 1, bias=False)
         self.memory_values = nn.Conv1d(memory_units, in_chans, 1, bias=False)

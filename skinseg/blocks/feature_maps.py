@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import torch
 
-from skinseg.blocks.arguments import require_positive
+from skinseg.arguments import require_whole
 
 FeatureMaps = torch.Tensor | Sequence[torch.Tensor]
 
@@ -47,4 +47,4 @@ def map_channels(in_chans: int | Sequence[int]) -> list[int]:
     widths = list(in_chans) if isinstance(in_chans, Sequence) else [in_chans]
     if not widths:
         raise ValueError("in_chans must name at least one feature map, not []")
-    return [require_positive("in_chans", width) for width in widths]
+    return [require_whole("in_chans", width) for width in widths]

@@ -3,7 +3,7 @@ from einops import rearrange
 from torch import nn
 from torch.nn import functional as F
 
-from skinseg.blocks.arguments import require_positive
+from skinseg.arguments import require_whole
 from skinseg.blocks.channels import output_channels, split_widths
 from skinseg.blocks.layer_norm import LayerNorm2d
 
@@ -117,7 +117,7 @@ class GroupedHadamardProductAttention(nn.Module):
     ) -> None:
         super().__init__()
         out_chans = output_channels(in_chans, out_chans)
-        require_positive("tensor_size", tensor_size)
+        require_whole("tensor_size", tensor_size)
         self.widths = split_widths(in_chans, 4) if multi_axis else [in_chans]
         self.norm_in = LayerNorm2d(in_chans)
         self.plane = PlaneWeights(self.widths[0], tensor_size, refine=refine)

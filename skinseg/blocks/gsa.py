@@ -1,7 +1,7 @@
 import torch
 from torch import nn
 
-from skinseg.blocks.arguments import require_positive
+from skinseg.arguments import require_whole
 from skinseg.blocks.channels import output_channels, split_widths
 from skinseg.blocks.ghpa import PlaneWeights, depthwise_separable
 from skinseg.blocks.layer_norm import LayerNorm2d
@@ -43,7 +43,7 @@ class GroupShuffleAttention(nn.Module):
     ) -> None:
         super().__init__()
         out_chans = output_channels(in_chans, out_chans)
-        require_positive("tensor_size", tensor_size)
+        require_whole("tensor_size", tensor_size)
         self.widths = split_widths(in_chans, 4)
         self.norm_in = LayerNorm2d(in_chans)
         self.planes = nn.ModuleList(PlaneWeights(width, tensor_size) for width in self.widths)

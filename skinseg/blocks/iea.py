@@ -1,4 +1,4 @@
-from skinseg.blocks.arguments import require_positive
+from skinseg.arguments import require_whole
 from skinseg.blocks.ea import ExternalAttention
 
 
@@ -29,5 +29,5 @@ class InvertedExternalAttention(ExternalAttention):
 
     def __init__(self, in_chans: int, out_chans: int | None = None, *, expansion: int = 4) -> None:
         # Section III: two memory units of expansion * C, where external attention has 64.
-        memory_units = require_positive("expansion", expansion) * in_chans
+        memory_units = require_whole("expansion", expansion) * in_chans
         super().__init__(in_chans, out_chans, memory_units=memory_units)

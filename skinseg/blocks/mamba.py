@@ -5,7 +5,7 @@ from einops import rearrange
 from torch import nn
 from torch.nn import functional as F
 
-from skinseg.blocks.arguments import require_positive
+from skinseg.arguments import require_whole
 from skinseg.blocks.channels import output_channels
 from skinseg.blocks.selective_scan import selective_scan
 
@@ -56,9 +56,9 @@ class Mamba(nn.Module):
         if groups < 1 or in_chans % groups:
             raise ValueError(f"groups must divide the {in_chans} channels, not be {groups!r}")
         out_chans = output_channels(in_chans, out_chans)
-        require_positive("state_size", state_size)
-        require_positive("kernel_size", kernel_size)
-        inner = require_positive("expansion", expansion) * in_chans
+        require_whole("state_size", state_size)
+        require_whole("kernel_size", kernel_size)
+        inner = require_whole("expansion", expansion) * in_chans
         rank = math.ceil(in_chans / groups / 16)
         self.groups = groups
         self.sizes = [rank, state_size, state_size]

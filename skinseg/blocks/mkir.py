@@ -5,7 +5,7 @@ import torch
 from einops import rearrange
 from torch import nn
 
-from skinseg.blocks.arguments import require_positive
+from skinseg.arguments import require_whole
 from skinseg.blocks.batch_norm import batch_norm
 from skinseg.blocks.channels import output_channels
 
@@ -77,7 +77,7 @@ class MultiKernelInvertedResidual(nn.Module):
             raise ValueError(f"{in_chans} channels cannot be added to {out_chans} unprojected")
         hidden = 2 * in_chans
         if hidden_chans is not None:
-            hidden = require_positive("hidden_chans", hidden_chans)
+            hidden = require_whole("hidden_chans", hidden_chans)
         self.expand = ConvNormReLU6(in_chans, hidden, 1)
         self.depthwise = nn.ModuleList(
             ConvNormReLU6(hidden, hidden, size, groups=hidden) for size in kernel_sizes

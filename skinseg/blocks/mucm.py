@@ -4,7 +4,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from skinseg.blocks.arguments import require_positive
+from skinseg.arguments import require_whole
 from skinseg.blocks.channels import output_channels
 from skinseg.blocks.layer_norm import LayerNorm2d
 from skinseg.blocks.mamba import Mamba
@@ -68,7 +68,7 @@ class MambaUCMBlock(nn.Module):
         self.norm = LayerNorm2d(in_chans, eps=1e-5)
         self.first = Mixing(in_chans)
         self.second = Mixing(in_chans)
-        groups = math.gcd(require_positive("groups", groups), in_chans)
+        groups = math.gcd(require_whole("groups", groups), in_chans)
         self.mamba = Mamba(in_chans, groups=groups, state_size=state_size)
         self.mamba_scale = ChannelAffine(in_chans)
         self.scale = ChannelAffine(in_chans)

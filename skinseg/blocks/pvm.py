@@ -4,7 +4,7 @@ import torch
 from einops import rearrange
 from torch import nn
 
-from skinseg.blocks.arguments import require_positive
+from skinseg.arguments import require_whole
 from skinseg.blocks.channels import output_channels
 from skinseg.blocks.layer_norm import LayerNorm2d
 from skinseg.blocks.mamba import Mamba
@@ -46,7 +46,7 @@ class ParallelVisionMamba(nn.Module):
     ) -> None:
         super().__init__()
         out_chans = output_channels(in_chans, out_chans)
-        self.groups = math.gcd(require_positive("groups", groups), in_chans)
+        self.groups = math.gcd(require_whole("groups", groups), in_chans)
         self.norm = LayerNorm2d(in_chans, eps=1e-5)
         self.mamba = Mamba(in_chans // self.groups, state_size=state_size)
         self.scale = nn.Parameter(torch.ones(1))

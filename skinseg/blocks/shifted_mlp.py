@@ -4,7 +4,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from skinseg.blocks.arguments import require_odd, require_positive
+from skinseg.arguments import require_odd, require_whole
 from skinseg.blocks.channels import output_channels
 from skinseg.blocks.layer_norm import LayerNorm2d
 
@@ -79,7 +79,7 @@ class TokenizedShiftedMLP(nn.Module):
     ) -> None:
         super().__init__()
         require_odd("shift_size", shift_size)
-        require_positive("expansion", expansion)
+        require_whole("expansion", expansion)
         out_chans = output_channels(in_chans, out_chans)
         hidden = expansion * in_chans
         self.shift_size = shift_size

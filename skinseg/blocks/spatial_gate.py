@@ -1,7 +1,7 @@
 import torch
 from torch import nn
 
-from skinseg.blocks.arguments import require_odd, require_positive
+from skinseg.arguments import require_odd, require_whole
 from skinseg.blocks.memory_layout import mean
 
 
@@ -32,7 +32,7 @@ class SpatialGate(nn.Module):
     def __init__(self, kernel_size: int = 7, dilation: int = 1, bias: bool = True) -> None:
         super().__init__()
         require_odd("kernel_size", kernel_size)
-        padding = require_positive("dilation", dilation) * (kernel_size // 2)
+        padding = require_whole("dilation", dilation) * (kernel_size // 2)
         self.conv = nn.Conv2d(2, 1, kernel_size, padding=padding, dilation=dilation, bias=bias)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:

@@ -12,7 +12,7 @@ import torch
 from torch import nn
 
 from skinseg import hub
-from skinseg.blocks.arguments import require_positive
+from skinseg.arguments import require_whole
 from skinseg.checkpoint import StateDict, adapt_channels, fill, read_state_dict
 from skinseg.models.authors import AuthorsCode
 from skinseg.models.citation import Citation
@@ -82,7 +82,7 @@ class SegmentationModel(nn.Module):
     def __init__(self, config: dict[str, Any]) -> None:
         super().__init__()
         names = ("in_chans", "num_classes")
-        self.config = {**config, **{name: require_positive(name, config[name]) for name in names}}
+        self.config = {**config, **{name: require_whole(name, config[name]) for name in names}}
         self.pretrained_cfg: PretrainedCfg | None = None
 
     @property
@@ -239,7 +239,7 @@ class SegmentationModel(nn.Module):
             (4, 4)
         """
         refuse_pooling(global_pool)
-        num_classes = require_positive("num_classes", num_classes)
+        num_classes = require_whole("num_classes", num_classes)
         config = {**self.config, "num_classes": num_classes}
         new = type(self)(**config).train(self.training).to(next(self.head.parameters()))
         replace_layers(self, new, self.classifier)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, cast
 import torch
 from torch import nn
 
-from skinseg.blocks.arguments import require_positive
+from skinseg.arguments import require_whole
 from skinseg.formatting import counted
 from skinseg.models.base import SegmentationModel
 from skinseg.names import split_name
@@ -117,7 +117,7 @@ class Ensemble(SegmentationModel):
 
     def reset_classifier(self, num_classes: int, global_pool: str | None = None) -> None:
         """Replace the heads of all members; see :meth:`SegmentationModel.reset_classifier`."""
-        num_classes = require_positive("num_classes", num_classes)
+        num_classes = require_whole("num_classes", num_classes)
         for member in self.members:
             cast(SegmentationModel, member).reset_classifier(num_classes, global_pool)
         self.config["num_classes"] = num_classes

@@ -1,9 +1,9 @@
 import dataclasses
 import math
 from collections.abc import Mapping
-from numbers import Integral
 from typing import Any
 
+from skinseg.arguments import require_whole
 from skinseg.data.augmentation import Augmentation
 from skinseg.data.normalization import Normalization
 from skinseg.losses import AUX_WEIGHTS, LOSSES
@@ -99,15 +99,12 @@ class Recipe:
 
     def __post_init__(self) -> None:
         least = {"epochs": 1, "size": MIN_SIZE, "batch_size": 1, "accumulate": 1, "seed": 0}
-        for name in least:
-            value = getattr(self, name)
-            if not isinstance(value, Integral):
-                raise TypeError(f"{name} must be a whole number, not {value!r}")
-            object.__setattr__(self, name, int(value))  # JSON has no numbers of numpy.
-        least |= {"cosine_epochs": 1, "early_stop": 1}
         for name, low in least.items():
-            if getattr(self, name) is not None and getattr(self, name) < low:
-                raise ValueError(f"{name} must be at least {low}, not {getattr(self, name)}")
+            # JSON has no numbers of numpy.
+            object.__setattr__(self, name, require_whole(name, getattr(self, name), low))
+        for name in ("cosine_epochs", "early_stop"):
+            if getattr(self, name) is not None and getattr(self, name) < 1:
+                raise ValueError(f"{name} must be at least 1, not {getattr(self, name)}")
         if self.seed > _HIGHEST_SEED:
             raise ValueError(f"seed must be at most {_HIGHEST_SEED}, not {self.seed}")
         if not 0 < self.learning_rate < math.inf:

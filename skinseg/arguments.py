@@ -1,24 +1,25 @@
-"""Checks of the numbers that describe a block or a network."""
+"""Checks of the numbers that describe a block, a network or a training."""
 
 from collections.abc import Sequence
 from numbers import Integral
 
 
-def require_positive(name: str, number: int) -> int:
-    """Return a whole number of 1 or more.
+def require_whole(name: str, number: int, least: int = 1) -> int:
+    """Return a whole number, NumPy's as Python's.
 
     Args:
         name: The argument's name, for the message.
         number: Its value.
+        least: The least that it may be.
 
     Raises:
         TypeError: If it is no whole number.
-        ValueError: If it is less than 1.
+        ValueError: If it is less than ``least``.
     """
     if isinstance(number, bool) or not isinstance(number, Integral):
         raise TypeError(f"{name} must be a whole number, not {number!r}")
-    if number < 1:
-        raise ValueError(f"{name} must be at least 1, not {number}")
+    if number < least:
+        raise ValueError(f"{name} must be at least {least}, not {number}")
     return int(number)
 
 
@@ -33,7 +34,7 @@ def require_odd(name: str, number: int) -> int:
         TypeError: If it is no whole number.
         ValueError: If it is even or less than 1.
     """
-    if require_positive(name, number) % 2 == 0:
+    if require_whole(name, number) % 2 == 0:
         raise ValueError(f"{name} must be an odd number, at least 1, not {number}")
     return int(number)
 
@@ -51,4 +52,4 @@ def require_branches(name: str, numbers: Sequence[int]) -> list[int]:
     """
     if len(numbers) == 0:
         raise ValueError(f"{name} must have a number for each branch, and has none")
-    return [require_positive(f"each of {name}", number) for number in numbers]
+    return [require_whole(f"each of {name}", number) for number in numbers]
