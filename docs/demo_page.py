@@ -35,6 +35,7 @@ TITLES = {
     "malunet": "MALUNet",
     "mkunet_s": "MK-UNet-S",
     "mkunet_t": "MK-UNet-T",
+    "mucmnet": "MUCM-Net",
     "ucmnet": "UCM-Net",
     "ultralight_vm_unet": "UltraLight VM-UNet",
     "unext_s": "UNeXt-S",

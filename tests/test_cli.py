@@ -644,10 +644,14 @@ def test_letters_that_standard_output_lacks_are_escaped(tmp_path, encoding):
 
 
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="only Linux has a device that is full")
-def test_standard_output_that_is_full_is_told_in_words():
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_standard_output_that_is_full_is_told_in_words(unbuffered):
     command = [sys.executable, "-m", "skinseg", "list"]
+    environment = {**os.environ, "PYTHONUNBUFFERED": unbuffered}
     with open("/dev/full", "w") as full:
-        result = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True)
+        result = subprocess.run(
+            command, stdout=full, stderr=subprocess.PIPE, text=True, env=environment
+        )
     assert result.returncode == 1
     assert result.stderr == "Error: cannot write to standard output: No space left on device.\n"
 

@@ -2,6 +2,8 @@
 
 import errno
 import json
+import os
+import sys
 import tempfile
 import warnings
 from collections.abc import Iterator
@@ -35,7 +37,14 @@ def say(text: str, console: Console = stdout) -> None:
         # Who reads a pipe may have read enough; and of standard error nothing can be said there.
         if error.errno == errno.EPIPE or console is stderr:
             raise
+        _discard_standard_output()
         stop(f"cannot write to standard output: {error.strerror}.", FAILURE)
+
+
+def _discard_standard_output() -> None:
+    """Let the interpreter write what is left nowhere, rather than fail once more as it ends."""
+    with open(os.devnull, "wb") as nowhere:
+        os.dup2(nowhere.fileno(), sys.stdout.fileno())
 
 
 def say_json(data: Any) -> None:
